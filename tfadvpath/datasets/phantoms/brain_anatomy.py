@@ -1,0 +1,195 @@
+"""Healthy anatomy of the brain phantom: where fluid, grey matter and white matter lie.
+
+Everything is written as distances in mm. The grey matter is a ribbon of constant thickness below the pial surface;
+the pial surface is the outer outline together with the sulci, which are the zero sheets of a random field.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from tfadvpath.datasets.phantoms.noise import smooth_noise
+
+CENTRE_Z = 6.0  # mm: height of the cerebrum's centre above the middle of the volume
+RIBBON = 3.2  # mm: thickness of the cortex
+# Lateral ventricle, one side: |x|, y, z and radius in mm along its horns.
+VENTRICLE = [
+    [(9, 32, 12, 3.0), (6, 14, 19, 4.2), (9, -12, 23, 4.2), (19, -34, 16, 6.5), (22, -56, 10, 2.0)],
+    [(19, -34, 16, 6.0), (33, -18, -8, 2.2), (33, 6, -17, 1.6)],
+]
+# Deep grey nuclei: centre (|x|, y, z) and half axes in mm: thalamus, caudate head, putamen, pallidum.
+NUCLEI = [
+    ((11, -10, 8), (8, 14, 9)),
+    ((13, 17, 11), (4.5, 9, 8)),
+    ((27, 5, 4), (5, 16, 10)),
+    ((20, 0, 3), (4, 9, 6)),
+]
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Tissue of a healthy brain on a grid.
+
+    Attributes:
+        brain: bool [X, Y, Z], True inside the skull-stripped outline.
+        fluid, grey, white: float32 [X, Y, Z], fractions of each voxel; they sum to 1.
+        depth: float32 [X, Y, Z], mm below the outline, negative outside.
+        vessels: float32 [X, Y, Z], fraction of the voxel that is contrast-filled vessel or choroid plexus.
+    """
+
+    brain: np.ndarray
+    fluid: np.ndarray
+    grey: np.ndarray
+    white: np.ndarray
+    depth: np.ndarray
+    vessels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Head:
+    """Size of one patient's brain.
+
+    Attributes:
+        half_axes: Half width, half length and half height of the cerebrum in mm.
+        ventricles: Factor on the ventricles' radii.
+        atrophy: Width of the sulci in mm.
+    """
+
+    half_axes: tuple[float, float, float]
+    ventricles: float
+    atrophy: float
+
+
+def draw_head(rng: np.random.Generator) -> Head:
+    """Draw the size of a brain, about as adults' brains vary."""
+    half_axes = np.array([66.0, 82.0, 61.0]) * rng.uniform(0.95, 1.04) * rng.uniform(0.975, 1.025, 3)
+    return Head(tuple(half_axes), rng.uniform(0.75, 1.6), rng.uniform(0.5, 1.3))
+
+
+def build_anatomy(rng: np.random.Generator, head: Head, axes: tuple[np.ndarray, ...], push: np.ndarray) -> Anatomy:
+    """Build a brain on the grid of three coordinate vectors.
+
+    Args:
+        rng: Source of shape and folds.
+        head: The brain's size.
+        axes: x (left to right), y (posterior to anterior), z (inferior to superior), in mm.
+        push: float32 [3, X, Y, Z] or zeros [3, 1, 1, 1], mm by which a mass displaces the inner structures.
+    """
+    voxel = float(np.mean([axis[1] - axis[0] for axis in axes]))
+    grid = np.meshgrid(*(axis.astype(np.float32) for axis in axes), indexing="ij", sparse=True)
+    x, y, z = (c + 2.2 * smooth_noise(rng, axes, 45.0) + 0.6 * smooth_noise(rng, axes, 17.0) for c in grid)
+    z = z - CENTRE_Z
+    cerebrum, cerebellum, stem = _outlines(head, x, y, z)
+    depth = np.maximum(np.maximum(cerebrum, cerebellum), stem)
+    # Closing the gaps between the parts: the outline is a little wider than the tissue.
+    brain = depth > -0.8
+
+    x, y, z = x - push[0], y - push[1], z - push[2]
+    fold = _sulci(rng, head, (x, y, z), voxel)
+    fissure = _midline_fissure(head, x, y, z)
+    sylvian = _sylvian_fissure(x, y, z)
+    pial = np.minimum(np.minimum(cerebrum, np.hypot(fold, np.maximum(cerebrum - 15, 0))), np.minimum(fissure, sylvian))
+    folia = 2.6 + 1.6 * np.sin(2 * np.pi * np.hypot(y + 32, z + 34) / 6.5)
+    pial = np.where(cerebrum > 0, pial, np.maximum(np.minimum(cerebellum, folia), stem))
+
+    fluid = _soft(head.atrophy - pial, voxel)
+    ventricle = _ventricles(head, x, y, z)
+    fluid = np.maximum(fluid, _soft(-ventricle, voxel))
+    ribbon = np.where(cerebrum > 0, RIBBON, np.where(cerebellum > 0, 2.4, 0.4))
+    grey = _soft(head.atrophy + ribbon - pial, voxel)
+    nuclei = np.max([_ellipsoid(np.abs(x), y, z, *nucleus) for nucleus in NUCLEI], axis=0)
+    grey = np.maximum(grey, 0.85 * _soft(nuclei, voxel)) * (1 - fluid)
+    vessels = _vessels(rng, axes, voxel, pial, ventricle, fissure, cerebrum)
+    return Anatomy(brain, fluid, grey, 1 - fluid - grey, depth, vessels * brain)
+
+
+def _soft(distance: np.ndarray, voxel: float) -> np.ndarray:
+    """Fraction of a voxel on the positive side of a surface."""
+    return np.clip(0.5 + distance / max(voxel, 1.2), 0, 1).astype(np.float32)
+
+
+def _ellipsoid(x, y, z, centre, half_axes) -> np.ndarray:
+    """First-order distance to an ellipsoid's surface, positive inside, in mm."""
+    u, v, w = ((c - m) / a for c, m, a in zip((x, y, z), centre, half_axes, strict=True))
+    radius = np.sqrt(u * u + v * v + w * w) + 1e-6
+    slope = np.sqrt((u / half_axes[0]) ** 2 + (v / half_axes[1]) ** 2 + (w / half_axes[2]) ** 2) + 1e-6
+    return (1 - radius) * radius / slope
+
+
+def _capsule(x, y, z, start, end) -> np.ndarray:
+    """Distance to a tapering rod, negative inside, in mm."""
+    (ax, ay, az, ra), (bx, by, bz, rb) = start, end
+    dx, dy, dz = bx - ax, by - ay, bz - az
+    along = np.clip(((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz), 0, 1)
+    gap = np.sqrt((x - ax - along * dx) ** 2 + (y - ay - along * dy) ** 2 + (z - az - along * dz) ** 2)
+    return gap - (ra + along * (rb - ra))
+
+
+def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth below the surface of the cerebrum, the cerebellum and the brain stem, in mm."""
+    a, b, c = head.half_axes
+    side = np.abs(x) * (1 + 0.13 * y / b + 0.05 * (y / b) ** 2)  # narrower in front
+    main = _ellipsoid(side, y, z, (0, 0, 0), (a, b, c))
+    floor = z + 16 + 8 * np.clip(y / b, -1, 1) - 20 * np.clip(y / b - 0.1, 0, 1)  # the skull base rises in front
+    lobe = _ellipsoid(np.abs(x), y, z, (0.62 * a, 12, -24), (0.34 * a, 40, 25))
+    cerebrum = np.maximum(np.minimum(main, floor), lobe)
+    cerebellum = _ellipsoid(np.abs(x), y, z, (0.32 * a, -0.55 * b, -39), (0.5 * a, 0.37 * b, 22))
+    cerebellum = np.where(cerebrum > -1.5, np.minimum(cerebellum, -1.5 - cerebrum), cerebellum)
+    stem = -_capsule(x, y, z, (0, -12, -8, 15), (0, -24, -50, 12))
+    stem = np.maximum(stem, -_capsule(x, y, z, (0, -24, -50, 10), (0, -30, -90, 8)))
+    return cerebrum, cerebellum, stem
+
+
+def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...], voxel: float) -> np.ndarray:
+    """Distance to the nearest sulcus in mm: the zero sheets of noise that hardly varies along the radius."""
+    step = 2.0
+    axis = np.arange(-96, 97, step)
+    field = smooth_noise(rng, (axis,) * 3, 8.5)
+    slope = np.sqrt(sum(g * g for g in np.gradient(field, step)))
+    field = field / np.hypot(slope, 0.5 * slope.std())
+    radius = np.sqrt(sum((c / a) ** 2 for c, a in zip(place, head.half_axes, strict=True))) + 1e-3
+    shrink = radius**-0.7
+    lattice = [c * shrink / step + (axis.size - 1) / 2 for c in place]
+    return np.abs(ndimage.map_coordinates(field, np.stack(lattice), order=1, mode="nearest"))
+
+
+def _midline_fissure(head: Head, x, y, z) -> np.ndarray:
+    """Distance to the sheet between the hemispheres, which ends at the corpus callosum."""
+    inner = _ellipsoid(0 * x, y, z, (0, -2, 2), (30, 0.56 * head.half_axes[1], 27))
+    return np.hypot(x, np.maximum(inner, 0) * 1.5)
+
+
+def _sylvian_fissure(x, y, z) -> np.ndarray:
+    """Distance to the slit between the frontal and the temporal lobe, out from the insula."""
+    sheet = z + 4 - 0.25 * (8 - y)
+    beyond = np.maximum(np.maximum(38 - np.abs(x), 0), np.maximum(np.abs(y - 8) - 28, 0))
+    slit = np.hypot(sheet, beyond) - 0.8
+    insula = np.hypot(np.abs(x) - 40 - 0.04 * (y - 8) ** 2 / 10, np.maximum(np.hypot(y - 8, z - 2) - 20, 0)) - 0.3
+    return np.minimum(slit, insula)
+
+
+def _ventricles(head: Head, x, y, z) -> np.ndarray:
+    """Distance to the ventricles, negative inside."""
+    side = np.abs(x)
+    pieces = [
+        _capsule(side, y, z, (*start[:3], start[3] * head.ventricles), (*end[:3], end[3] * head.ventricles))
+        for horn in VENTRICLE
+        for start, end in zip(horn, horn[1:], strict=False)
+    ]
+    third = np.hypot(x, np.maximum(np.hypot(y + 6, z - 4) - 11, 0)) - 1.4 * head.ventricles
+    fourth = _capsule(x, y, z, (0, -36, -32, 4.5), (0, -36, -46, 2.5))
+    # The septum keeps the two lateral ventricles apart.
+    lateral = np.maximum(np.min(pieces, axis=0), 1.0 - side)
+    return np.minimum(np.minimum(lateral, third), fourth)
+
+
+def _vessels(rng, axes, voxel: float, pial, ventricle, fissure, cerebrum) -> np.ndarray:
+    """Contrast-filled vessels on the cortex and in the fissure, and the choroid plexus in the ventricles."""
+    wall = np.hypot(smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0))  # small along lines in space
+    patches = smooth_noise(rng, axes, 24.0)
+    tube = _soft(1.1 - 11 * wall, voxel) * np.clip(patches + 0.3, 0, 1)
+    surface = np.clip(1.3 - np.abs(pial) / 2.5, 0, 1) * (cerebrum > -2)
+    sinus = np.clip(1.2 - fissure / 1.6, 0, 1) * np.clip(1.3 - cerebrum / 5, 0, 1) * np.clip(0.4 + patches, 0, 1)
+    plexus = np.clip(1 + (-4.5 - ventricle) / 1.5, 0, 1) * (smooth_noise(rng, axes, 6.0) > 0.2)
+    return np.maximum(np.maximum(tube, 0.8 * surface * tube), np.maximum(sinus, 0.7 * plexus)).astype(np.float32)
