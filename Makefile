@@ -1,0 +1,92 @@
+# Each target works alone on a machine with make and Python 3.11, 3.12 or 3.13 with venv:
+# it creates .venv, installs what it needs once, and runs.
+
+SHELL := /bin/sh
+VENV ?= .venv
+OUT ?= demo
+BIN := $(VENV)/bin
+PARITY_VENV ?= .venv-parity
+PARITY_BIN := $(PARITY_VENV)/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+# Interpreters in the order they are tried; PYTHON=... names one.
+PYTHON ?=
+CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
+
+.PHONY: help install demo test lint format types docs notebooks parity clean
+
+help:
+	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
+	@echo "make test       run the tests"
+	@echo "make lint       check style and format (make format applies both)"
+	@echo "make types      check the types of the library"
+	@echo "make docs       build the documentation into docs/_build/html"
+	@echo "make notebooks  execute the notebooks"
+	@echo "make parity     compare the Gaussian filter with tensorflow-addons (needs Python 3.11)"
+	@echo "make clean      remove what the targets above made"
+
+install: $(VENV)/.installed-base
+
+demo: $(VENV)/.installed-base
+	$(BIN)/tfadvpath demo $(OUT)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+# Jupyter keeps its state in the build folder: the home folder may be read-only.
+notebooks: $(VENV)/.installed-notebooks
+	$(if $(NOTEBOOKS),JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter IPYTHONDIR=$(CURDIR)/build/ipython \
+	$(BIN)/python -m nbconvert --to notebook --execute --output-dir build/notebooks $(NOTEBOOKS),@echo "no notebooks")
+
+parity: $(PARITY_VENV)/.installed $(VENV)/.installed-test
+	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz
+	$(BIN)/python -m pytest tests/test_gaussian.py
+
+clean:
+	rm -rf $(VENV) $(PARITY_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in $(CANDIDATES); do \
+	  $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || continue; \
+	  found=$$python; \
+	  $$python -c 'import venv, ensurepip' 2>/dev/null || continue; \
+	  echo "Using $$($$python --version) for $(VENV)"; \
+	  $$python -m venv $(VENV) && exit 0 || exit 1; \
+	done; \
+	if [ -n "$$found" ]; then \
+	  echo "$$found has no venv module. On Debian and Ubuntu: apt install $$($$found -c \
+	    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" >&2; \
+	else \
+	  echo "No Python 3.11, 3.12 or 3.13 found (tried: $(CANDIDATES)). Install one, or name it: make PYTHON=/path/to/python" >&2; \
+	fi; exit 1
+
+$(VENV)/.installed-base: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing tfadvpath and what it needs into $(VENV); TensorFlow alone is 600 MB to fetch."
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing tfadvpath[$*] and what it needs into $(VENV); TensorFlow alone is 600 MB to fetch."
+	$(BIN)/python -m pip install -q -e '.[$*]'
+	@touch $@
+
+# tensorflow-addons has no build for a later Python than 3.11.
+$(PARITY_VENV)/.installed: tests/parity/requirements.txt
+	python3.11 -m venv $(PARITY_VENV)
+	$(PARITY_BIN)/python -m pip install -q -r tests/parity/requirements.txt
+	@touch $@
