@@ -28,7 +28,7 @@ FIELD_OF_VIEW = (240.0, 240.0, 155.0)  # mm, the Decathlon's
 CHANNELS = ("FLAIR", "T1w", "t1gd", "T2w")
 # Signal of each tissue in the four channels, in arbitrary units.
 FLUID = (70, 130, 115, 760)
-GREY = (330, 320, 310, 360)
+GREY = (330, 305, 300, 360)
 WHITE = (275, 430, 410, 250)
 SIGNAL = {OEDEMA: (560, 330, 320, 540), NON_ENHANCING: (350, 240, 190, 600), ENHANCING: (450, 345, 820, 420)}
 VESSEL = (150, 300, 760, 200)
@@ -47,7 +47,9 @@ class BrainPhantom:
     labels: np.ndarray
 
 
-def brain_phantom(seed: int, shape: tuple[int, int, int] = (240, 240, 155), tumour: bool = True) -> BrainPhantom:
+def brain_phantom(
+    seed: int, shape: tuple[int, int, int] = (240, 240, 155), tumour: bool = True
+) -> BrainPhantom:
     """Generate one patient.
 
     The shape sets the sampling, not the patient: a seed gives the same brain at any shape, only the noise differs.
@@ -59,7 +61,9 @@ def brain_phantom(seed: int, shape: tuple[int, int, int] = (240, 240, 155), tumo
         tumour: Whether the patient has a tumour.
     """
     sizes, folds, lesion, scanner = np.random.default_rng(seed).spawn(4)
-    whole = [((np.arange(n) + 0.5) / n - 0.5) * extent for n, extent in zip(shape, FIELD_OF_VIEW, strict=True)]
+    whole = [
+        ((np.arange(n) + 0.5) / n - 0.5) * extent for n, extent in zip(shape, FIELD_OF_VIEW, strict=True)
+    ]
     head = draw_head(sizes)
     # Only the box around the brain is computed.
     limits = (head.half_axes[0] + 12, head.half_axes[1] + 12, 80)

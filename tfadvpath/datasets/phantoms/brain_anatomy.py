@@ -12,7 +12,7 @@ from scipy import ndimage
 from tfadvpath.datasets.phantoms.noise import smooth_noise
 
 CENTRE_Z = 6.0  # mm: height of the cerebrum's centre above the middle of the volume
-RIBBON = 3.2  # mm: thickness of the cortex
+RIBBON = 3.5  # mm: thickness of the cortex
 # Lateral ventricle, one side: |x|, y, z and radius in mm along its horns.
 VENTRICLE = [
     [(9, 32, 12, 3.0), (6, 14, 19, 4.2), (9, -12, 23, 4.2), (19, -34, 16, 6.5), (22, -56, 10, 2.0)],
@@ -67,7 +67,9 @@ def draw_head(rng: np.random.Generator) -> Head:
     return Head(tuple(half_axes), rng.uniform(0.75, 1.6), rng.uniform(0.5, 1.3))
 
 
-def build_anatomy(rng: np.random.Generator, head: Head, axes: tuple[np.ndarray, ...], push: np.ndarray) -> Anatomy:
+def build_anatomy(
+    rng: np.random.Generator, head: Head, axes: tuple[np.ndarray, ...], push: np.ndarray
+) -> Anatomy:
     """Build a brain on the grid of three coordinate vectors.
 
     Args:
@@ -80,17 +82,20 @@ def build_anatomy(rng: np.random.Generator, head: Head, axes: tuple[np.ndarray, 
     grid = np.meshgrid(*(axis.astype(np.float32) for axis in axes), indexing="ij", sparse=True)
     x, y, z = (c + 2.2 * smooth_noise(rng, axes, 45.0) + 0.6 * smooth_noise(rng, axes, 17.0) for c in grid)
     z = z - CENTRE_Z
-    cerebrum, cerebellum, stem = _outlines(head, x, y, z)
+    hull, cerebrum, cerebellum, stem = _outlines(head, x, y, z)
     depth = np.maximum(np.maximum(cerebrum, cerebellum), stem)
-    # Closing the gaps between the parts: the outline is a little wider than the tissue.
-    brain = depth > -0.8
+    brain = depth > 0.2
 
     x, y, z = x - push[0], y - push[1], z - push[2]
+    sulcus_depth = np.clip(14 + 4 * smooth_noise(rng, axes, 15.0), 4, 22)
     fold = _sulci(rng, head, (x, y, z), voxel)
     fissure = _midline_fissure(head, x, y, z)
     sylvian = _sylvian_fissure(x, y, z)
-    pial = np.minimum(np.minimum(cerebrum, np.hypot(fold, np.maximum(cerebrum - 15, 0))), np.minimum(fissure, sylvian))
-    folia = 2.6 + 1.6 * np.sin(2 * np.pi * np.hypot(y + 32, z + 34) / 6.5)
+    pial = np.minimum(
+        np.minimum(cerebrum, np.hypot(fold, np.maximum(hull - sulcus_depth, 0))), np.minimum(fissure, sylvian)
+    )
+    shells = np.sqrt((0.7 * (np.abs(x) - 12)) ** 2 + (y + 28) ** 2 + (z + 30) ** 2)
+    folia = 2.5 + 1.3 * np.sin(2 * np.pi * (shells + 1.2 * smooth_noise(rng, axes, 9.0)) / 6.0)
     pial = np.where(cerebrum > 0, pial, np.maximum(np.minimum(cerebellum, folia), stem))
 
     fluid = _soft(head.atrophy - pial, voxel)
@@ -126,28 +131,30 @@ def _capsule(x, y, z, start, end) -> np.ndarray:
     return gap - (ra + along * (rb - ra))
 
 
-def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth below the surface of the cerebrum, the cerebellum and the brain stem, in mm."""
+def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, ...]:
+    """Depth below the surface of the hull of the hemispheres, the cerebrum, the cerebellum and the brain stem, in mm."""
     a, b, c = head.half_axes
-    side = np.abs(x) * (1 + 0.13 * y / b + 0.05 * (y / b) ** 2)  # narrower in front
+    side = np.abs(x) * (1 + 0.08 * y / b)  # narrower in front
     main = _ellipsoid(side, y, z, (0, 0, 0), (a, b, c))
-    floor = z + 16 + 8 * np.clip(y / b, -1, 1) - 20 * np.clip(y / b - 0.1, 0, 1)  # the skull base rises in front
-    lobe = _ellipsoid(np.abs(x), y, z, (0.62 * a, 12, -24), (0.34 * a, 40, 25))
+    floor = (
+        z + 16 + 8 * np.clip(y / b, -1, 1) - 20 * np.clip(y / b - 0.1, 0, 1)
+    )  # the skull base rises in front
+    lobe = _ellipsoid(np.abs(x), y, z, (0.58 * a, 10, -22), (0.38 * a, 42, 26))
     cerebrum = np.maximum(np.minimum(main, floor), lobe)
     cerebellum = _ellipsoid(np.abs(x), y, z, (0.32 * a, -0.55 * b, -39), (0.5 * a, 0.37 * b, 22))
     cerebellum = np.where(cerebrum > -1.5, np.minimum(cerebellum, -1.5 - cerebrum), cerebellum)
     stem = -_capsule(x, y, z, (0, -12, -8, 15), (0, -24, -50, 12))
-    stem = np.maximum(stem, -_capsule(x, y, z, (0, -24, -50, 10), (0, -30, -90, 8)))
-    return cerebrum, cerebellum, stem
+    stem = np.maximum(stem, -_capsule(x, y, z, (0, -24, -50, 10), (0, -28, -64, 8)))
+    return main, cerebrum, cerebellum, stem
 
 
 def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...], voxel: float) -> np.ndarray:
     """Distance to the nearest sulcus in mm: the zero sheets of noise that hardly varies along the radius."""
     step = 2.0
     axis = np.arange(-96, 97, step)
-    field = smooth_noise(rng, (axis,) * 3, 8.5)
+    field = smooth_noise(rng, (axis,) * 3, 6.5)
     slope = np.sqrt(sum(g * g for g in np.gradient(field, step)))
-    field = field / np.hypot(slope, 0.5 * slope.std())
+    field = field / np.hypot(slope, 0.35 * slope.mean())
     radius = np.sqrt(sum((c / a) ** 2 for c, a in zip(place, head.half_axes, strict=True))) + 1e-3
     shrink = radius**-0.7
     lattice = [c * shrink / step + (axis.size - 1) / 2 for c in place]
@@ -162,10 +169,10 @@ def _midline_fissure(head: Head, x, y, z) -> np.ndarray:
 
 def _sylvian_fissure(x, y, z) -> np.ndarray:
     """Distance to the slit between the frontal and the temporal lobe, out from the insula."""
-    sheet = z + 4 - 0.25 * (8 - y)
-    beyond = np.maximum(np.maximum(38 - np.abs(x), 0), np.maximum(np.abs(y - 8) - 28, 0))
-    slit = np.hypot(sheet, beyond) - 0.8
-    insula = np.hypot(np.abs(x) - 40 - 0.04 * (y - 8) ** 2 / 10, np.maximum(np.hypot(y - 8, z - 2) - 20, 0)) - 0.3
+    sheet = 0.8 * (z + 2) - 0.5 * (8 - y)
+    beyond = np.maximum(np.maximum(42 - np.abs(x), 0), np.maximum(np.abs(y - 8) - 28, 0))
+    slit = np.hypot(sheet, beyond) - 0.4
+    insula = np.hypot(np.abs(x) - 39 - 0.011 * (y - 8) ** 2, np.maximum(np.hypot(y - 8, z - 2) - 16, 0)) - 0.3
     return np.minimum(slit, insula)
 
 
@@ -186,10 +193,18 @@ def _ventricles(head: Head, x, y, z) -> np.ndarray:
 
 def _vessels(rng, axes, voxel: float, pial, ventricle, fissure, cerebrum) -> np.ndarray:
     """Contrast-filled vessels on the cortex and in the fissure, and the choroid plexus in the ventricles."""
-    wall = np.hypot(smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0))  # small along lines in space
+    wall = np.hypot(
+        smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0)
+    )  # small along lines in space
     patches = smooth_noise(rng, axes, 24.0)
     tube = _soft(1.1 - 11 * wall, voxel) * np.clip(patches + 0.3, 0, 1)
     surface = np.clip(1.3 - np.abs(pial) / 2.5, 0, 1) * (cerebrum > -2)
-    sinus = np.clip(1.2 - fissure / 1.6, 0, 1) * np.clip(1.3 - cerebrum / 5, 0, 1) * np.clip(0.4 + patches, 0, 1)
+    sinus = (
+        np.clip(1.2 - fissure / 1.6, 0, 1)
+        * np.clip(1.3 - np.abs(cerebrum) / 4, 0, 1)
+        * np.clip(0.4 + patches, 0, 1)
+    )
     plexus = np.clip(1 + (-4.5 - ventricle) / 1.5, 0, 1) * (smooth_noise(rng, axes, 6.0) > 0.2)
-    return np.maximum(np.maximum(tube, 0.8 * surface * tube), np.maximum(sinus, 0.7 * plexus)).astype(np.float32)
+    return np.maximum(np.maximum(tube, 0.8 * surface * tube), np.maximum(sinus, 0.7 * plexus)).astype(
+        np.float32
+    )

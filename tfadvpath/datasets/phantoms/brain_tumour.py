@@ -77,7 +77,7 @@ def grow_tumour(
         core |= reach + 0.10 * fine + 0.06 * ragged < focus.core
     inside = anatomy.brain & (anatomy.depth > 1.0)
     # Oedema runs along white matter; cortex and fluid hold it up.
-    halo = outer + 0.22 * fingers + 1.1 * anatomy.grey < spread
+    halo = outer + 0.16 * fingers + 0.6 * anatomy.grey < spread
     labels[halo & inside & (anatomy.fluid < 0.3)] = OEDEMA
     labels[(outer < 1) & inside] = ENHANCING
     labels[core & (outer < 1) & inside] = NON_ENHANCING
