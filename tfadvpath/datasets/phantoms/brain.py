@@ -1,7 +1,7 @@
 """Brain phantoms: generated four-channel MRI volumes with tumours of known place.
 
-They follow the Medical Segmentation Decathlon's Task01_BrainTumour: skull-stripped, background 0, channels FLAIR, T1w,
-T1gd and T2w, labels 0 background, 1 oedema, 2 non-enhancing tumour, 3 enhancing tumour.
+They follow the Medical Segmentation Decathlon's Task01_BrainTumour: skull-stripped, background 0, channels FLAIR,
+T1w, T1gd and T2w, labels 0 background, 1 oedema, 2 non-enhancing tumour, 3 enhancing tumour.
 """
 
 import json
@@ -52,8 +52,8 @@ def brain_phantom(
 ) -> BrainPhantom:
     """Generate one patient.
 
-    The shape sets the sampling, not the patient: a seed gives the same brain at any shape, only the noise differs.
-    With `tumour=False` it is the same patient before the tumour.
+    The shape sets the sampling, not the patient: a seed gives the same brain at any shape, only the noise
+    differs. With `tumour=False` it is the same patient before the tumour.
 
     Args:
         seed: The patient.

@@ -1,7 +1,7 @@
 """Healthy anatomy of the brain phantom: where fluid, grey matter and white matter lie.
 
-Everything is written as distances in mm. The grey matter is a ribbon of constant thickness below the pial surface;
-the pial surface is the outer outline together with the sulci, which are the zero sheets of a random field.
+Everything is written as distances in mm. The grey matter is a ribbon of constant thickness below the pial
+surface; the pial surface is the outer outline together with the sulci, which are the zero sheets of a random field.
 """
 
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def _capsule(x, y, z, start, end) -> np.ndarray:
 
 
 def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, ...]:
-    """Depth below the surface of the hull of the hemispheres, the cerebrum, the cerebellum and the brain stem, in mm."""
+    """Depth in mm below the surfaces of the hemispheres' hull, the cerebrum, the cerebellum, the brain stem."""
     a, b, c = head.half_axes
     side = np.abs(x) * (1 + 0.08 * y / b)  # narrower in front
     main = _ellipsoid(side, y, z, (0, 0, 0), (a, b, c))
