@@ -31,20 +31,23 @@ CASES = {
     "odd_kernel_sigma_5": ((1, 20, 33, 3), 27, 5.0),
 }
 SEED = 20210
-TOLERANCE = 1e-6  # the order of the sums in float32 differs between processors
+# Its float32 sums of 784 terms are up to 1.3e-6 from its own float64 answer, and their order differs between processors.
+TOLERANCES = {"output": 3e-6, "output_float64": 1e-12}
 
 
 def golden_arrays() -> dict[str, np.ndarray]:
-    """Returns for every case its input in [0, 1], output (both float32), kernel size and sigma."""
+    """Returns for every case: input (float32, in [0, 1]), output, output_float64, kernel_size, sigma.
+
+    Both outputs are of the same input; tensorflow-addons computes in the type that it is given.
+    """
     rng = np.random.default_rng(SEED)
     arrays = {}
     for name, (shape, kernel_size, sigma) in CASES.items():
         maps = rng.random(shape, dtype=np.float32)
-        filtered = tfa.image.gaussian_filter2d(
-            maps, filter_shape=(kernel_size, kernel_size), sigma=sigma, padding="REFLECT"
-        )
+        options = {"filter_shape": (kernel_size, kernel_size), "sigma": sigma, "padding": "REFLECT"}
         arrays[f"{name}/input"] = maps
-        arrays[f"{name}/output"] = filtered.numpy()
+        arrays[f"{name}/output"] = tfa.image.gaussian_filter2d(maps, **options).numpy()
+        arrays[f"{name}/output_float64"] = tfa.image.gaussian_filter2d(maps.astype(np.float64), **options).numpy()
         arrays[f"{name}/kernel_size"] = np.int64(kernel_size)
         arrays[f"{name}/sigma"] = np.float64(sigma)
     return arrays
@@ -58,14 +61,23 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     os.replace(file.name, path)
 
 
-def largest_difference(path: Path, arrays: dict[str, np.ndarray]) -> float:
-    """Returns the largest difference to the file's arrays; infinite where names or shapes differ."""
+def differences(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    """Returns the largest difference to the file's arrays, by the last part of the array's name.
+
+    Raises:
+        SystemExit: The file holds other arrays, or arrays of other shapes.
+    """
+    largest: dict[str, float] = {}
     with np.load(path) as committed:
-        if sorted(committed.files) != sorted(arrays):
-            return float("inf")
-        if any(committed[name].shape != np.shape(array) for name, array in arrays.items()):
-            return float("inf")
-        return max(float(np.max(np.abs(committed[name] - array))) for name, array in arrays.items())
+        shapes = {name: committed[name].shape for name in committed.files}
+        if shapes != {name: np.shape(array) for name, array in arrays.items()}:
+            raise SystemExit(f"{path}: other cases than {Path(__file__).name} computes. Write the file anew")
+        for name, array in arrays.items():
+            kind = name.split("/")[1]
+            # np.maximum keeps a NaN, which then fails the comparison below.
+            difference = np.max(np.abs(committed[name] - array))
+            largest[kind] = float(np.maximum(largest.get(kind, 0.0), difference))
+    return largest
 
 
 def main() -> int:
@@ -78,9 +90,11 @@ def main() -> int:
     if not arguments.check:
         write(arguments.path, arrays)
         return 0
-    difference = largest_difference(arguments.path, arrays)
-    agrees = difference <= TOLERANCE
-    print(f"{arguments.path}: {len(CASES)} cases, largest difference {difference:.2g}: {'ok' if agrees else 'differs'}")
+    agrees = True
+    for kind, difference in differences(arguments.path, arrays).items():
+        tolerance = TOLERANCES.get(kind, 0.0)
+        print(f"{kind}: {len(CASES)} cases, largest difference {difference:.2g}, allowed {tolerance:g}")
+        agrees = agrees and difference <= tolerance
     return 0 if agrees else 1
 
 

@@ -1,0 +1,39 @@
+"""What every test shares: the real data, quiet TensorFlow, the same random numbers each time."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# It imports tensorflow-addons, which does not go beside Keras 3.
+collect_ignore = ["parity/make_gaussian_golden.py"]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Seeds Python, NumPy and, where the test uses it, TensorFlow."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  the legacy generator is the one that other libraries draw from
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder that TFADVPATH_DATA names; skips where there is none."""
+    name = os.environ.get("TFADVPATH_DATA")
+    if not name:
+        pytest.skip("TFADVPATH_DATA is not set")
+    folder = Path(name)
+    if not folder.is_dir():
+        pytest.skip(f"TFADVPATH_DATA names no folder: {name}")
+    return folder
