@@ -1,7 +1,7 @@
 """Brain phantoms: generated four-channel MRI volumes with tumours of known place.
 
-They follow the Medical Segmentation Decathlon's Task01_BrainTumour: skull-stripped, background 0, channels FLAIR,
-T1w, T1gd and T2w, labels 0 background, 1 oedema, 2 non-enhancing tumour, 3 enhancing tumour.
+They follow the Medical Segmentation Decathlon's Task01_BrainTumour: skull-stripped, background 0, channels
+FLAIR, T1w, T1gd and T2w, labels 0 background, 1 oedema, 2 non-enhancing tumour, 3 enhancing tumour.
 """
 
 import json
@@ -102,7 +102,7 @@ def _scan(
     enhancement = rng.uniform(0.7, 1.15)
     channels = []
     for c in range(4):
-        vary = rng.normal(1, 0.05, 7)
+        vary = rng.normal(1, 0.05, 7).tolist()
         signal = anatomy.fluid * FLUID[c] * vary[0] + anatomy.grey * GREY[c] * vary[1]
         signal += anatomy.white * WHITE[c] * vary[2]
         signal += anatomy.vessels * (VESSEL[c] * vary[3] - signal)
@@ -159,7 +159,7 @@ def write_brain_phantoms(
     }
     temporary = out / f".dataset.json.{os.getpid()}"
     temporary.write_text(json.dumps(description, indent=2) + "\n")
-    os.replace(temporary, out / "dataset.json")
+    temporary.replace(out / "dataset.json")
 
 
 def _write_nifti(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
@@ -168,4 +168,4 @@ def _write_nifti(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
     nifti = nibabel.Nifti1Image(values, affine)
     nifti.header.set_xyzt_units("mm", "sec")
     nibabel.save(nifti, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -1,10 +1,13 @@
 """Healthy anatomy of the brain phantom: where fluid, grey matter and white matter lie.
 
 Everything is written as distances in mm. The grey matter is a ribbon of constant thickness below the pial
-surface; the pial surface is the outer outline together with the sulci, which are the zero sheets of a random field.
+surface; the pial surface is the outer outline together with the sulci, which are the zero sheets of a random
+field.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -64,7 +67,7 @@ class Head:
 def draw_head(rng: np.random.Generator) -> Head:
     """Draw the size of a brain, about as adults' brains vary."""
     half_axes = np.array([66.0, 82.0, 61.0]) * rng.uniform(0.95, 1.04) * rng.uniform(0.975, 1.025, 3)
-    return Head(tuple(half_axes), rng.uniform(0.75, 1.6), rng.uniform(0.5, 1.3))
+    return Head(tuple(half_axes.tolist()), rng.uniform(0.75, 1.6), rng.uniform(0.5, 1.3))
 
 
 def build_anatomy(
@@ -88,7 +91,7 @@ def build_anatomy(
 
     x, y, z = x - push[0], y - push[1], z - push[2]
     sulcus_depth = np.clip(14 + 4 * smooth_noise(rng, axes, 15.0), 4, 22)
-    fold = _sulci(rng, head, (x, y, z), voxel)
+    fold = _sulci(rng, head, (x, y, z))
     fissure = _midline_fissure(head, x, y, z)
     sylvian = _sylvian_fissure(x, y, z)
     pial = np.minimum(
@@ -101,7 +104,7 @@ def build_anatomy(
     fluid = _soft(head.atrophy - pial, voxel)
     ventricle = _ventricles(head, x, y, z)
     fluid = np.maximum(fluid, _soft(-ventricle, voxel))
-    ribbon = np.where(cerebrum > 0, RIBBON, np.where(cerebellum > 0, 2.4, 0.4))
+    ribbon = np.where(cerebrum > 0, RIBBON, np.where(cerebellum > 0, 2.4, 0.4)).astype(np.float32)
     grey = _soft(head.atrophy + ribbon - pial, voxel)
     nuclei = np.max([_ellipsoid(np.abs(x), y, z, *nucleus) for nucleus in NUCLEI], axis=0)
     grey = np.maximum(grey, 0.85 * _soft(nuclei, voxel)) * (1 - fluid)
@@ -114,7 +117,9 @@ def _soft(distance: np.ndarray, voxel: float) -> np.ndarray:
     return np.clip(0.5 + distance / max(voxel, 1.2), 0, 1).astype(np.float32)
 
 
-def _ellipsoid(x, y, z, centre, half_axes) -> np.ndarray:
+def _ellipsoid(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: Sequence[float], half_axes: Sequence[float]
+) -> np.ndarray:
     """First-order distance to an ellipsoid's surface, positive inside, in mm."""
     u, v, w = ((c - m) / a for c, m, a in zip((x, y, z), centre, half_axes, strict=True))
     radius = np.sqrt(u * u + v * v + w * w) + 1e-6
@@ -122,7 +127,9 @@ def _ellipsoid(x, y, z, centre, half_axes) -> np.ndarray:
     return (1 - radius) * radius / slope
 
 
-def _capsule(x, y, z, start, end) -> np.ndarray:
+def _capsule(
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, start: Sequence[float], end: Sequence[float]
+) -> np.ndarray:
     """Distance to a tapering rod, negative inside, in mm."""
     (ax, ay, az, ra), (bx, by, bz, rb) = start, end
     dx, dy, dz = bx - ax, by - ay, bz - az
@@ -131,8 +138,8 @@ def _capsule(x, y, z, start, end) -> np.ndarray:
     return gap - (ra + along * (rb - ra))
 
 
-def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, ...]:
-    """Depth in mm below the surfaces of the hemispheres' hull, the cerebrum, the cerebellum, the brain stem."""
+def _outlines(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Depth in mm below the surfaces of the hemispheres' hull, the cerebrum, the cerebellum and the stem."""
     a, b, c = head.half_axes
     side = np.abs(x) * (1 + 0.08 * y / b)  # narrower in front
     main = _ellipsoid(side, y, z, (0, 0, 0), (a, b, c))
@@ -148,7 +155,7 @@ def _outlines(head: Head, x, y, z) -> tuple[np.ndarray, ...]:
     return main, cerebrum, cerebellum, stem
 
 
-def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...], voxel: float) -> np.ndarray:
+def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...]) -> np.ndarray:
     """Distance to the nearest sulcus in mm: the zero sheets of noise that hardly varies along the radius."""
     step = 2.0
     axis = np.arange(-96, 97, step)
@@ -161,13 +168,13 @@ def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...], 
     return np.abs(ndimage.map_coordinates(field, np.stack(lattice), order=1, mode="nearest"))
 
 
-def _midline_fissure(head: Head, x, y, z) -> np.ndarray:
+def _midline_fissure(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Distance to the sheet between the hemispheres, which ends at the corpus callosum."""
     inner = _ellipsoid(0 * x, y, z, (0, -2, 2), (30, 0.56 * head.half_axes[1], 27))
     return np.hypot(x, np.maximum(inner, 0) * 1.5)
 
 
-def _sylvian_fissure(x, y, z) -> np.ndarray:
+def _sylvian_fissure(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Distance to the slit between the frontal and the temporal lobe, out from the insula."""
     sheet = 0.8 * (z + 2) - 0.5 * (8 - y)
     beyond = np.maximum(np.maximum(42 - np.abs(x), 0), np.maximum(np.abs(y - 8) - 28, 0))
@@ -176,13 +183,13 @@ def _sylvian_fissure(x, y, z) -> np.ndarray:
     return np.minimum(slit, insula)
 
 
-def _ventricles(head: Head, x, y, z) -> np.ndarray:
+def _ventricles(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Distance to the ventricles, negative inside."""
     side = np.abs(x)
     pieces = [
         _capsule(side, y, z, (*start[:3], start[3] * head.ventricles), (*end[:3], end[3] * head.ventricles))
         for horn in VENTRICLE
-        for start, end in zip(horn, horn[1:], strict=False)
+        for start, end in pairwise(horn)
     ]
     third = np.hypot(x, np.maximum(np.hypot(y + 6, z - 4) - 11, 0)) - 1.4 * head.ventricles
     fourth = _capsule(x, y, z, (0, -36, -32, 4.5), (0, -36, -46, 2.5))
@@ -191,7 +198,15 @@ def _ventricles(head: Head, x, y, z) -> np.ndarray:
     return np.minimum(np.minimum(lateral, third), fourth)
 
 
-def _vessels(rng, axes, voxel: float, pial, ventricle, fissure, cerebrum) -> np.ndarray:
+def _vessels(
+    rng: np.random.Generator,
+    axes: tuple[np.ndarray, ...],
+    voxel: float,
+    pial: np.ndarray,
+    ventricle: np.ndarray,
+    fissure: np.ndarray,
+    cerebrum: np.ndarray,
+) -> np.ndarray:
     """Contrast-filled vessels on the cortex and in the fissure, and the choroid plexus in the ventricles."""
     wall = np.hypot(
         smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0)

@@ -60,7 +60,7 @@ def grow_tumour(
     Returns:
         uint8 [X, Y, Z]: 0 healthy, 1 oedema, 2 non-enhancing core, 3 enhancing rim.
     """
-    radius = foci[0].half_axes.mean()
+    radius = float(foci[0].half_axes.mean())
     ragged = smooth_noise(rng, axes, 0.55 * radius)
     fine = smooth_noise(rng, axes, max(0.22 * radius, 3.0))
     fingers = smooth_noise(rng, axes, 11.0)
@@ -70,7 +70,7 @@ def grow_tumour(
     core = np.zeros(anatomy.brain.shape, bool)
     for focus in foci:
         offset = _offset(focus.centre, axes)
-        reach = np.sqrt(sum((c / a) ** 2 for c, a in zip(offset, focus.half_axes, strict=True)))
+        reach = np.sqrt(sum((c / a) ** 2 for c, a in zip(offset, focus.half_axes.tolist(), strict=True)))
         # The noise fades near the centre: a focus stays in one piece.
         reach = reach + (0.13 * ragged + 0.05 * fine) * np.minimum(reach, 1.2)
         outer = np.minimum(outer, reach)
@@ -84,6 +84,6 @@ def grow_tumour(
     return labels
 
 
-def _offset(centre: np.ndarray, axes: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+def _offset(centre: np.ndarray, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     offsets = ((axis - c).astype(np.float32) for axis, c in zip(axes, centre, strict=True))
     return np.meshgrid(*offsets, indexing="ij", sparse=True)
