@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
 from tfadvpath.gaussian import gaussian_filter
 
 GOLDEN = Path(__file__).parent / "parity" / "golden" / "gaussian.npz"
@@ -100,7 +99,9 @@ def test_one_bright_pixel_becomes_the_kernel_around_it(kernel_size):
     weights = taps(kernel_size, 2.0)[::-1]
     after = kernel_size - 1 - (kernel_size - 1) // 2
     expected = np.zeros((64, 64))
-    expected[30 - after : 30 - after + kernel_size, 33 - after : 33 - after + kernel_size] = np.outer(weights, weights)
+    expected[30 - after : 30 - after + kernel_size, 33 - after : 33 - after + kernel_size] = np.outer(
+        weights, weights
+    )
     np.testing.assert_allclose(run(maps, kernel_size=kernel_size)[0, :, :, 0], expected, rtol=0, atol=1e-7)
 
 

@@ -4,7 +4,7 @@ Runs in the environment of requirements.txt beside this file, never in that of t
 has ended and does not import beside Keras 3. `make parity` calls it.
 
     python make_gaussian_golden.py golden/gaussian.npz           writes the file
-    python make_gaussian_golden.py --check golden/gaussian.npz   computes anew and compares, exit code 1 if it differs
+    python make_gaussian_golden.py --check golden/gaussian.npz   compares; exit code 1 if it differs
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ CASES = {
     "odd_kernel_sigma_5": ((1, 20, 33, 3), 27, 5.0),
 }
 SEED = 20210
-# Its float32 sums of 784 terms are up to 1.3e-6 from its own float64 answer, and their order differs between processors.
+# Its float32 sums of 784 terms are up to 1.3e-6 from its own float64 answer, and processors differ in
+# their order.
 TOLERANCES = {"output": 3e-6, "output_float64": 1e-12}
 
 
@@ -47,7 +48,9 @@ def golden_arrays() -> dict[str, np.ndarray]:
         options = {"filter_shape": (kernel_size, kernel_size), "sigma": sigma, "padding": "REFLECT"}
         arrays[f"{name}/input"] = maps
         arrays[f"{name}/output"] = tfa.image.gaussian_filter2d(maps, **options).numpy()
-        arrays[f"{name}/output_float64"] = tfa.image.gaussian_filter2d(maps.astype(np.float64), **options).numpy()
+        arrays[f"{name}/output_float64"] = tfa.image.gaussian_filter2d(
+            maps.astype(np.float64), **options
+        ).numpy()
         arrays[f"{name}/kernel_size"] = np.int64(kernel_size)
         arrays[f"{name}/sigma"] = np.float64(sigma)
     return arrays
@@ -57,7 +60,7 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes beside the target first, so that a half-written file never bears its name."""
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
         np.savez_compressed(file, **arrays)
-    os.chmod(file.name, 0o644)
+    Path(file.name).chmod(0o644)
     os.replace(file.name, path)
 
 
