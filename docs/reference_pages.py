@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def write_reference_pages(package: Path, out: Path) -> None:
-    """Writes a page for each module with a public name of its own, and index.md; removes pages of modules that went."""
+    """Writes a page for each module that defines a public name, and index.md.
+
+    Pages of modules that are gone are removed.
+    """
     pages = {}
     for file in sorted(package.rglob("*.py")):
         parts = (package.name, *file.relative_to(package).with_suffix("").parts)
