@@ -7,6 +7,7 @@ OUT ?= demo
 BIN := $(VENV)/bin
 PARITY_VENV ?= .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 # Interpreters in the order they are tried; PYTHON=... names one.
