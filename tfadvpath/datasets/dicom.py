@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -78,7 +79,11 @@ def _starts_like_a_header(content: bytes) -> bool:
 def _check_kind(path: Path, dataset: FileDataset) -> None:
     kind = UID(str(dataset.get("SOPClassUID") or "")).name
     if dataset.get("Modality") == "SR":
-        raise InputError(path, f"is a structured report ({kind or 'SR'}), not an image", "Pass its image")
+        raise InputError(
+            path,
+            f"is a structured report ({kind or 'SR'}), not an image",
+            "Pass the image that it reports on",
+        )
     if not any(name in dataset for name in PIXEL_ELEMENTS):
         problem = f"holds no pixel data ({kind})" if kind else "holds no pixel data"
         raise InputError(path, problem, "Pass an image; if it should be one, it was cut short: copy it again")
@@ -122,6 +127,12 @@ def _check_encoding(path: Path, dataset: FileDataset) -> None:
             f"is compressed as {syntax.name} ({syntax}), for which no decoder is installed",
             "Install python-gdcm, or decompress the file with: gdcmconv --raw IN OUT",
         )
+    if "PixelData" in dataset and not syntax.is_encapsulated:
+        bits = int(dataset.BitsAllocated) * int(dataset.Rows) * int(dataset.Columns)
+        needed = math.ceil(bits * int(dataset.get("NumberOfFrames") or 1) / 8)
+        if len(dataset.PixelData) < needed:
+            problem = f"is truncated: it has {len(dataset.PixelData):,} of {needed:,} bytes of pixel data"
+            raise InputError(path, problem, COPY_AGAIN)
 
 
 def _frames(path: Path, dataset: FileDataset, count: int) -> Iterator[np.ndarray]:
@@ -134,6 +145,7 @@ def _frames(path: Path, dataset: FileDataset, count: int) -> Iterator[np.ndarray
             raise InputError(path, f"is truncated: it holds {index + 1} of {count} frames", COPY_AGAIN)
     except InputError:
         raise
-    except Exception as error:  # each decoder has its own errors
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(path, f"is truncated or damaged: {first_line.rstrip('.:')}", COPY_AGAIN) from None
+    except Exception as error:  # each decoder has its own errors; pydicom lists them, one a line
+        reason = (str(error).splitlines() or [type(error).__name__])[-1].strip()
+        problem = f"is truncated or damaged: its pixels cannot be decoded ({reason})"
+        raise InputError(path, problem, COPY_AGAIN) from None

@@ -48,10 +48,6 @@ def _open(path: Path) -> Nifti1Pair:
         raise InputError(
             path, "is not a NIfTI file, whatever its name says", "Give it its true ending"
         ) from None
-    except FileNotFoundError:
-        raise InputError(
-            path, "is half of a pair without its .img file", "Put the .img file beside it"
-        ) from None
     except EOFError:
         raise InputError(path, "is truncated: it ends within its header", COPY_AGAIN) from None
     except Exception as error:  # nibabel's header errors, zlib and struct errors
@@ -59,6 +55,8 @@ def _open(path: Path) -> Nifti1Pair:
     if not isinstance(image, Nifti1Pair):
         kind = type(image).__name__.removesuffix("Image")
         raise InputError(path, f"is no NIfTI volume but {kind}", "Convert it to a NIfTI volume")
+    if not Path(image.file_map["image"].filename or path).exists():
+        raise InputError(path, "is half of a pair without its .img file", "Put the .img file beside it")
     return image
 
 
@@ -69,7 +67,7 @@ def _check_header(path: Path, image: Nifti1Pair) -> tuple[int, ...]:
     while used > 3 and shape[used - 1] == 1:
         used -= 1
     if used < 2 or used > 4:
-        raise InputError(path, f"has {used} dimensions, where 2 to 4 are read", "Take one volume out of it")
+        raise InputError(path, f"is {used}-D, where 2-D to 4-D files are read", "Take one volume out of it")
     dtype = image.get_data_dtype()
     if dtype.fields is not None:
         raise InputError(path, "holds colour (RGB) voxels", "Convert it to one grey value a voxel")
@@ -105,7 +103,11 @@ def _channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int | N
         return None
     channels = shape[3]
     if channel is None and channels > 1:
-        raise InputError(path, f"has {channels} channels (0 to {channels - 1})", "Choose one with channel")
+        raise InputError(
+            path,
+            f"has {channels} channels (0 to {channels - 1})",
+            "Choose one with --channel (channel= in Python)",
+        )
     if channel is not None and not 0 <= channel < channels:
         raise InputError(path, f"has no channel {channel}", f"Choose one of 0 to {channels - 1}")
     return channel or 0

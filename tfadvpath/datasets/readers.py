@@ -90,6 +90,6 @@ def check_finite(path: Path, values: np.ndarray) -> None:
     if wrong:
         raise InputError(
             path,
-            f"holds {wrong:,} values of {values.size:,} that are NaN or infinite",
+            f"holds NaN or infinite values ({wrong:,} of {values.size:,})",
             "Replace them, for example by the background's value with numpy.nan_to_num",
         )

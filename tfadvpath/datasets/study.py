@@ -117,6 +117,7 @@ def _check_file(path: Path) -> None:
         if not path.is_file():
             raise InputError(path, "is not a regular file", "Pass an image file")
         size = path.stat().st_size
+        path.open("rb").close()
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror or error})", "Check the path") from None
     if size == 0:
@@ -142,8 +143,8 @@ def _min_max(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros_like(values)
-    if not np.isfinite(high - low):  # a range beyond float64
-        values, low, high = values / 4, low / 4, high / 4
+    if high / 2 - low / 2 > np.finfo(np.float64).max / 2:  # the range itself would overflow
+        values, low, high = values / 2, low / 2, high / 2
     return (values - low) / (high - low)
 
 
