@@ -1,0 +1,64 @@
+"""The contract of every explainer: images in, an Explanation out, in batches of one shape."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.explanation import Explanation
+from tfadvpath.importance import pad_images
+
+
+class Explainer(abc.ABC):
+    """Explains batches of images with one compiled function.
+
+    Args:
+        map_names: The maps it makes, the one to show first in front.
+        batch_size: Images on the device at once. The last batch is filled up with black images, so that nothing
+            is compiled twice.
+    """
+
+    def __init__(self, map_names: tuple[str, ...], batch_size: int):
+        if batch_size < 1:
+            raise ValueError(f"`batch_size` must be positive. Received: {batch_size}")
+        self.map_names = map_names
+        self.batch_size = batch_size
+
+    @abc.abstractmethod
+    def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
+        """Returns the fields of an Explanation but ``images``, as tensors.
+
+        Args:
+            images: float32 [batch_size, H, W, C].
+            count: int32 scalar: images after the first ``count`` are padding.
+        """
+
+    def explain(self, images: Any) -> Explanation:
+        """Explains every image.
+
+        Args:
+            images: float [B, H, W, C] in [0, 1], B >= 1.
+
+        Raises:
+            ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
+        """
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or not len(images):
+            raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
+        if not (images.min() >= 0.0 and images.max() <= 1.0):  # so written that NaN fails
+            raise ValueError(
+                f"`images` must be in [0, 1]. Received: values from {images.min():.3g} to {images.max():.3g}"
+            )
+        parts = []
+        for i in range(0, len(images), self.batch_size):
+            batch = images[i : i + self.batch_size]
+            fields = self.explain_batch(pad_images(batch, self.batch_size), tf.constant(len(batch)))
+            parts.append(tf.nest.map_structure(lambda tensor, n=len(batch): tensor.numpy()[:n], dict(fields)))
+        joined = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+        names = {field.name for field in dataclasses.fields(Explanation)}
+        return Explanation(images=images, **{name: joined[name] for name in names & set(joined)})

@@ -1,0 +1,50 @@
+"""What an explainer answers for a batch of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Maps for B images, with the figures to judge them by. Arrays are float32 unless said.
+
+    Attributes:
+        images: [B, H, W, C] in [0, 1], what was explained.
+        maps: By name, [B, H, W, C], not negative: how much each pixel matters to the decision.
+        score: [B], the classifier's probability f(x).
+        start: [B, H, W, C] in [0, 1], where the path begins: the stable image, or the input.
+        adversary: [B, H, W, C] in [0, 1], where the path ends, across the decision.
+        score_start: [B], f(start).
+        score_adversary: [B], f(adversary).
+        completeness_residual: [B], how far the integral is from f(adversary) - f(start), relative to that.
+    """
+
+    images: np.ndarray
+    maps: dict[str, np.ndarray]
+    score: np.ndarray
+    start: np.ndarray
+    adversary: np.ndarray
+    score_start: np.ndarray
+    score_adversary: np.ndarray
+    completeness_residual: np.ndarray
+
+    @property
+    def decision(self) -> np.ndarray:
+        """bool [B]: the image is predicted class 1, f(x) >= 0.5."""
+        return self.score >= 0.5
+
+    @property
+    def kept(self) -> np.ndarray:
+        """bool [B]: the start image has the decision of the image."""
+        return (self.score_start >= 0.5) == self.decision
+
+    @property
+    def crossed(self) -> np.ndarray:
+        """bool [B]: the adversary has the other decision. Where it has not, the maps explain no change."""
+        return (self.score_adversary >= 0.5) != self.decision
+
+    def __len__(self) -> int:
+        return len(self.images)

@@ -1,0 +1,55 @@
+"""The terms of the generators' losses (METHODS: Charachon et al. 2021 and the authors' earlier code).
+
+Images are float32 [B, H, W, C]; every function returns a float32 scalar, the mean over the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+_EPSILON = 1e-7
+
+
+def reconstruction(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+    """Returns rec(u, v) = mean (u - v)^2 + mean |u - v|."""
+    difference = u - v
+    return tf.reduce_mean(tf.square(difference)) + tf.reduce_mean(tf.abs(difference))
+
+
+def binary_cross_entropy(target: float, probability: tf.Tensor) -> tf.Tensor:
+    """Returns the mean cross-entropy of probabilities (any shape, in [0, 1]) against one target, 0.0 or 1.0."""
+    probability = tf.clip_by_value(probability, _EPSILON, 1.0 - _EPSILON)
+    return -tf.reduce_mean(target * tf.math.log(probability) + (1.0 - target) * tf.math.log1p(-probability))
+
+
+def realism(fake_scores: tf.Tensor) -> tf.Tensor:
+    """Returns the generator's non-saturating loss, mean softplus(-D(fake))."""
+    return tf.reduce_mean(tf.math.softplus(-fake_scores))
+
+
+def discrimination(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
+    """Returns the discriminator's loss, mean softplus(-D(real)) + mean softplus(D(fake))."""
+    return tf.reduce_mean(tf.math.softplus(-real_scores)) + tf.reduce_mean(tf.math.softplus(fake_scores))
+
+
+def gradient_penalty(
+    discriminator: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor, position: tf.Tensor
+) -> tf.Tensor:
+    """Returns mean (||dD/dx(x_hat)|| - 1)^2 at x_hat = real + position * (fake - real).
+
+    Args:
+        discriminator: [B, H, W, C] -> [B, 1].
+        real: Images of the domain.
+        fake: Generated images, as many.
+        position: [B, 1, 1, 1] in [0, 1]: where on the segment each penalty is taken.
+    """
+    x_hat = real + position * (fake - real)
+    with tf.GradientTape() as tape:
+        tape.watch(x_hat)
+        scores = discriminator(x_hat)
+    gradient = tape.gradient(scores, x_hat)
+    # The square root has no derivative at 0, where a fresh or saturated discriminator can be.
+    norm = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
+    return tf.reduce_mean(tf.square(norm - 1.0))

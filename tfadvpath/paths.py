@@ -1,0 +1,89 @@
+"""Paths γ(λ), λ in [0, 1], from a start image to an adversary."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+
+class Path(Protocol):
+    """A differentiable curve from every start image to its adversary.
+
+    ``endpoints`` runs once per image, ``at`` once per chunk of positions.
+    """
+
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> Any:
+        """Returns what ``at`` needs, a structure of tensors whose first axis is the image.
+
+        Args:
+            start: float [B, H, W, C].
+            adversary: float [B, H, W, C].
+        """
+
+    def at(self, endpoints: Any, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns points γ(λ) [B, K, H, W, C] and velocities γ'(λ), of that shape or with K = 1 where they are constant.
+
+        Args:
+            endpoints: What ``endpoints`` returned, for B images.
+            positions: float [K], λ in [0, 1].
+        """
+
+
+class LinearPath:
+    """The straight path of the paper (eq. 6): γ(λ) = start + λ (adversary - start)."""
+
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return start, adversary
+
+    def at(
+        self, endpoints: tuple[tf.Tensor, tf.Tensor], positions: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        start, adversary = endpoints
+        velocity = (adversary - start)[:, tf.newaxis]
+        return start[:, tf.newaxis] + positions[:, tf.newaxis, tf.newaxis, tf.newaxis] * velocity, velocity
+
+
+class ManifoldPath:
+    """A path on the image manifold: γ(λ) = G(z_start + λ (z_adversary - z_start)), G a generator's decoder.
+
+    The velocity is the forward-mode product γ'(λ) = J_G(z(λ)) (z_adversary - z_start), about the cost of one more pass through the
+    decoder; the Jacobian itself is never built. z is everything that the decoder receives, bottleneck and skips.
+
+    A generator that translates (CyCE, SyCE) turns each end of the path into the other: G(z(adversary)) is the
+    stable image by construction and G(z(start)) is close to the adversary. So each end is decoded from the other's
+    encoding. γ(0) and γ(1) are reconstructions; ``PathImportance.endpoint_distance`` reports how far they are.
+
+    Args:
+        generator: Has ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as ``tfadvpath.models.UNet``.
+            All images of a batch go through it: give it images of the class it translates.
+        translates: False for a generator that reproduces its input (an autoencoder): each end is then decoded from
+            its own encoding.
+    """
+
+    def __init__(self, generator: Any, translates: bool = True):
+        self.generator = generator
+        self.translates = translates
+
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[list, list]:
+        z_start, z_adversary = self.generator.encode(start), self.generator.encode(adversary)
+        return (z_adversary, z_start) if self.translates else (z_start, z_adversary)
+
+    def at(self, endpoints: tuple[list, list], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, steps = tf.shape(endpoints[0][0])[0], tf.shape(positions)[0]
+
+        def along(z_start, z_adversary):
+            direction = tf.repeat(z_adversary - z_start, steps, axis=0)
+            weights = tf.reshape(tf.tile(positions, [images]), [-1] + [1] * (len(z_start.shape) - 1))
+            return tf.repeat(z_start, steps, axis=0) + tf.cast(weights, direction.dtype) * direction, direction
+
+        levels, directions = zip(*map(along, *endpoints), strict=True)
+        levels, directions = list(levels), list(directions)
+        with tf.autodiff.ForwardAccumulator(levels, directions) as accumulator:
+            points = self.generator.decode(levels)
+        velocities = accumulator.jvp(points)
+
+        def unfold(flat):
+            return tf.reshape(flat, tf.concat([[images, steps], tf.shape(flat)[1:]], axis=0))
+
+        return unfold(points), unfold(velocities)
