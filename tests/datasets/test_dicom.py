@@ -147,7 +147,7 @@ def test_a_voi_lut_maps_before_scaling_and_its_ends_hold_beyond_it(tmp_path):
     table.LUTDescriptor = [4, 10, 8]
     table.LUTData = [0, 10, 40, 100]
     table["LUTDescriptor"].VR = table["LUTData"].VR = "US"
-    values = np.array([[0, 10, 11], [12, 13, 4000]], dtype=np.uint16)
+    values = np.array([[0, 10, 11], [12, 13, 267]], dtype=np.uint16)
     images = shown(tmp_path, dicom(values, VOILUTSequence=[table], WindowCenter="5", WindowWidth="2"))
     np.testing.assert_allclose(images[0], [[0, 0, 0.1], [0.4, 1, 1]], atol=1e-7)
 
@@ -203,6 +203,14 @@ def test_a_jpeg_of_fewer_frames_than_said_is_refused(tmp_path):
     frames = np.stack([EIGHT_BIT] * 3)
     with pytest.raises(InputError, match="holds 1 of 3 frames"):
         shown(tmp_path, dicom(frames, syntax=JPEGBaseline8Bit, frames=encapsulate([jpeg_bytes(EIGHT_BIT)])))
+
+
+def test_more_frames_than_said_are_refused(tmp_path):
+    dataset = dicom(np.stack([EIGHT_BIT] * 3))
+    dataset.compress(RLELossless)
+    dataset.NumberOfFrames = 2
+    with pytest.raises(InputError, match="holds more than the 2 frames"):
+        shown(tmp_path, dataset)
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless], ids=lambda s: s.keyword)

@@ -104,6 +104,14 @@ def test_the_slope_of_the_header_counts(tmp_path):
     np.testing.assert_allclose(read_study(path).images, 1 - plain.images, atol=1e-6)
 
 
+def test_odd_headers_are_read_in_silence(tmp_path, caplog):
+    content = bytearray(nifti_bytes(volume()))
+    content[80:84] = np.array([-1], "<f4").tobytes()  # pixdim[1], which must not be negative
+    (tmp_path / "odd.nii").write_bytes(content)
+    assert read_study(tmp_path / "odd.nii").images.max() == 1
+    assert not caplog.records
+
+
 def test_a_channel_of_four_is_chosen(tmp_path):
     data = volume((6, 5, 4, 3))
     for name in ("four.nii", "four.nii.gz"):

@@ -139,6 +139,8 @@ def _frames(path: Path, dataset: FileDataset, count: int) -> Iterator[np.ndarray
     index = -1
     try:
         for index, stored in enumerate(iter_pixels(dataset)):
+            if index == count:
+                raise InputError(path, f"holds more than the {count} frames of its header", COPY_AGAIN)
             check_finite(path, stored)
             yield displayed(stored, dataset, index)
         if index + 1 < count:

@@ -82,6 +82,17 @@ def read_study(path: Path | str, size: tuple[int, int] | None = None, channel: i
 
     Raises:
         InputError: The file cannot be read, or holds nothing that can be explained.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     ramp = np.arange(12, dtype=np.uint8).reshape(3, 4)
+        ...     written = cv2.imwrite(f"{folder}/ramp.png", ramp)
+        ...     study = read_study(f"{folder}/ramp.png", size=(6, 8))
+        >>> study.images.shape
+        (1, 6, 8, 1)
+        >>> study.to_grid(study.images).shape
+        (3, 4)
     """
     path = Path(path)
     _check_file(path)
