@@ -40,3 +40,17 @@ OPTIONAL = ("highdicom", "apache_beam", "gradio", "tensorflow_serving")
 autodoc_mock_imports = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
 
 write_reference_pages(DOCS.parent / "tfadvpath", DOCS / "reference" / "modules")
+
+
+def escape_bars(_app, _what, _name, _object, _options, lines: list[str]) -> None:
+    """Lets the plain-text equations say |x|, which reStructuredText takes for the name of a substitution."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("``")
+            parts[::2] = [part.replace("|", r"\|") for part in parts[::2]]
+            lines[number] = "``".join(parts)
+
+
+def setup(app) -> None:
+    """Connects the change of docstrings, after napoleon's own (priority 500)."""
+    app.connect("autodoc-process-docstring", escape_bars, priority=600)
