@@ -1,0 +1,1 @@
+"""What ``tfadvpath train`` runs: recipes and stages."""

@@ -1,0 +1,63 @@
+"""A whole training: data, classifier, generators, bundle."""
+
+from __future__ import annotations
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.bundle import save_bundle
+from tfadvpath.datasets.slices import SliceSet, phantom_brain_slices
+from tfadvpath.training.classifier import classifier_figures, train_classifier
+from tfadvpath.training.recipe import Recipe
+from tfadvpath.training.syce import syce_figures, train_syce
+
+# Phantom seeds: a million per recipe seed keeps the patients of different recipes apart.
+_SEEDS_PER_RECIPE = 1_000_000
+
+
+def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") -> None:
+    """Trains every stage of a recipe and writes the bundle.
+
+    The same recipe gives the same bundle on the same machine: all seeds are set and operations are deterministic.
+
+    Args:
+        recipe: What to train.
+        out: The bundle's folder.
+        verbose: Of Keras: 0 is silent, 1 a progress bar, 2 a line per epoch.
+
+    Raises:
+        InputError: ``out`` holds something else.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    tf.config.experimental.enable_op_determinism()
+    parts = {part: slices_of(recipe, part) for part in ("train", "validation", "test")}
+    classifier = train_classifier(recipe, parts["train"], parts["validation"], verbose)
+    syce = train_syce(recipe, classifier, parts["train"], parts["validation"], verbose)
+    figures = {
+        part: {"classifier": classifier_figures(classifier, parts[part]), "syce": syce_figures(syce, parts[part])}
+        for part in ("validation", "test")
+    }
+    save_bundle(out, classifier, tuple(syce.generators), recipe, figures)
+
+
+def patient_seeds(recipe: Recipe, part: str) -> range:
+    """Returns the seeds of the phantoms of one part ("train", "validation" or "test"); the parts are disjoint."""
+    patients = recipe.data.patients
+    first = {"train": 0, "validation": patients.train, "test": patients.train + patients.validation}[part]
+    first += recipe.seed * _SEEDS_PER_RECIPE
+    return range(first, first + getattr(patients, part))
+
+
+def slices_of(recipe: Recipe, part: str) -> SliceSet:
+    """Returns the labelled slices of one part."""
+    data = recipe.data
+    return phantom_brain_slices(
+        patient_seeds(recipe, part),
+        data.image_size,
+        data.channel,
+        data.min_tumour_pixels,
+        data.min_body_fraction,
+    )
