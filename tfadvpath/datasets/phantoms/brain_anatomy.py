@@ -108,7 +108,8 @@ def build_anatomy(
     grey = _soft(head.atrophy + ribbon - pial, voxel)
     nuclei = np.max([_ellipsoid(np.abs(x), y, z, *nucleus) for nucleus in NUCLEI], axis=0)
     grey = np.maximum(grey, 0.85 * _soft(nuclei, voxel)) * (1 - fluid)
-    vessels = _vessels(rng, axes, voxel, pial, ventricle, fissure, cerebrum)
+    vessels = _vessels(rng, axes, voxel, pial, ventricle, cerebrum)
+    vessels = np.maximum(vessels, _sinuses(x, fissure, cerebrum, cerebellum))
     return Anatomy(brain, fluid, grey, 1 - fluid - grey, depth, vessels * brain)
 
 
@@ -204,22 +205,22 @@ def _vessels(
     voxel: float,
     pial: np.ndarray,
     ventricle: np.ndarray,
-    fissure: np.ndarray,
     cerebrum: np.ndarray,
 ) -> np.ndarray:
-    """Contrast-filled vessels on the cortex and in the fissure, and the choroid plexus in the ventricles."""
+    """Contrast-filled vessels on the cortex and the choroid plexus in the ventricles."""
     wall = np.hypot(
         smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0)
     )  # small along lines in space
     patches = smooth_noise(rng, axes, 24.0)
-    tube = _soft(1.1 - 11 * wall, voxel) * np.clip(patches + 0.3, 0, 1)
+    # Every slice has vessels as bright as a tumour's rim: the largest value of a slice must not tell its class.
+    tube = _soft(1.3 - 9 * wall, voxel) * np.clip(patches + 0.9, 0, 1)
     surface = np.clip(1.3 - np.abs(pial) / 2.5, 0, 1) * (cerebrum > -2)
-    sinus = (
-        np.clip(1.2 - fissure / 1.6, 0, 1)
-        * np.clip(1.3 - np.abs(cerebrum) / 4, 0, 1)
-        * np.clip(0.4 + patches, 0, 1)
-    )
     plexus = np.clip(1 + (-4.5 - ventricle) / 1.5, 0, 1) * (smooth_noise(rng, axes, 6.0) > 0.2)
-    return np.maximum(np.maximum(tube, 0.8 * surface * tube), np.maximum(sinus, 0.7 * plexus)).astype(
-        np.float32
-    )
+    return np.maximum.reduce([tube, 0.8 * surface * tube, 0.7 * plexus]).astype(np.float32)
+
+
+def _sinuses(x: np.ndarray, fissure: np.ndarray, cerebrum: np.ndarray, cerebellum: np.ndarray) -> np.ndarray:
+    """Venous sinuses: the sagittal one along the midline's edge, the transverse ones beside the cerebellum."""
+    sagittal = np.clip(1.8 - fissure / 2.2, 0, 1) * np.clip(1.7 - np.abs(cerebrum) / 4, 0, 1)
+    transverse = np.clip(1.7 - np.abs(cerebellum - 1) / 3, 0, 1) * np.clip((np.abs(x) - 34) / 4, 0, 1)
+    return np.maximum(sagittal, transverse).astype(np.float32)
