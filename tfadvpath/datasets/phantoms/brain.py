@@ -6,6 +6,7 @@ FLAIR, T1w, T1gd and T2w, labels 0 background, 1 oedema, 2 non-enhancing tumour,
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,22 +122,21 @@ def _scan(
 
 
 def write_brain_phantoms(
-    out: str | os.PathLike[str], patients: int, seed: int = 0, shape: tuple[int, int, int] = (240, 240, 155)
+    out: str | os.PathLike[str], seeds: Iterable[int], shape: tuple[int, int, int] = (240, 240, 155)
 ) -> None:
     """Write patients with tumours as the Medical Segmentation Decathlon lays them out.
 
     Args:
         out: Folder; gets dataset.json, imagesTr/BRATS_001.nii.gz and labelsTr/BRATS_001.nii.gz and so on.
-        patients: How many.
-        seed: Patient i is `brain_phantom(seed + i)`.
+        seeds: One for each patient.
         shape: Voxels of each volume.
     """
     out = Path(out)
     affine = np.diag([extent / n for n, extent in zip(shape, FIELD_OF_VIEW, strict=True)] + [1.0])
     training = []
-    for index in range(patients):
-        phantom = brain_phantom(seed + index, shape)
-        name = f"BRATS_{index + 1:03d}.nii.gz"
+    for number, seed in enumerate(seeds, start=1):
+        phantom = brain_phantom(seed, shape)
+        name = f"BRATS_{number:03d}.nii.gz"
         _write_nifti(out / "imagesTr" / name, phantom.image, affine)
         _write_nifti(out / "labelsTr" / name, phantom.labels, affine)
         training.append({"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"})
@@ -152,7 +152,7 @@ def write_brain_phantoms(
             "2": "non-enhancing tumor",
             "3": "enhancing tumour",
         },
-        "numTraining": patients,
+        "numTraining": len(training),
         "numTest": 0,
         "training": training,
         "test": [],

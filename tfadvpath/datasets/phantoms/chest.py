@@ -114,13 +114,12 @@ def _collimator(rng: np.random.Generator, size: int) -> np.ndarray | float:
     return np.clip(inside * size / 6 + 0.5, 0.02, 1).astype(np.float32)
 
 
-def write_chest_phantoms(out: str | os.PathLike[str], patients: int, seed: int = 0, size: int = 1024) -> None:
+def write_chest_phantoms(out: str | os.PathLike[str], seeds: Iterable[int], size: int = 1024) -> None:
     """Write patients of all three classes as the RSNA challenge lays them out.
 
     Args:
         out: Folder; gets stage_2_train_images/, stage_2_train_labels.csv and stage_2_detailed_class_info.csv.
-        patients: How many.
-        seed: Patient i is `chest_phantom(seed + i)`.
+        seeds: One for each patient, no two equal.
         size: Rows and columns of each image.
     """
     out = Path(out)
@@ -128,7 +127,7 @@ def write_chest_phantoms(out: str | os.PathLike[str], patients: int, seed: int =
     images.mkdir(parents=True, exist_ok=True)
     labels: list[Sequence[object]] = []
     classes: list[Sequence[object]] = []
-    for number in range(seed, seed + patients):
+    for number in seeds:
         phantom = chest_phantom(number, size)
         patient = str(_identifier(number, "patient"))
         _write_dicom(images / f"{patient}.dcm", phantom, number)
