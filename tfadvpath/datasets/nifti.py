@@ -108,9 +108,15 @@ def _channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int | N
             f"has {channels} channels (0 to {channels - 1})",
             "Choose one with --channel (channel= in Python)",
         )
-    if channel is not None and not 0 <= channel < channels:
-        raise InputError(path, f"has no channel {channel}", f"Choose one of 0 to {channels - 1}")
-    return channel or 0
+    if channels == 1:
+        return 0
+    if channel is None or not 0 <= channel < channels:
+        raise InputError(
+            path,
+            f"has no channel {channel}",
+            f"Choose one of 0 to {channels - 1} with --channel (channel= in Python)",
+        )
+    return channel
 
 
 def _voxels(path: Path, image: Nifti1Pair, channel: int | None) -> np.ndarray:
