@@ -61,7 +61,7 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
         folder: What ``tfadvpath train`` wrote.
 
     Raises:
-        InputError: The folder is no bundle, a file is missing or changed, or the format is of a later version.
+        InputError: The folder is no bundle, a file is missing or changed, or the format is a later one.
 
     Example:
         >>> bundle = load_bundle(DEMONSTRATION)
@@ -72,9 +72,13 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
     manifest = _checked_manifest(folder)
     try:
         classifier = keras.saving.load_model(folder / "classifier.keras", compile=False)
-        unets = tuple(keras.saving.load_model(folder / "syce" / f"generator_{k}.keras", compile=False) for k in (0, 1))
+        unets = tuple(
+            keras.saving.load_model(folder / "syce" / f"generator_{k}.keras", compile=False) for k in (0, 1)
+        )
     except (ValueError, TypeError, OSError) as error:
-        raise InputError(folder, f"a network cannot be loaded ({error})", "Train or copy the bundle again") from error
+        raise InputError(
+            folder, f"a network cannot be loaded ({error})", "Train or copy the bundle again"
+        ) from error
     return Bundle(
         classifier=classifier,
         generators={"syce": SyCE(classifier, unets)},
@@ -104,8 +108,7 @@ def save_bundle(
         InputError: The folder holds something that is no bundle.
     """
     folder = pathlib.Path(folder)
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).exists():
-        raise InputError(folder, "the folder holds other files", "Name a new folder for the bundle")
+    check_bundle_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -115,13 +118,30 @@ def save_bundle(
             unet.save(partial / "syce" / f"generator_{k}.keras")
         (partial / _RECIPE).write_text(dump_recipe(recipe), encoding="utf-8")
         (partial / _FIGURES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        manifest = {"format": _FORMAT, "name": recipe.name, "versions": _versions(), "sha256": _digests(partial)}
+        manifest = {
+            "format": _FORMAT,
+            "name": recipe.name,
+            "versions": _versions(),
+            "sha256": _digests(partial),
+        }
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_bundle_folder(folder: pathlib.Path) -> None:
+    """Checks that a bundle may be written there, so that a training does not end in vain.
+
+    Raises:
+        InputError: It is a file, or a folder that holds something that is no bundle.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, "is a file", "Name a new folder for the bundle")
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).exists():
+        raise InputError(folder, "the folder holds other files", "Name a new folder for the bundle")
 
 
 def _versions() -> dict[str, str]:
@@ -131,7 +151,9 @@ def _versions() -> dict[str, str]:
 
 def _digests(folder: pathlib.Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
 
 
 def _checked_manifest(folder: pathlib.Path) -> dict[str, Any]:
@@ -140,10 +162,14 @@ def _checked_manifest(folder: pathlib.Path) -> dict[str, Any]:
         expected, version = manifest["sha256"], manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            folder, f"no bundle: {_MANIFEST} is missing or damaged", "Name a folder that `tfadvpath train` wrote"
+            folder,
+            f"no bundle: {_MANIFEST} is missing or damaged",
+            "Name a folder that `tfadvpath train` wrote",
         ) from error
     if version != _FORMAT:
-        raise InputError(folder, f"bundle of format {version}, this version reads {_FORMAT}", "Update tfadvpath")
+        raise InputError(
+            folder, f"bundle of format {version}, this version reads {_FORMAT}", "Update tfadvpath"
+        )
     present = _digests(folder)
     for name, digest in expected.items():
         if present.get(name) != digest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +50,20 @@ class Explanation:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, index: slice | np.ndarray) -> Explanation:
+        """Returns the explanation of some of the images."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        maps = {name: values[index] for name, values in fields.pop("maps").items()}
+        return Explanation(maps=maps, **{name: values[index] for name, values in fields.items()})
+
+    def only(self, map_names: Sequence[str]) -> Explanation:
+        """Returns the explanation with some of its maps, in the order of their names."""
+        return dataclasses.replace(self, maps={name: self.maps[name] for name in map_names})
+
+    @classmethod
+    def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Explanation:
+        """Returns the explanation of no image, for a study without anything to explain."""
+        images, figures = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
+        maps = dict.fromkeys(map_names, images)
+        return cls(images, maps, figures, images, images, figures, figures, figures)

@@ -54,8 +54,8 @@ def test_ties_select_more_than_the_percentile_unless_exact():
 
 @pytest.mark.parametrize(("percentile", "pixels"), [(98, 2), (99, 1), (90, 10), (97.5, 3), (99.9, 1)])
 def test_exact_selects_the_rounded_up_share(percentile, pixels):
-    assert most_important(RAMP, percentile, exact=True).sum() == pixels
-    np.testing.assert_array_equal(most_important(RAMP, percentile, exact=True), RAMP > 99 - pixels)
+    selected = most_important(RAMP, percentile, exact=True)
+    np.testing.assert_array_equal(RAMP[selected], np.arange(100 - pixels, 100))
 
 
 def test_exact_ties_do_not_favour_an_edge():

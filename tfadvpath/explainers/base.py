@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,12 @@ class Explainer(abc.ABC):
             count: int32 scalar: images after the first ``count`` are padding.
         """
 
-    def explain(self, images: Any) -> Explanation:
+    def explain(self, images: Any, on_batch: Callable[[int], None] | None = None) -> Explanation:
         """Explains every image.
 
         Args:
             images: float [B, H, W, C] in [0, 1], B >= 1.
+            on_batch: Called after each batch with the number of its images, for a progress bar.
 
         Raises:
             ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
@@ -59,6 +60,8 @@ class Explainer(abc.ABC):
             batch = images[i : i + self.batch_size]
             fields = self.explain_batch(pad_images(batch, self.batch_size), tf.constant(len(batch)))
             parts.append(tf.nest.map_structure(lambda tensor, n=len(batch): tensor.numpy()[:n], dict(fields)))
+            if on_batch:
+                on_batch(len(batch))
         joined = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
         names = {field.name for field in dataclasses.fields(Explanation)}
         return Explanation(images=images, **{name: joined[name] for name in names & set(joined)})
