@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from tfadvpath.bundle import Bundle
 from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.explainers.base import Explainer
 
@@ -26,12 +26,12 @@ def get(name: str, models: Any, **options: Any) -> Explainer:
     """
     if name not in NAMES:
         raise ValueError(f"`name` must be one of {NAMES}. Received: {name!r}")
-    generator = models
-    if isinstance(models, Bundle):
-        if name not in models.generators:
-            raise ValueError(f"The bundle has no {name!r} generator, only {sorted(models.generators)}")
-        generator = models.generators[name]
-    return AdversarialPath(generator, **options)
+    generators = getattr(models, "generators", None)
+    if not isinstance(generators, Mapping):  # a SyCE has a pair of them
+        return AdversarialPath(models, **options)
+    if name not in generators:
+        raise ValueError(f"The bundle has no {name!r} generator, only {sorted(generators)}")
+    return AdversarialPath(generators[name], **options)
 
 
 __all__ = ["NAMES", "AdversarialPath", "Explainer", "get"]

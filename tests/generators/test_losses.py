@@ -1,0 +1,65 @@
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.generators import losses
+from tfadvpath.generators.base import clip_straight_through
+
+RNG = np.random.default_rng(0)
+
+
+def test_reconstruction_is_squared_plus_absolute_error():
+    u, v = RNG.random((2, 3, 4, 5, 1))
+    expected = np.mean((u - v) ** 2) + np.mean(np.abs(u - v))
+    np.testing.assert_allclose(losses.reconstruction(u, v), expected, rtol=1e-12)
+
+
+def test_cross_entropy_of_one_target_for_all():
+    p = RNG.random(7)
+    np.testing.assert_allclose(losses.binary_cross_entropy(1.0, p), -np.mean(np.log(p)), rtol=1e-10)
+    np.testing.assert_allclose(losses.binary_cross_entropy(0.0, p), -np.mean(np.log(1 - p)), rtol=1e-10)
+
+
+def test_cross_entropy_stays_finite_at_certainty():
+    p = tf.constant([0.0, 1.0])
+    for target in (0.0, 1.0):
+        assert np.isfinite(losses.binary_cross_entropy(target, p).numpy())
+
+
+def test_adversarial_terms_are_softplus_of_the_scores():
+    real, fake = RNG.normal(size=(2, 6, 1)) * 3
+    np.testing.assert_allclose(losses.realism(fake), np.mean(np.log1p(np.exp(-fake))), rtol=1e-10)
+    expected = np.mean(np.log1p(np.exp(-real))) + np.mean(np.log1p(np.exp(fake)))
+    np.testing.assert_allclose(losses.discrimination(real, fake), expected, rtol=1e-10)
+
+
+def test_gradient_penalty_of_a_quadratic_critic():
+    # D(x) = |x|^2 / 2 has the gradient x, so the penalty is (|x_hat| - 1)^2.
+    real, fake = RNG.random((2, 4, 3, 3, 1))
+    position = RNG.random((4, 1, 1, 1))
+    x_hat = real + position * (fake - real)
+    expected = np.mean((np.linalg.norm(x_hat.reshape(4, -1), axis=1) - 1) ** 2)
+
+    def critic(x):
+        return 0.5 * tf.reduce_sum(x**2, axis=(1, 2, 3))[:, tf.newaxis]
+
+    penalty = losses.gradient_penalty(critic, *map(tf.constant, (real, fake, position)))
+    np.testing.assert_allclose(penalty, expected, rtol=1e-8)
+
+
+def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient():
+    weight = tf.Variable(0.0)
+    real = tf.zeros((2, 3, 3, 1))
+    with tf.GradientTape() as tape:
+        penalty = losses.gradient_penalty(
+            lambda x: weight * tf.reduce_sum(x, axis=(1, 2, 3))[:, tf.newaxis], real, real, tf.zeros((2, 1, 1, 1))
+        )
+    assert np.isfinite(tape.gradient(penalty, weight).numpy())
+
+
+def test_straight_through_clip_passes_gradients_outside_the_range():
+    x = tf.constant([-2.0, 0.25, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = clip_straight_through(x)
+    np.testing.assert_array_equal(y, [0.0, 0.25, 1.0])
+    np.testing.assert_array_equal(tape.gradient(y, x), [1.0, 1.0, 1.0])

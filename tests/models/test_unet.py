@@ -1,0 +1,77 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfadvpath.models.unet import UNet
+
+
+def images(size=16, channels=1):
+    return np.random.default_rng(0).random((2, size, size, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("normalization", ["affine", "group", "batch"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_image_in_and_image_of_the_same_shape_out(normalization, channels):
+    unet = UNet((16, 16, channels), [4, 8, 16], normalization)
+    assert unet(images(channels=channels)).shape == (2, 16, 16, channels)
+
+
+def test_decoding_the_encoding_is_the_whole_network():
+    unet = UNet((16, 16, 1), [4, 8])
+    np.testing.assert_array_equal(unet.decode(unet.encode(images())), unet(images(), training=False))
+
+
+def test_every_level_halves_the_resolution():
+    unet = UNet((32, 16, 1), [4, 8, 12])
+    shapes = [tuple(level.shape[1:]) for level in unet.encode(np.zeros((1, 32, 16, 1)))]
+    assert shapes == [(32, 16, 4), (16, 8, 8), (8, 4, 12)]
+
+
+def test_weights_of_a_level_follow_the_description():
+    unet = UNet((16, 16, 1), [4, 8], dropout=0.0)
+    kernels = [tuple(w.shape) for w in unet.encoder.weights if len(w.shape) == 4]
+    # Two blocks at level 0; then one block, and after pooling a residual unit of three.
+    assert kernels == [(3, 3, 1, 4), (3, 3, 4, 4), (3, 3, 4, 8)] + [(3, 3, 8, 8)] * 3
+    kernels = [tuple(w.shape) for w in unet.decoder.weights if len(w.shape) == 4]
+    assert kernels == [(3, 3, 8, 8)] * 2 + [(3, 3, 12, 4), (3, 3, 4, 4), (1, 1, 4, 1)]
+
+
+def test_output_is_not_bounded():
+    unet = UNet((16, 16, 1), [4, 8])
+    unet.decoder.get_layer("image").bias.assign([5.0])
+    assert unet(images()).numpy().max() > 1
+
+
+def test_saved_and_loaded_in_safe_mode_it_answers_the_same(tmp_path):
+    unet = UNet((16, 16, 1), [4, 8], "group", dropout=0.1)
+    unet.save(tmp_path / "unet.keras")
+    loaded = keras.saving.load_model(tmp_path / "unet.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(images(), training=False), unet(images(), training=False))
+    assert loaded.get_config()["filters"] == [4, 8]
+
+
+def test_dropout_acts_in_training_only():
+    unet = UNet((16, 16, 1), [4, 8], dropout=0.5)
+    assert np.any(unet(images(), training=True) != unet(images(), training=True))
+    np.testing.assert_array_equal(unet(images(), training=False), unet(images(), training=False))
+
+
+def test_affine_normalization_is_batch_normalization_in_inference_mode():
+    affine = UNet((16, 16, 1), [4, 8], "affine")
+    assert not any("moving" in w.path for w in affine.weights)
+    shifted = images() + 100.0  # statistics would remove the shift
+    assert float(tf.reduce_max(tf.abs(affine(shifted) - affine(images())))) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"filters": [4]}, "two levels"),
+        ({"input_shape": (18, 16, 1), "filters": [4, 8, 16]}, "multiples of 4"),
+        ({"normalization": "layer"}, "`normalization` must be"),
+    ],
+)
+def test_wrong_arguments_get_the_rule(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        UNet(**{"input_shape": (16, 16, 1), "filters": [4, 8], **arguments})
