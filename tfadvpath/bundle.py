@@ -16,6 +16,7 @@ from typing import Any
 
 import keras
 
+import tfadvpath
 from tfadvpath.errors import InputError
 from tfadvpath.generators.syce import SyCE
 from tfadvpath.models.unet import UNet
@@ -121,7 +122,7 @@ def save_bundle(
         manifest = {
             "format": _FORMAT,
             "name": recipe.name,
-            "versions": _versions(),
+            "versions": library_versions(),
             "sha256": _digests(partial),
         }
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -144,9 +145,10 @@ def check_bundle_folder(folder: pathlib.Path) -> None:
         raise InputError(folder, "the folder holds other files", "Name a new folder for the bundle")
 
 
-def _versions() -> dict[str, str]:
-    names = ("tfadvpath", "tensorflow", "keras", "numpy")
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}
+def library_versions() -> dict[str, str]:
+    """Returns the versions of what computes: Python, this package, TensorFlow, Keras, NumPy."""
+    others = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
+    return {"python": platform.python_version(), "tfadvpath": tfadvpath.__version__, **others}
 
 
 def _digests(folder: pathlib.Path) -> dict[str, str]:
