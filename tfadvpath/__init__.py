@@ -1,16 +1,16 @@
 """Where in a medical image a classifier's decision comes from, and how much each pixel matters to it."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from tfadvpath import explainers, generators, models
-from tfadvpath.errors import InputError
-from tfadvpath.explanation import Explanation
-from tfadvpath.gaussian import gaussian_filter
-from tfadvpath.importance import PathImportance, feature_importance
-from tfadvpath.paths import LinearPath, ManifoldPath
-
 if TYPE_CHECKING:
+    from tfadvpath import explainers, generators, models
     from tfadvpath.bundle import Bundle, load_bundle
+    from tfadvpath.errors import InputError
+    from tfadvpath.explanation import Explanation
+    from tfadvpath.gaussian import gaussian_filter
+    from tfadvpath.importance import PathImportance, feature_importance
+    from tfadvpath.paths import LinearPath, ManifoldPath
 
 __version__ = "0.1.0"
 
@@ -29,11 +29,31 @@ __all__ = [
     "models",
 ]
 
+_HOMES = {
+    "Bundle": "bundle",
+    "Explanation": "explanation",
+    "InputError": "errors",
+    "LinearPath": "paths",
+    "ManifoldPath": "paths",
+    "PathImportance": "importance",
+    "feature_importance": "importance",
+    "gaussian_filter": "gaussian",
+    "load_bundle": "bundle",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # A bundle brings the recipe's checks (pydantic, YAML), which who explains a model of their own need not wait for.
-    if name in ("Bundle", "load_bundle"):
-        from tfadvpath import bundle
+    # On first use: the readers need no TensorFlow, the command line answers --help without waiting for it
+    # and sets its log level before, and who explains a model of their own needs no bundle.
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"tfadvpath.{_HOMES[name]}"), name)
+    elif name in __all__:
+        value = importlib.import_module(f"tfadvpath.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
-        return getattr(bundle, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
