@@ -1,0 +1,1 @@
+"""Files of maps: pictures, arrays, volumes. Nothing here computes a map."""

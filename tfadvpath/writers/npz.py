@@ -1,0 +1,57 @@
+"""An explanation's arrays as one .npz file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfadvpath.explanation import Explanation
+from tfadvpath.writers.atomic import replacing_file
+
+
+def write_npz(path: Path | str, explanation: Explanation, blank: Any) -> None:
+    """Writes every array, with one row for each slice of the study, readable by ``np.load`` without pickle.
+
+    The keys are the maps' names, ``images``, ``start``, ``adversary`` (float32 [N, H, W, C]); ``score``,
+    ``score_start``, ``score_adversary``, ``completeness_residual`` (float32 [N]); ``decision``, ``kept``,
+    ``crossed`` and ``blank`` (bool [N]). At a blank slice images are 0, figures NaN and flags False.
+
+    Args:
+        path: Where to.
+        explanation: Of the slices that are not blank, in their order.
+        blank: bool [N].
+    """
+    figures = {
+        name: getattr(explanation, name)
+        for name in ("score", "score_start", "score_adversary", "completeness_residual")
+    }
+    rows = {
+        "images": explanation.images,
+        "start": explanation.start,
+        "adversary": explanation.adversary,
+        **explanation.maps,
+        **{name: getattr(explanation, name) for name in ("decision", "kept", "crossed")},
+    }
+    arrays = {name: at_slices(values, blank, np.nan) for name, values in figures.items()}
+    arrays |= {name: at_slices(values, blank, 0) for name, values in rows.items()}
+    with replacing_file(path) as partial:
+        np.savez_compressed(partial, blank=np.asarray(blank, bool), **arrays)
+
+
+def at_slices(values: np.ndarray, blank: Any, fill: float) -> np.ndarray:
+    """Puts the rows of the explained slices at their places among all slices.
+
+    Args:
+        values: [B, ...], B slices that are not blank.
+        blank: bool [N].
+        fill: What stands at blank slices.
+
+    Returns:
+        [N, ...].
+    """
+    blank = np.asarray(blank, bool)
+    result = np.full((len(blank), *values.shape[1:]), fill, values.dtype)
+    result[~blank] = values
+    return result
