@@ -1,0 +1,73 @@
+"""What of a study's maps is shown as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfadvpath.batch.explain import StudyExplanation
+from tfadvpath.datasets.study import read_study
+from tfadvpath.writers.npz import at_slices
+from tfadvpath.writers.pictures import display_scale, grey, labelled, montage, overlay, picture_size
+
+# Longer side in pixels of a single picture: small images are enlarged to be readable.
+LEAST, MOST = 512, 1024
+# Slices in the overview of a volume, and the longer side in pixels of each.
+OVERVIEW_SLICES = 25
+TILE = 224
+
+
+def study_pictures(result: StudyExplanation, channel: int | None = None) -> dict[str, np.ndarray]:
+    """Returns the input and every map over it, by file name without ending, as uint8 RGB.
+
+    A single image gives one picture each. Of several slices, up to 25 spread evenly over the explained ones
+    are shown together, and the slice where the first map is largest alone. The image is shown in the file's
+    own proportions, and as fine as the file; a map has one scale over all slices. Where every slice is
+    blank there is the input alone.
+
+    Args:
+        result: What was explained.
+        channel: That was read, of a 4-D NIfTI file.
+
+    Raises:
+        InputError: The file cannot be read again.
+    """
+    study, explanation = result.study, result.explanation
+    shape = study.grid.slices_shape[1:]
+    several = len(study.images) > 1
+    # The file is read again, finer than the model sees it. A volume is held smaller than it is shown.
+    fine = read_study(study.path, picture_size(shape, 0, LEAST if several else MOST), channel).images
+    maps = {name: at_slices(values, study.blank, 0) for name, values in explanation.maps.items()}
+    scales = {name: display_scale(values) for name, values in explanation.maps.items()}
+    score = at_slices(explanation.score, study.blank, np.nan)
+    large = picture_size(shape, LEAST, MOST)
+
+    def layers(chosen: Sequence[int], size: tuple[int, int]) -> dict[str, np.ndarray]:
+        inputs = [grey(fine[i], size) for i in chosen]
+        stacks = {"input": inputs}
+        if len(explanation):
+            stacks |= {
+                name: [
+                    overlay(picture, values[i], scales[name])
+                    for i, picture in zip(chosen, inputs, strict=True)
+                ]
+                for name, values in maps.items()
+            }
+        if several:
+            texts = [f"{i}" if study.blank[i] else f"{i}   f = {score[i]:.2f}" for i in chosen]
+            stacks = {
+                name: [labelled(picture, text) for picture, text in zip(stack, texts, strict=True)]
+                for name, stack in stacks.items()
+            }
+        return {name: montage(stack) for name, stack in stacks.items()}
+
+    if not several:
+        return layers([0], large)
+    shown = np.flatnonzero(~study.blank) if len(explanation) else np.arange(len(study.images))
+    spread = np.rint(np.linspace(0, len(shown) - 1, min(OVERVIEW_SLICES, len(shown)))).astype(int)
+    sheets = layers(shown[spread].tolist(), picture_size(shape, TILE, TILE))
+    if len(explanation):
+        largest = int(next(iter(maps.values())).sum(axis=(1, 2, 3)).argmax())
+        sheets |= {f"{name}_slice_{largest:03d}": p for name, p in layers([largest], large).items()}
+    return sheets
