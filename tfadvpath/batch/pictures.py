@@ -55,7 +55,7 @@ def study_pictures(result: StudyExplanation, channel: int | None = None) -> dict
                 for name, values in maps.items()
             }
         if several:
-            texts = [f"{i}" if study.blank[i] else f"{i}   f = {score[i]:.2f}" for i in chosen]
+            texts = [f"slice {i}" if study.blank[i] else f"slice {i}, f {score[i]:.2f}" for i in chosen]
             stacks = {
                 name: [labelled(picture, text) for picture, text in zip(stack, texts, strict=True)]
                 for name, stack in stacks.items()

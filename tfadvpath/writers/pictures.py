@@ -69,11 +69,11 @@ def overlay(picture: np.ndarray, values: np.ndarray, scale: float) -> np.ndarray
 
 
 def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Draws the border of a mask bool [H, W] on an RGB picture of any size."""
+    """Draws the outer border of a mask bool [H, W] on an RGB picture of any size."""
     size = picture.shape[:2]
     # Bilinear and halved at 0.5: the border of a coarse mask without its stairs.
     inside = _resized(mask.astype(np.float32), size, cv2.INTER_LINEAR) >= 0.5
-    borders, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    borders, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = np.ascontiguousarray(picture)
     cv2.drawContours(drawn, borders, -1, OUTLINE, max(1, max(size) // 300), cv2.LINE_AA)
     return drawn

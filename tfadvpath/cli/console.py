@@ -1,0 +1,80 @@
+"""Lines and progress for the person at the console: on stderr, stdout is for results."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_Thing = TypeVar("_Thing")
+_console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+def say(text: str) -> None:
+    """Prints one line on stderr, above a progress bar if there is one."""
+    # File names may hold control characters and bytes that are no text.
+    line = "".join(letter if letter.isprintable() else "?" for letter in text)
+    _console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(title: str, total: float) -> Iterator[ProgressBar]:
+    """Shows a bar with the time left while the block runs; nothing where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
+        yield ProgressBar(progress, title, total)
+
+
+class ProgressBar:
+    """One bar."""
+
+    def __init__(self, progress: Progress, title: str, total: float):
+        self._progress = progress
+        self._task = progress.add_task(title, total=total)
+
+    def advance(self, amount: float) -> None:
+        """Moves the bar on, in units of its total."""
+        self._progress.advance(self._task, amount)
+
+    def over(self, things: Iterable[_Thing]) -> Iterator[_Thing]:
+        """Yields the things, moving the bar on by one after each."""
+        for thing in things:
+            yield thing
+            self.advance(1)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without its remarks, unless the person asked for them by TF_CPP_MIN_LOG_LEVEL.
+
+    Every command that computes calls it first.
+    """
+    # A ~/.keras/keras.json may name another backend; the models here are TensorFlow's.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # The first lines come before TensorFlow reads that variable, straight to the file descriptor.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        importlib.import_module("tensorflow")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    importlib.import_module("absl.logging").set_verbosity("error")

@@ -1,0 +1,73 @@
+"""Explaining studies while a person watches: what ``explain`` and ``demo`` share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfadvpath.cli.console import progress_bar, say
+from tfadvpath.errors import InputError
+
+if TYPE_CHECKING:
+    from tfadvpath.batch.plan import Task
+    from tfadvpath.batch.run import Outcome
+    from tfadvpath.bundle import Bundle
+    from tfadvpath.explainers.base import Explainer
+
+
+def get_explainer(bundle: Bundle, method: str, **options: Any) -> Explainer:
+    """Returns the explainer of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    from tfadvpath import explainers  # imports TensorFlow, which --help need not wait for
+
+    names = sorted(set(explainers.NAMES) & set(bundle.generators))
+    if method not in names:
+        raise InputError(
+            "--method", f"{method!r} is no method of this bundle", f"Choose one of {', '.join(names)}"
+        )
+    return explainers.get(method, bundle, **options)
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python's, NumPy's and TensorFlow's random numbers."""
+    import keras  # slow, as above
+
+    keras.utils.set_random_seed(seed)
+
+
+def explain_tasks(
+    explainer: Explainer,
+    tasks: Sequence[Task],
+    size: tuple[int, int],
+    out: Path,
+    map_names: Sequence[str],
+    formats: Collection[str],
+    channel: int | None,
+) -> Iterator[Outcome]:
+    """Yields what ``run_tasks`` does, with a progress bar and a line for each failure."""
+    from tfadvpath.batch.run import run_tasks  # slow, as above
+
+    with progress_bar("Explaining", len(tasks)) as bar:
+        for outcome in run_tasks(explainer, tasks, size, out, map_names, formats, channel, bar.advance):
+            if outcome[1] is None:
+                say(str(outcome[2]))
+            yield outcome
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder of all results.
+
+    Raises:
+        InputError: It cannot be made or written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be made ({error.strerror or error})", "Name another folder") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise InputError(out, "cannot be written to", "Name another folder or change its permissions")

@@ -1,0 +1,35 @@
+"""The labels of a volume, as slices beside the volume's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from tfadvpath.datasets.grid import Grid
+from tfadvpath.errors import InputError
+
+
+def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
+    """Reads a NIfTI label volume.
+
+    Args:
+        path: The labels' file.
+        grid: Of the study that they label.
+
+    Returns:
+        The file's integers as slices [N, rows, columns], shown as the study's.
+
+    Raises:
+        InputError: The file cannot be read, or its grid is another.
+    """
+    path = Path(path)
+    try:
+        image = nibabel.load(path)
+        labels = np.asarray(image.dataobj)
+    except (OSError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+        raise InputError(path, f"cannot be read as labels ({error})", "Copy it again") from error
+    if labels.shape != tuple(grid.shape) or not np.allclose(image.affine, grid.affine, atol=1e-4):
+        raise InputError(path, "lies on another grid than its study", "Pass the labels of that study")
+    return grid.to_slices(labels)

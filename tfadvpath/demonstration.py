@@ -1,0 +1,133 @@
+"""The demonstration: held-out phantoms, explained and measured against their truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfadvpath import metrics
+from tfadvpath.batch.explain import StudyExplanation
+from tfadvpath.batch.results import finite
+from tfadvpath.datasets.labels import read_labels
+from tfadvpath.datasets.slices import TUMOUR_LABELS
+from tfadvpath.errors import InputError
+from tfadvpath.explanation import Explanation
+from tfadvpath.training.recipe import Data, Recipe
+from tfadvpath.training.run import patient_seeds
+
+# The paper's percentile for the brain: 2 % of the pixels are taken as the most important.
+PERCENTILE = 98
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """One phantom's slices that count: those with enough body in them, as in training.
+
+    Attributes:
+        name: Of the study's file.
+        slices: int [B], their places among the volume's slices.
+        masks: bool [B, H, W], tumour pixels.
+        labels: bool [B], whether the slice has enough of them for class 1.
+        explanation: Of the B slices.
+    """
+
+    name: str
+    slices: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+    explanation: Explanation
+
+
+def choose_seeds(recipe: Recipe, patients: int, seed: int) -> list[int]:
+    """Draws phantoms among the recipe's test patients, which its training never saw.
+
+    Raises:
+        InputError: There are fewer of them.
+    """
+    held_out = patient_seeds(recipe, "test")
+    if patients > len(held_out):
+        raise InputError("--patients", f"{patients} asked for, {len(held_out)} are held out", "Ask for fewer")
+    return sorted(np.random.default_rng(seed).choice(held_out, patients, replace=False).tolist())
+
+
+def patient_of(result: StudyExplanation, labels_file: Path, data: Data) -> Patient:
+    """Puts a phantom's truth beside its explanation.
+
+    Args:
+        result: Of the phantom's volume at its own size.
+        labels_file: The phantom's labels.
+        data: The recipe's rules: which slices count, and which are class 1.
+
+    Raises:
+        InputError: The labels cannot be read.
+    """
+    study = result.study
+    masks = np.isin(read_labels(labels_file, study.grid), TUMOUR_LABELS)
+    body = (study.images[..., 0] > 0).mean(axis=(1, 2)) >= data.min_body_fraction
+    counted = np.flatnonzero(body & ~study.blank)
+    return Patient(
+        study.path.name,
+        counted,
+        masks[counted],
+        masks[counted].sum(axis=(1, 2)) >= data.min_tumour_pixels,
+        result.explanation.take(body[~study.blank]),
+    )
+
+
+def measure(patients: Sequence[Patient]) -> dict[str, Any]:
+    """Returns the demonstration's figures over all counted slices.
+
+    The maps' figures are over the slices of class 1: ``in_tumour`` is the share of the 2 % most important
+    pixels that lie in the tumour, and ``area`` the tumour's share of the image, which a random map reaches.
+    """
+    explanations = [patient.explanation for patient in patients]
+
+    def over(arrays: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate(list(arrays))
+
+    labels = over(patient.labels for patient in patients)
+    score = over(explanation.score for explanation in explanations)
+    masks = over(patient.masks for patient in patients)[labels]
+    maps = {}
+    for name in explanations[0].maps if labels.any() else ():
+        values = over(explanation.maps[name] for explanation in explanations)[labels]
+        maps[name] = {
+            "in_tumour": float(1 - metrics.false_negative_rate(values, masks, PERCENTILE).mean()),
+            "iou": float(metrics.iou(values, masks, PERCENTILE).mean()),
+        }
+    return {
+        "patients": len(patients),
+        "slices": len(labels),
+        "tumour_slices": int(labels.sum()),
+        "auc": finite(metrics.auc(labels, score)),
+        "sensitivity": finite(metrics.sensitivity(labels, score)),
+        "specificity": finite(metrics.specificity(labels, score)),
+        "crossing_rate": float(over(explanation.crossed for explanation in explanations).mean()),
+        "keep_rate": float(over(explanation.kept for explanation in explanations).mean()),
+        "median_residual": finite(
+            np.median(over(explanation.completeness_residual for explanation in explanations))
+        ),
+        "area": float(masks.mean()) if labels.any() else None,
+        "maps": maps,
+    }
+
+
+def slices_to_show(
+    patients: Sequence[Patient], tumour: int = 6, healthy: int = 2
+) -> list[tuple[Patient, int]]:
+    """Chooses slices for the report: patients with the index of a counted slice.
+
+    Of the first patients the slice with most tumour; then, from other patients where there are any, the slice
+    without tumour that shows most of the brain.
+    """
+    shown = [(patient, int(patient.masks.sum(axis=(1, 2)).argmax())) for patient in patients[:tumour]]
+    for patient in [*patients[tumour:], *patients[:tumour]][:healthy]:
+        free = ~patient.masks.any(axis=(1, 2))
+        body = (patient.explanation.images > 0).sum(axis=(1, 2, 3)) * free
+        if free.any():
+            shown.append((patient, int(body.argmax())))
+    return shown

@@ -1,0 +1,1 @@
+"""Pages for people. Nothing here computes a map."""
