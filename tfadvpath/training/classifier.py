@@ -64,12 +64,19 @@ def training_batches(
     ]
     if augmentation.flip:
         layers.insert(0, keras.layers.RandomFlip("horizontal", seed=seed))
-    augment = keras.Sequential(layers)
+    move = keras.Sequential(layers)
+    factors = keras.random.SeedGenerator(seed + 4)
+
+    def augment(images, labels):
+        darkest = 1.0 - augmentation.darkening
+        factor = keras.random.uniform((batch_size, 1, 1, 1), darkest, 1.0, seed=factors)
+        return move(images, training=True) * factor, labels
+
     return (
         tf.data.Dataset.from_tensor_slices((slices.images, slices.labels[:, np.newaxis]))
         .shuffle(len(slices.labels), seed=seed, reshuffle_each_iteration=True)
         .batch(batch_size, drop_remainder=True)
-        .map(lambda images, labels: (augment(images, training=True), labels))
+        .map(augment)
         .prefetch(2)
     )
 

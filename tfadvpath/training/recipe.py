@@ -45,12 +45,17 @@ class Patients(_Part):
 
 
 class Augmentation(_Part):
-    """Random changes of the classifier's training images, as shares of the image (rotation: of a full turn)."""
+    """Random changes of the classifier's training images, as shares of the image (rotation: of a full turn).
+
+    Attributes:
+        darkening: An image is multiplied by a factor from 1 - darkening to 1, so that its brightness tells nothing.
+    """
 
     flip: bool = True
     rotation: float = pydantic.Field(0.05, ge=0, le=0.5)
     zoom: float = pydantic.Field(0.1, ge=0, lt=1)
     translation: float = pydantic.Field(0.05, ge=0, lt=1)
+    darkening: float = pydantic.Field(0.0, ge=0, lt=1)
 
 
 class Classifier(_Part):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.slices import SliceSet
+from tfadvpath.errors import InputError
 from tfadvpath.generators import losses
 from tfadvpath.generators.syce import SyCE
 from tfadvpath.importance import use_xla
@@ -27,6 +28,9 @@ def train_syce(
     """Trains the generators and returns them with the weights of the lowest validation loss.
 
     Images are split into domains by the classifier's decision, not by label.
+
+    Raises:
+        InputError: The classifier's decisions leave one domain without a batch of images.
     """
     options = recipe.syce
     shape = train.images.shape[1:]
@@ -50,9 +54,11 @@ def train_syce(
     held_out = split_by_decision(classifier, validation.images)
     for part, (zero, one) in {"training": domains, "validation": held_out}.items():
         if len(zero) < options.batch_size or len(one) < options.batch_size:
-            raise ValueError(
-                f"The classifier assigns {len(zero)} {part} images to class 0 and {len(one)} to class 1: SyCE needs a "
-                f"batch of each ({options.batch_size}). Train the classifier longer or add images"
+            raise InputError(
+                recipe.name,
+                f"the classifier assigns {len(zero)} {part} images to class 0 and {len(one)} to class 1, where SyCE needs "
+                f"a batch of {options.batch_size} of each",
+                "Train the classifier longer or add images",
             )
     best = BestWeights("val_loss")
     model.fit(
