@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,28 @@ from tfadvpath.batch.results import write_study
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.base import Explainer
 
-Outcome = tuple[Task, StudyExplanation, dict[str, Any]] | tuple[Task, None, InputError]
+
+@dataclass(frozen=True, eq=False)
+class Success:
+    """A study whose results are written.
+
+    Attributes:
+        task: Which study, and the folder of its results.
+        result: What was explained of it, with all maps.
+        figures: Of its study.json.
+    """
+
+    task: Task
+    result: StudyExplanation
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A study without results, and why."""
+
+    task: Task
+    error: InputError
 
 
 def run_tasks(
@@ -24,7 +46,7 @@ def run_tasks(
     formats: Collection[str],
     channel: int | None = None,
     on_progress: Callable[[float], None] = lambda studies: None,
-) -> Iterator[Outcome]:
+) -> Iterator[Success | Failure]:
     """Explains every task's study and writes its results; a broken study does not stop the others.
 
     Args:
@@ -38,17 +60,17 @@ def run_tasks(
         on_progress: As of ``explain_studies``.
 
     Yields:
-        For each task what was explained (all maps) and the figures of its study.json, or None and the error.
+        What became of each task, in their order.
     """
     results = explain_studies(explainer, [task.source for task in tasks], size, channel, on_progress)
     for task, result in zip(tasks, results, strict=True):
         if isinstance(result, InputError):
-            yield task, None, result
+            yield Failure(task, result)
             continue
         chosen = StudyExplanation(result.study, result.explanation.only(map_names))
         try:
             figures = write_study(chosen, task, out, formats, channel)
         except InputError as error:
-            yield task, None, error
+            yield Failure(task, error)
         else:
-            yield task, result, figures
+            yield Success(task, result, figures)

@@ -58,22 +58,22 @@ class ProgressBar:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without its remarks, unless the person asked for them by TF_CPP_MIN_LOG_LEVEL.
+    """Imports TensorFlow without its remarks, unless the person asked for them by TF_CPP_MIN_LOG_LEVEL=0.
 
     Every command that computes calls it first.
     """
     # A ~/.keras/keras.json may name another backend; the models here are TensorFlow's.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    # The first lines come before TensorFlow reads that variable, straight to the file descriptor.
+    # The first lines come whatever that variable says, straight to the file descriptor.
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        importlib.import_module("tensorflow")
+        tensorflow = importlib.import_module("tensorflow")
+        tensorflow.config.list_physical_devices()  # a machine without a GPU is remarked on here
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -30,6 +30,7 @@ def demo(
     # These import TensorFlow, which takes seconds: --help need not wait for it.
     from tfadvpath.batch.plan import SUMMARY, plan
     from tfadvpath.batch.results import FORMATS, write_json
+    from tfadvpath.batch.run import Failure
     from tfadvpath.bundle import DEMONSTRATION, check_bundle_folder, library_versions, load_bundle
     from tfadvpath.datasets.phantoms import write_brain_phantoms
     from tfadvpath.datasets.slices import phantom_shape
@@ -58,14 +59,14 @@ def demo(
     tasks, _ = plan(volumes, explanations)
     explainer = get_explainer(bundle, "syce")
     explained, studies = [], []
-    for task, result, answer in explain_tasks(
+    for outcome in explain_tasks(
         explainer, tasks, bundle.image_size, explanations, explainer.map_names, FORMATS, data.channel
     ):
-        if result is None:
-            raise answer
-        labels = out / "phantoms" / "labelsTr" / task.source.name
-        explained.append(patient_of(result, labels, data))
-        studies.append(answer)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        labels = out / "phantoms" / "labelsTr" / outcome.task.source.name
+        explained.append(patient_of(outcome.result, labels, data))
+        studies.append(outcome.figures)
     figures = measure(explained)
     trained_with = _listed(bundle.manifest["versions"])
     about = {

@@ -55,6 +55,7 @@ def explain(
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
     from tfadvpath.batch.plan import SUMMARY, plan
     from tfadvpath.batch.results import FORMATS, write_json
+    from tfadvpath.batch.run import Failure
     from tfadvpath.bundle import DEMONSTRATION, load_bundle
 
     chosen_formats = _chosen("--format", formats, FORMATS)
@@ -78,13 +79,13 @@ def explain(
 
     studies: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
-    for task, result, answer in explain_tasks(
+    for outcome in explain_tasks(
         explainer, tasks, models.image_size, out, chosen_maps, chosen_formats, channel
     ):
-        if result is None:
-            errors.append({"source": str(task.source), "message": str(answer)})
+        if isinstance(outcome, Failure):
+            errors.append({"source": str(outcome.task.source), "message": str(outcome.error)})
         else:
-            studies.append(answer)
+            studies.append(outcome.figures)
     summary = {
         "version": tfadvpath.__version__,
         "bundle": str(bundle or DEMONSTRATION),

@@ -12,7 +12,7 @@ from tfadvpath.errors import InputError
 
 if TYPE_CHECKING:
     from tfadvpath.batch.plan import Task
-    from tfadvpath.batch.run import Outcome
+    from tfadvpath.batch.run import Failure, Success
     from tfadvpath.bundle import Bundle
     from tfadvpath.explainers.base import Explainer
 
@@ -48,14 +48,14 @@ def explain_tasks(
     map_names: Sequence[str],
     formats: Collection[str],
     channel: int | None,
-) -> Iterator[Outcome]:
+) -> Iterator[Success | Failure]:
     """Yields what ``run_tasks`` does, with a progress bar and a line for each failure."""
-    from tfadvpath.batch.run import run_tasks  # slow, as above
+    from tfadvpath.batch.run import Failure, run_tasks  # slow, as above
 
     with progress_bar("Explaining", len(tasks)) as bar:
         for outcome in run_tasks(explainer, tasks, size, out, map_names, formats, channel, bar.advance):
-            if outcome[1] is None:
-                say(str(outcome[2]))
+            if isinstance(outcome, Failure):
+                say(str(outcome.error))
             yield outcome
 
 

@@ -25,11 +25,13 @@ def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
         InputError: The file cannot be read, or its grid is another.
     """
     path = Path(path)
+    if grid.affine is None:
+        raise ValueError("`grid` must be of a NIfTI file. Received: one without an affine")
     try:
-        image = nibabel.load(path)
+        image = nibabel.Nifti1Image.from_filename(path)
         labels = np.asarray(image.dataobj)
     except (OSError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
         raise InputError(path, f"cannot be read as labels ({error})", "Copy it again") from error
-    if labels.shape != tuple(grid.shape) or not np.allclose(image.affine, grid.affine, atol=1e-4):
+    if labels.shape != tuple(grid.shape) or not np.allclose(np.asarray(image.affine), grid.affine, atol=1e-4):
         raise InputError(path, "lies on another grid than its study", "Pass the labels of that study")
     return grid.to_slices(labels)

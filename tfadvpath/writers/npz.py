@@ -27,17 +27,18 @@ def write_npz(path: Path | str, explanation: Explanation, blank: Any) -> None:
         name: getattr(explanation, name)
         for name in ("score", "score_start", "score_adversary", "completeness_residual")
     }
-    rows = {
+    rows: dict[str, np.ndarray] = {
         "images": explanation.images,
         "start": explanation.start,
         "adversary": explanation.adversary,
         **explanation.maps,
         **{name: getattr(explanation, name) for name in ("decision", "kept", "crossed")},
     }
-    arrays = {name: at_slices(values, blank, np.nan) for name, values in figures.items()}
+    arrays: dict[str, Any] = {name: at_slices(values, blank, np.nan) for name, values in figures.items()}
     arrays |= {name: at_slices(values, blank, 0) for name, values in rows.items()}
+    arrays["blank"] = np.asarray(blank, bool)
     with replacing_file(path) as partial:
-        np.savez_compressed(partial, blank=np.asarray(blank, bool), **arrays)
+        np.savez_compressed(partial, **arrays)
 
 
 def at_slices(values: np.ndarray, blank: Any, fill: float) -> np.ndarray:

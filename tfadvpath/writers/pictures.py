@@ -74,14 +74,14 @@ def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     # Bilinear and halved at 0.5: the border of a coarse mask without its stairs.
     inside = _resized(mask.astype(np.float32), size, cv2.INTER_LINEAR) >= 0.5
     borders, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    drawn = np.ascontiguousarray(picture)
+    drawn = picture.copy()
     cv2.drawContours(drawn, borders, -1, OUTLINE, max(1, max(size) // 300), cv2.LINE_AA)
     return drawn
 
 
 def labelled(picture: np.ndarray, text: str) -> np.ndarray:
     """Writes a short text (ASCII) into the lower left corner of an RGB picture."""
-    written = np.ascontiguousarray(picture)
+    written = picture.copy()
     place = (4, picture.shape[0] - 5)
     # Dark below bright: readable on any grey.
     for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
@@ -91,7 +91,7 @@ def labelled(picture: np.ndarray, text: str) -> np.ndarray:
 
 def montage(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Lays RGB pictures of one size in a grid about as wide as high, row by row, two pixels apart."""
-    rows, columns = pictures[0].shape[:2]
+    rows, columns = pictures[0][..., 0].shape
     across = int(np.ceil(np.sqrt(len(pictures))))
     down = -(-len(pictures) // across)
     sheet = np.zeros((down * (rows + 2) - 2, across * (columns + 2) - 2, 3), np.uint8)

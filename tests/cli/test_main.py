@@ -1,0 +1,150 @@
+"""The command itself, and the verbs beside `explain`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+from tiny import RECIPE, write_tiny_bundle
+from typer.testing import CliRunner
+
+import tfadvpath
+import tfadvpath.bundle
+import tfadvpath.training.run
+from tfadvpath.cli.main import app
+from tfadvpath.training.recipe import dump_recipe
+
+RUNNER = CliRunner()
+
+
+def test_help_is_quick_and_names_every_verb():
+    begin = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, "-m", "tfadvpath", "--help"], capture_output=True, text=True, check=True
+    )
+    assert time.perf_counter() - begin < 2  # with TensorFlow it takes longer on any machine
+    assert run.stdout.startswith("Usage: tfadvpath [OPTIONS] COMMAND")
+    for verb in ("explain", "demo", "train", "prepare"):
+        assert verb in run.stdout
+    assert run.stderr == ""
+
+
+@pytest.mark.parametrize("verb", ["explain", "demo", "train", "prepare"])
+def test_every_verb_has_help(verb):
+    run = RUNNER.invoke(app, [verb, "--help"])
+    assert run.exit_code == 0
+    assert "--seed" in run.stdout
+
+
+def test_version_is_the_packages():
+    assert RUNNER.invoke(app, ["--version"]).stdout == f"tfadvpath {tfadvpath.__version__}\n"
+
+
+def test_an_unknown_verb_exits_2():
+    assert RUNNER.invoke(app, ["explore"]).exit_code == 2
+
+
+@pytest.fixture
+def demonstration(bundle, monkeypatch):
+    monkeypatch.setattr(tfadvpath.bundle, "DEMONSTRATION", bundle)
+
+
+def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_path):
+    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "2"])
+    assert run.exit_code == 0, run.output
+    out = tmp_path / "out"
+    assert run.stdout.splitlines()[-1] == f"The report is {out / 'report.html'}"
+    assert (out / "report.html").stat().st_size > 100_000
+    phantom = nib.load(out / "phantoms/imagesTr/BRATS_002.nii.gz")
+    assert phantom.shape == (32, 32, 21, 4)
+    values = nib.load(out / "explanations/BRATS_002.nii.gz/fi_v2_smooth.nii.gz")
+    assert values.shape == (32, 32, 21)
+    np.testing.assert_allclose(values.affine, phantom.affine)
+    summary = json.loads((out / "explanations/summary.json").read_text())
+    assert summary["seeds"] == [5, 6]  # after 3 patients for training and 2 for validation
+    assert summary["figures"]["patients"] == 2
+    # Slices at the brain's ends are explained but do not count.
+    assert (
+        0
+        < summary["figures"]["slices"]
+        < sum(study["slices"] - study["blank"] for study in summary["studies"])
+    )
+
+
+def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, monkeypatch):
+    trained = []
+
+    def train(recipe, out, verbose):
+        trained.append(recipe)
+        write_tiny_bundle(out)
+
+    monkeypatch.setattr(tfadvpath.training.run, "train", train)
+    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "1", "--train", "--json"])
+    assert run.exit_code == 0, run.output
+    assert trained == [RECIPE]
+    assert (tmp_path / "out/bundle/manifest.json").exists()
+    assert json.loads(run.stdout)["figures"]["patients"] == 1
+
+
+def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_path):
+    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "3"])
+    assert run.exit_code == 2
+    assert run.stderr == "--patients: 3 asked for, 2 are held out. Ask for fewer.\n"
+
+
+def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    seeds = []
+
+    def train(recipe, out, verbose):
+        seeds.append(recipe.seed)
+        write_tiny_bundle(out)
+
+    monkeypatch.setattr(tfadvpath.training.run, "train", train)
+    arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")]
+    assert RUNNER.invoke(app, arguments).exit_code == 0
+    run = RUNNER.invoke(app, [*arguments, "--seed", "5", "--json"])
+    assert json.loads(run.stdout) == {"validation": {}}
+    assert seeds == [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [(None, "the recipe cannot be read"), ("name: [", "not valid YAML"), ("name: a", "data")],
+)
+def test_a_wrong_recipe_is_one_line(tmp_path, recipe, says):
+    if recipe:
+        (tmp_path / "recipe.yaml").write_text(recipe)
+    run = RUNNER.invoke(app, ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")])
+    assert run.exit_code == 2
+    assert says in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_a_folder_with_other_files_is_refused_before_training(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    run = RUNNER.invoke(app, ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path)])
+    assert run.exit_code == 2
+    assert "the folder holds other files" in run.stderr
+
+
+def test_prepare_writes_either_kind_of_phantom(tmp_path):
+    for task, found in (
+        ("phantom-brain", "imagesTr/*.nii.gz"),
+        ("phantom-chest", "stage_2_train_images/*.dcm"),
+    ):
+        out = tmp_path / task
+        run = RUNNER.invoke(app, ["prepare", task, "--out", str(out), "--patients", "2", "--size", "48"])
+        assert run.exit_code == 0, run.output
+        assert len(list(out.glob(found))) == 2
+
+
+def test_prepare_refuses_another_task():
+    run = RUNNER.invoke(app, ["prepare", "phantom-foot", "--out", "x"])
+    assert run.exit_code == 2
+    assert "phantom-chest" in run.stderr
