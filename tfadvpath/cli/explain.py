@@ -20,7 +20,7 @@ _SOME_FAILED, _NOTHING_EXPLAINED = 1, 2
 def explain(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT...", help="DICOM, NIfTI, PNG or JPEG files, and folders of them."),
+        typer.Argument(metavar="INPUT", help="DICOM, NIfTI, PNG or JPEG files, and folders of them."),
     ],
     bundle: Annotated[
         Path | None,

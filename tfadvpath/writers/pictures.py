@@ -107,6 +107,6 @@ def _single_channel(maps: np.ndarray) -> np.ndarray:
 
 
 def _resized(values: np.ndarray, size: tuple[int, int], growing: int = cv2.INTER_CUBIC) -> np.ndarray:
-    values = np.ascontiguousarray(values, np.float32).reshape(values.shape[:2])
+    values = np.asarray(values[..., 0] if values.ndim == 3 else values, np.float32)
     shrinks = size[0] < values.shape[0] or size[1] < values.shape[1]
     return cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA if shrinks else growing)
