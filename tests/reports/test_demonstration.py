@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import math
 import re
@@ -93,6 +94,21 @@ def test_figures_are_those_of_the_explanations(page):
     assert figures["maps"]["fi_v1"]["in_tumour"] == pytest.approx(36 / 256, abs=0.12)
     assert set(figures["maps"]) == set(NAMES)
     assert percent(figures["maps"]["fi_v2"]["in_tumour"], 1) in Tags(page).text
+
+
+def test_a_map_that_is_lit_in_the_tumour_alone_finds_it():
+    who = patient("a", [])
+    for index, place in ((1, slice(2, 9)), (2, slice(20, 27))):
+        who.masks[index, place, place] = True
+        who.labels[index] = True
+    lit = explanation_of(who.masks[..., np.newaxis] * who.explanation.images.max().astype(np.float32))
+    figures = measure(
+        [who, dataclasses.replace(who, explanation=lit), dataclasses.replace(who, explanation=lit)]
+    )
+    found = figures["maps"]["fi_v2"]
+    assert figures["area"] == pytest.approx(49 / 1024)
+    assert found["iou"] > 2 / 3  # 1 on two of the three
+    assert found["in_tumour"] > 2 / 3
 
 
 def test_slices_without_any_tumour_have_no_localisation():
