@@ -36,3 +36,12 @@ def test_slices_outside_the_body_are_left_out_and_patients_are_kept_apart():
     assert ((slices.images[..., 0] > 0).mean(axis=(1, 2)) > 0.15).all()
     assert set(slices.patients) == {5, 6}
     assert len(slices.images) == len(slices.labels) == len(slices.masks) == len(slices.patients)
+
+
+def test_twins_differ_by_the_tumour_alone():
+    slices = phantom_brain_slices([5], 48, min_tumour_pixels=4, twins=True)
+    half = len(slices.labels) // 2
+    assert slices.labels.tolist() == [1.0] * half + [0.0] * half
+    assert not slices.masks[half:].any()
+    outside = ~(slices.images[:half, ..., 0] > 0)
+    assert (slices.images[half:, ..., 0][outside] == 0).mean() > 0.99  # the same brain's outline

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import clip_straight_through
+from tfadvpath.generators.base import clip_inward
 
 RNG = np.random.default_rng(0)
 
@@ -56,10 +57,13 @@ def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient():
     assert np.isfinite(tape.gradient(penalty, weight).numpy())
 
 
-def test_straight_through_clip_passes_gradients_outside_the_range():
-    x = tf.constant([-2.0, 0.25, 3.0])
+@pytest.mark.parametrize(("target", "expected"), [(0.5, [-1.0, -1.0, 1.0, 1.0]), (-9.0, [0.0, 1.0, 1.0, 1.0])])
+def test_clip_passes_the_gradient_that_leads_back_and_no_other(target, expected):
+    x = tf.constant([-2.0, 0.25, 0.75, 3.0])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = clip_straight_through(x)
-    np.testing.assert_array_equal(y, [0.0, 0.25, 1.0])
-    np.testing.assert_array_equal(tape.gradient(y, x), [1.0, 1.0, 1.0])
+        y = clip_inward(x)
+        distance = tf.reduce_sum(tf.abs(y - target))
+    np.testing.assert_array_equal(y, [0.0, 0.25, 0.75, 1.0])
+    # A target below the range pulls every pixel down, but not one that is black already.
+    np.testing.assert_array_equal(tape.gradient(distance, x), expected)

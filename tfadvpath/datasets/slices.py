@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from tfadvpath.datasets.phantoms.brain import brain_phantom
+from tfadvpath.datasets.grid import Grid
+from tfadvpath.datasets.phantoms.brain import BrainPhantom, brain_phantom
+from tfadvpath.datasets.study import min_max
 
+_RAS = np.array([[0, 1], [1, 1], [2, 1]])  # the phantoms' axes, as nibabel writes an orientation
 # Non-enhancing and enhancing tumour. Oedema (1) is background in the paper's masks.
 TUMOUR_LABELS = (2, 3)
 
@@ -36,6 +40,7 @@ def phantom_brain_slices(
     channel: int = 2,
     min_tumour_pixels: int = 10,
     min_body_fraction: float = 0.05,
+    twins: bool = False,
 ) -> SliceSet:
     """Generates brain phantoms and returns their slices as ``read_study`` would of their NIfTI files.
 
@@ -45,26 +50,39 @@ def phantom_brain_slices(
         channel: FLAIR 0, T1w 1, T1gd 2, T2w 3.
         min_tumour_pixels: A slice with that many is of class 1.
         min_body_fraction: Slices where less of the image is body are left out.
+        twins: Keep the slices of class 1 alone, and give each the same slice of the same patient without the tumour
+            as class 0. Then nothing but the tumour tells the class; otherwise the slice's height does too.
     """
     parts = []
     for seed in seeds:
-        phantom = brain_phantom(seed, phantom_shape(image_size))
-        slices = _axial(phantom.image[..., channel])
-        masks = np.isin(_axial(phantom.labels), TUMOUR_LABELS)
-        body = (slices > 0).mean(axis=(1, 2)) >= min_body_fraction
-        slices, masks = slices[body], masks[body]
-        low, high = slices.min(axis=(1, 2), keepdims=True), slices.max(axis=(1, 2), keepdims=True)
-        images = ((slices - low) / (high - low))[..., np.newaxis].astype(np.float32)
-        labels = (masks.sum(axis=(1, 2)) >= min_tumour_pixels).astype(np.float32)
-        parts.append((images, labels, masks, np.full(len(images), seed)))
+        patient = _patient_slices(brain_phantom(seed, phantom_shape(image_size)), channel)
+        kept = patient.body >= min_body_fraction
+        positive = patient.masks.sum(axis=(1, 2)) >= min_tumour_pixels
+        pairs = [(patient, kept & positive if twins else kept)]
+        if twins:
+            twin = _patient_slices(brain_phantom(seed, phantom_shape(image_size), tumour=False), channel)
+            pairs.append((twin, kept & positive & (twin.body > 0)))
+        for source, chosen in pairs:
+            masks = source.masks[chosen]
+            labels = (masks.sum(axis=(1, 2)) >= min_tumour_pixels).astype(np.float32)
+            parts.append((source.images[chosen], labels, masks, np.full(len(labels), seed)))
     return SliceSet(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+class _Patient(NamedTuple):
+    images: np.ndarray  # float32 [Z, H, W, 1] in [0, 1]
+    masks: np.ndarray  # bool [Z, H, W]
+    body: np.ndarray  # float [Z], the body's share of the image
+
+
+def _patient_slices(phantom: BrainPhantom, channel: int) -> _Patient:
+    grid = Grid(phantom.labels.shape, orientation=_RAS)
+    slices = grid.to_slices(phantom.image[..., channel])
+    images = np.stack([min_max(values) for values in slices])[..., np.newaxis]
+    masks = np.isin(grid.to_slices(phantom.labels), TUMOUR_LABELS)
+    return _Patient(images.astype(np.float32), masks, (slices > 0).mean(axis=(1, 2)))
 
 
 def phantom_shape(image_size: int) -> tuple[int, int, int]:
     """Returns the shape of a brain volume of that many pixels in a slice's row: the voxels stay cubes."""
     return image_size, image_size, round(image_size * 155 / 240)
-
-
-def _axial(volume: np.ndarray) -> np.ndarray:
-    """Turns RAS+ [X, Y, Z] into slices [Z, rows, columns]: anterior on top, the patient's right on the left."""
-    return volume[::-1, ::-1].transpose(2, 1, 0)

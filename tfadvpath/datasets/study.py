@@ -141,16 +141,17 @@ def _check_file(path: Path) -> None:
 
 def _scaled(values: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     """One slice [rows, columns] at the asked size, as float in [0, 1]."""
-    scaled = _min_max(values.astype(np.float64))
+    scaled = min_max(values.astype(np.float64))
     if size is None or values.shape == tuple(size):
         return scaled
     resized = _resized(scaled, size)
     if np.ptp(resized) < FLAT:
         return np.zeros(size)
-    return _min_max(resized)
+    return min_max(resized)
 
 
-def _min_max(values: np.ndarray) -> np.ndarray:
+def min_max(values: np.ndarray) -> np.ndarray:
+    """Scale by the smallest and the largest value to [0, 1]; values that are all the same become 0."""
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros_like(values)

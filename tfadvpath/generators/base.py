@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -21,9 +22,17 @@ class AdversarialPair(NamedTuple):
     probability: tf.Tensor
 
 
-def clip_straight_through(images: tf.Tensor) -> tf.Tensor:
-    """Clips to [0, 1] forwards and passes the gradient on unchanged.
+@tf.custom_gradient
+def clip_inward(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Clips to [0, 1]; outside, only the gradient that leads back is passed on.
 
-    A plain clip has no gradient outside [0, 1]: a generator whose outputs fall below 0 would stay black for ever.
+    A plain clip has no gradient outside [0, 1]: a generator whose outputs fall below 0 would stay black for ever. A clip
+    that passes every gradient lets descent push a clipped pixel ever further out, where it changes nothing: training then diverges.
     """
-    return images + tf.stop_gradient(tf.clip_by_value(images, 0.0, 1.0) - images)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        # Descent moves a pixel against its gradient.
+        outward = ((images <= 0.0) & (upstream > 0.0)) | ((images >= 1.0) & (upstream < 0.0))
+        return tf.where(outward, tf.zeros_like(upstream), upstream)
+
+    return tf.clip_by_value(images, 0.0, 1.0), gradient

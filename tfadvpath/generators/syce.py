@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import AdversarialPair, clip_straight_through
+from tfadvpath.generators.base import AdversarialPair, clip_inward
 from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.unet import UNet
 
@@ -126,9 +126,9 @@ class SyCE(keras.Model):
         """Returns L_k of images predicted k and every figure to log, float32 scalars."""
         y = float(k)
         generator, inverse = self.generators[k], self.generators[1 - k]
-        adversary = clip_straight_through(generator(images, training=training))
-        stable = clip_straight_through(generator(adversary, training=training))
-        cycle = clip_straight_through(inverse(adversary, training=training))
+        adversary = clip_inward(generator(images, training=training))
+        stable = clip_inward(generator(adversary, training=training))
+        cycle = clip_inward(inverse(adversary, training=training))
         # One call on all three: the classifier is the slowest part of the step.
         probability = self.classifier(tf.concat([adversary, stable, cycle], axis=0), training=False)
         p_adversary, p_stable, p_cycle = tf.split(probability, 3)
@@ -156,7 +156,7 @@ class SyCE(keras.Model):
         total = tf.constant(0.0)
         for k in (0, 1):
             critic, real = self.discriminators[k], domains[k]
-            fake = clip_straight_through(self.generators[1 - k](domains[1 - k], training=training))
+            fake = clip_inward(self.generators[1 - k](domains[1 - k], training=training))
             fake = tf.stop_gradient(fake)
             position = keras.random.uniform((tf.shape(real)[0], 1, 1, 1), seed=self.position)
             total += losses.discrimination(critic(real, training=training), critic(fake, training=training))

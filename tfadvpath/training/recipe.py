@@ -26,6 +26,7 @@ class Data(_Part):
         patients: How many for training, validation and test. No patient is in two of them.
         min_tumour_pixels: A slice with that many tumour pixels is class 1.
         min_body_fraction: Slices where the body covers less of the image are left out.
+        twins: Of each patient only the slices with tumour, and the same slices of the patient without it.
     """
 
     task: Literal["phantom-brain"]
@@ -34,6 +35,7 @@ class Data(_Part):
     patients: Patients
     min_tumour_pixels: int = pydantic.Field(10, ge=1)
     min_body_fraction: float = pydantic.Field(0.05, ge=0, lt=1)
+    twins: bool = False
 
 
 class Patients(_Part):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfadvpath.bundle import save_bundle
@@ -60,4 +59,5 @@ def slices_of(recipe: Recipe, part: str) -> SliceSet:
         data.channel,
         data.min_tumour_pixels,
         data.min_body_fraction,
+        data.twins,
     )
