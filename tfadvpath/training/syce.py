@@ -46,7 +46,9 @@ def train_syce(
     steps = options.epochs * options.steps_per_epoch
     model.compile(
         # The U-Nets' optimizer moves twice in a step, once for each domain.
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.learning_rate, 2 * steps)),
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(options.learning_rate, 2 * steps), global_clipnorm=1.0
+        ),
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.discriminator_learning_rate, steps)),
         jit_compile=use_xla("auto"),
     )
