@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
 
 from tfadvpath.bundle import load_bundle
@@ -14,13 +13,6 @@ from tfadvpath.training.run import patient_seeds, slices_of
 from tfadvpath.training.syce import domain_batches, train_syce
 
 
-@pytest.fixture
-def deterministic():
-    tf.config.experimental.enable_op_determinism()
-    yield
-    tf.config.experimental.disable_op_determinism()
-
-
 def bright_slices():
     """Stands in for a trained classifier that finds both classes."""
     model = keras.Sequential([keras.Input((tiny.SIZE, tiny.SIZE, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")])
@@ -28,11 +20,11 @@ def bright_slices():
     return model
 
 
-def test_the_same_seed_trains_the_same_networks(deterministic):
+def test_the_same_seed_trains_the_same_networks():
     train_part, validation = slices_of(tiny.RECIPE, "train"), slices_of(tiny.RECIPE, "validation")
 
     def networks():
-        keras.utils.set_random_seed(tiny.RECIPE.seed)
+        run.make_deterministic(tiny.RECIPE.seed)
         classifier = train_classifier(tiny.RECIPE, train_part, validation, verbose=0)
         syce = train_syce(tiny.RECIPE, bright_slices(), train_part, validation, verbose=0)
         return [classifier, *syce.generators]

@@ -30,8 +30,7 @@ def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") 
     Raises:
         InputError: ``out`` holds something else.
     """
-    keras.utils.set_random_seed(recipe.seed)
-    tf.config.experimental.enable_op_determinism()
+    make_deterministic(recipe.seed)
     parts = {part: slices_of(recipe, part) for part in ("train", "validation", "test")}
     classifier = train_classifier(recipe, parts["train"], parts["validation"], verbose)
     syce = train_syce(recipe, classifier, parts["train"], parts["validation"], verbose)
@@ -40,6 +39,16 @@ def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") 
         for part in ("validation", "test")
     }
     save_bundle(out, classifier, tuple(syce.generators), recipe, figures)
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds everything for what this process trains next, and has TensorFlow choose deterministic kernels.
+
+    Keras's counters of layer names start anew: TensorFlow orders some sums by the names in a graph.
+    """
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
 
 
 def patient_seeds(recipe: Recipe, part: str) -> range:
