@@ -2,7 +2,8 @@
 
     python benchmarks/import_time.py [--repeats 7]
 
-Fresh processes, alternating. The package loads its parts on first use, so the measured script names those that explain a model.
+Fresh processes, alternating. The package loads its parts on first use, so the measured script names those
+that explain a model.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python benchmarks/path_memory.py [--chunk 10] [--size 224] [--repeats 3]
 
-Every measurement is a process of its own: ResNet50V2, one image, the peak of the resident memory. The order alternates.
+Every measurement is a process of its own: ResNet50V2, one image, the peak of the resident memory. The order
+alternates.
 """
 
 from __future__ import annotations

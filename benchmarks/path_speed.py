@@ -15,7 +15,7 @@ import numpy as np
 import results
 import tensorflow as tf
 
-from tfadvpath.importance import integrate_path
+from tfadvpath.importance import PathOptions, integrate_path
 from tfadvpath.models import resnet50_classifier
 from tfadvpath.probability import probability_function
 
@@ -37,7 +37,7 @@ def main() -> None:
 
     def compiled(jit_compile: bool, chunk: int):
         def run(s, a):
-            return integrate_path(probability, s, a, steps=steps, path_chunk=chunk).fi_v2
+            return integrate_path(probability, s, a, PathOptions(steps, chunk)).fi_v2
 
         return tf.function(run, jit_compile=jit_compile)
 
@@ -51,7 +51,12 @@ def main() -> None:
             function(start, adversary).numpy()
             times[name].append(time.perf_counter() - begin)
     rates = {name: round(steps / statistics.median(values), 2) for name, values in times.items()}
-    figures = {"size": size, "steps": steps, "device": "GPU" if accelerator else "CPU", "steps_per_second": rates}
+    figures = {
+        "size": size,
+        "steps": steps,
+        "device": "GPU" if accelerator else "CPU",
+        "steps_per_second": rates,
+    }
     figures["graph_to_xla"] = round(rates["graph, chunk 10"] / rates["XLA, chunk 10"], 2)
     results.write("path_speed", figures)
 

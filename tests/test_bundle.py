@@ -16,7 +16,9 @@ def folder(tmp_path):
 def test_networks_come_back_as_they_were_saved(folder, tmp_path):
     bundle = load_bundle(folder)
     images = np.random.default_rng(0).random((2, tiny.SIZE, tiny.SIZE, 1)).astype(np.float32)
-    save_bundle(tmp_path / "copy", bundle.classifier, tuple(bundle.generators["syce"].generators), bundle.recipe, {})
+    save_bundle(
+        tmp_path / "copy", bundle.classifier, tuple(bundle.generators["syce"].generators), bundle.recipe, {}
+    )
     copy = load_bundle(tmp_path / "copy")
     for one, other in zip(
         bundle.generators["syce"].generate(images), copy.generators["syce"].generate(images), strict=True
@@ -50,7 +52,9 @@ def test_a_failed_save_leaves_the_earlier_bundle(folder):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-@pytest.mark.parametrize("name", ["classifier.keras", "syce/generator_1.keras", "recipe.yaml", "figures.json"])
+@pytest.mark.parametrize(
+    "name", ["classifier.keras", "syce/generator_1.keras", "recipe.yaml", "figures.json"]
+)
 def test_a_changed_or_missing_file_is_named(folder, name):
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[:-1] + b"?")
@@ -71,5 +75,5 @@ def test_what_is_no_bundle_is_said(tmp_path):
 def test_a_later_format_asks_for_an_update(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(InputError, match="format 2.*Update"):
+    with pytest.raises(InputError, match=r"format 2.*Update"):
         load_bundle(folder)

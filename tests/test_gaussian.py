@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from tfadvpath.gaussian import gaussian_filter
 
 GOLDEN = Path(__file__).parent / "parity" / "golden" / "gaussian.npz"

@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfadvpath.importance import MAPS, feature_importance, integrate_path
+from tfadvpath.importance import MAPS, PathOptions, feature_importance, integrate_path
 from tfadvpath.paths import LinearPath
 
 SIZE = 32
@@ -60,10 +60,13 @@ def mirrored_gaussian(maps, sigma=2.0, size=28):
 
 
 def test_straight_path_of_a_quadratic_is_exact():
-    f = Quadratic(0, scale=0.05, constant=8.0)  # every gradient stays positive, so |gradient| integrates as itself
+    f = Quadratic(
+        0, scale=0.05, constant=8.0
+    )  # every gradient stays positive, so |gradient| integrates as itself
     start, adversary = images(1), images(2)
     s, a = flat(start), flat(adversary)
-    assert f.gradient(s).min() > 0 and f.gradient(a).min() > 0
+    assert f.gradient(s).min() > 0
+    assert f.gradient(a).min() > 0
     result = feature_importance(f, start, adversary, steps=50)
     expected = ((a - s) ** 2 * f.gradient((s + a) / 2)).reshape(start.shape)
     assert_close(result.difference, np.abs(start - adversary))
@@ -148,7 +151,8 @@ def test_chunks_and_batches_change_nothing(count, steps, path_chunk):
 def test_xla_and_the_graph_give_the_same_maps(path_chunk):
     model, start, adversary = small_network(), images(15), images(16)
     graph, xla = (
-        feature_importance(model, start, adversary, path_chunk=path_chunk, jit_compile=jit) for jit in (False, True)
+        feature_importance(model, start, adversary, path_chunk=path_chunk, jit_compile=jit)
+        for jit in (False, True)
     )
     assert_same_maps(xla, graph)
     assert_close(xla.score_adversary, graph.score_adversary)
@@ -277,7 +281,9 @@ def test_residual_falls_with_more_steps():
         return tf.sigmoid(20.0 * (tf.reduce_mean(x, axis=(1, 2, 3)) - 0.5))
 
     start, adversary = np.zeros((1, 32, 32, 1), np.float32), np.ones((1, 32, 32, 1), np.float32)
-    residuals = [float(feature_importance(f, start, adversary, steps=m).completeness_residual[0]) for m in (5, 10, 20)]
+    residuals = [
+        float(feature_importance(f, start, adversary, steps=m).completeness_residual[0]) for m in (5, 10, 20)
+    ]
     assert residuals[0] > residuals[1] > residuals[2]
     # The residual of 5 midpoints, by hand.
     positions = (np.arange(5) + 0.5) / 5
@@ -323,6 +329,8 @@ def test_graph_code_runs_with_an_unknown_batch_size():
         return tf.reduce_mean(x**2, axis=(1, 2, 3))
 
     spec = tf.TensorSpec((None, SIZE, SIZE, 1))
-    run = tf.function(lambda s, a: integrate_path(f, s, a, steps=4, path_chunk=9), input_signature=[spec, spec])
+    run = tf.function(
+        lambda s, a: integrate_path(f, s, a, PathOptions(steps=4, path_chunk=9)), input_signature=[spec, spec]
+    )
     expected = feature_importance(f, images(34, 5), images(35, 5), steps=4, path=LinearPath())
     assert_same_maps(run(images(34, 5), images(35, 5)), expected)

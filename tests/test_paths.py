@@ -73,7 +73,9 @@ def test_manifold_path_of_a_translating_generator_ends_in_its_own_outputs():
 
 def test_manifold_reports_how_far_its_ends_are():
     path = ManifoldPath(unet())
-    result = feature_importance(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), START, ADVERSARY, path=path, kernel_size=8)
+    result = feature_importance(
+        lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), START, ADVERSARY, path=path, kernel_size=8
+    )
     ends, _ = path.at(path.endpoints(START, ADVERSARY), tf.constant([0.0, 1.0]))
     expected = np.abs(ends - np.stack([START, ADVERSARY], axis=1)).mean(axis=(2, 3, 4))
     np.testing.assert_allclose(result.endpoint_distance, expected, rtol=1e-4)

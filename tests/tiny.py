@@ -23,7 +23,7 @@ RECIPE = Recipe.model_validate(
 
 
 def write_tiny_bundle(folder):
-    """Writes a bundle with a classifier of three layers: tests of ResNet50 are elsewhere, and it takes seconds."""
+    """Writes a bundle with a classifier of three layers: ResNet50 takes seconds, and has tests of its own."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     classifier = keras.Sequential(

@@ -9,8 +9,8 @@ import tensorflow as tf
 def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
     """Returns the weights of the 1-D kernel, float64 [kernel_size], of sum 1.
 
-    The taps stand at the offsets -(kernel_size - 1) // 2 … kernel_size // 2: an even kernel reaches one pixel further to the
-    right. With 28 taps they run from -13 to 14.
+    The taps stand at the offsets -(kernel_size - 1) // 2 … kernel_size // 2: an even kernel reaches one
+    pixel further to the right. With 28 taps they run from -13 to 14.
     """
     if sigma <= 0 or kernel_size < 1:
         raise ValueError(
@@ -24,8 +24,8 @@ def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
 def gaussian_filter(maps: tf.Tensor, sigma: float = 2.0, kernel_size: int = 28) -> tf.Tensor:
     """Convolves every channel of every map with a Gaussian; borders are mirrored without repeating the edge.
 
-    The paper (eq. 5) gives 28x28 taps and "variance" 2, which it uses as a standard deviation in pixels. Equal to
-    ``tensorflow_addons.image.gaussian_filter2d`` with REFLECT padding.
+    The paper (eq. 5) gives 28x28 taps and "variance" 2, which it uses as a standard deviation in pixels.
+    Equal to ``tensorflow_addons.image.gaussian_filter2d`` with REFLECT padding.
 
     Args:
         maps: float [B, H, W, C]; H and W larger than half the kernel.
@@ -48,8 +48,8 @@ def gaussian_filter(maps: tf.Tensor, sigma: float = 2.0, kernel_size: int = 28) 
     height, width = maps.shape[1:3]
     if height is not None and width is not None and min(height, width) <= after:
         raise ValueError(
-            f"A kernel of {kernel_size} taps mirrors {after} pixels, so images must be larger than that. Received: "
-            f"{height} x {width} pixels; choose a smaller `kernel_size`"
+            f"A kernel of {kernel_size} taps mirrors {after} pixels, so images must be larger than that. "
+            f"Received: {height} x {width} pixels; choose a smaller `kernel_size`"
         )
     mirrored = tf.pad(maps, [[0, 0], [before, after], [before, after], [0, 0]], mode="REFLECT")
     rows, columns = tf.shape(maps)[1], tf.shape(maps)[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -13,7 +14,8 @@ from tfadvpath.gaussian import gaussian_filter
 from tfadvpath.paths import LinearPath, Path
 from tfadvpath.probability import Probability, probability_function
 
-# Points of 224x224 pixels that are differentiated at once where `path_chunk` is not given: a ResNet50 then needs about 3 GB.
+# Points of 224x224 pixels that are differentiated at once where `path_chunk` is not given: a ResNet50 then
+# needs about 3 GB.
 _DEFAULT_CHUNK_PIXELS = 25 * 224 * 224
 # Below this change of the probability along the path, a residual relative to it says nothing.
 _SMALLEST_CHANGE = 1e-6
@@ -27,7 +29,8 @@ class PathImportance(NamedTuple):
         fi_v1: [B, H, W, C], |mean of ∂f/∂x γ'^2| along the path (eq. 4 with F(x, y) = x y).
         fi_v2: [B, H, W, C], mean of |∂f/∂x| γ'^2 (eq. 4 with F(x, y) = |x| y, eq. 6).
         fi_v2_smooth: [B, H, W, C], fi_v2 convolved with a Gaussian (eq. 5).
-        completeness_residual: [B], |Σ mean ∂f/∂x γ' - (f(γ(1)) - f(γ(0)))| relative to |f(γ(1)) - f(γ(0))|. Tends to 0 with more steps.
+        completeness_residual: [B], |Σ mean ∂f/∂x γ' - (f(γ(1)) - f(γ(0)))| relative to |f(γ(1)) - f(γ(0))|.
+            Tends to 0 with more steps.
         score_start: [B], f(γ(0)) in [0, 1].
         score_adversary: [B], f(γ(1)) in [0, 1].
         endpoint_distance: [B, 2], mean |γ(0) - start| and mean |γ(1) - adversary|; 0 on the straight path.
@@ -46,6 +49,25 @@ class PathImportance(NamedTuple):
 MAPS = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")
 
 
+@dataclass(frozen=True)
+class PathOptions:
+    """How the integral is taken: the options of ``feature_importance`` by the same names."""
+
+    steps: int = 50
+    path_chunk: int | None = None
+    sigma: float = 2.0
+    kernel_size: int = 28
+    path: Path | None = None
+    dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or (self.path_chunk is not None and self.path_chunk < 1):
+            raise ValueError(
+                "`steps` and `path_chunk` must be positive. "
+                f"Received: steps={self.steps}, path_chunk={self.path_chunk}"
+            )
+
+
 def feature_importance(
     classifier: Any,
     start: Any,
@@ -60,16 +82,18 @@ def feature_importance(
     jit_compile: bool | str = "auto",
     dtype: str | None = None,
 ) -> PathImportance:
-    """Integrates a classifier's gradient along the path from start to adversary and weights their difference with it.
+    """Weights the difference of start and adversary with the classifier's gradient along their path.
 
-    The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in ONE pass for all maps. Images and steps are
-    differentiated `path_chunk` points at a time, so memory depends neither on the number of steps nor of images.
-    Repeated calls with the same classifier and options reuse one compiled function; a batch smaller than an earlier
-    one is padded to it, and the padding is not computed. The functions of the last four classifiers are kept.
+    The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in ONE pass
+    for all maps. Images and steps are differentiated `path_chunk` points at a time, so memory depends
+    neither on the number of steps nor of images. Repeated calls with the same classifier and options reuse
+    one compiled function; a batch smaller than an earlier one is padded to it, and the padding is not
+    computed. The functions of the last four classifiers are kept.
 
     Args:
-        classifier: Any callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or tf_keras
-            model (called with ``training=False``), a signature of a loaded SavedModel, a TensorFlow function.
+        classifier: Any callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or
+            tf_keras model (called with ``training=False``), a signature of a loaded SavedModel, a
+            TensorFlow function.
         start: float [B, H, W, C], usually in [0, 1]: the stable image, or the input itself.
         adversary: float [B, H, W, C]: the image across the decision.
         target: The class to explain where the classifier has K of them.
@@ -78,15 +102,16 @@ def feature_importance(
         sigma: Of the smoothing kernel, in pixels.
         kernel_size: Taps per axis of the smoothing kernel.
         path: A path of ``tfadvpath.paths``; None is the straight one.
-        jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the graph on a
-            CPU, where it is the faster. The maps are the same.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
+            graph on a CPU, where it is the faster. The maps are the same.
         dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
 
     Returns:
         PathImportance, float32 whatever ran inside.
 
     Raises:
-        ValueError: Shapes differ or are not [B, H, W, C]; an option is out of range; the classifier has no gradient.
+        ValueError: Shapes differ or are not [B, H, W, C]; an option is out of range; the classifier has no
+        gradient.
         TypeError: The classifier cannot be called.
 
     Example:
@@ -102,13 +127,13 @@ def feature_importance(
             "`start` and `adversary` must both be [B, H, W, C]. Received: shapes "
             f"{tuple(start.shape)} and {tuple(adversary.shape)}"
         )
-    options = (target, steps, path_chunk, sigma, kernel_size, path, use_xla(jit_compile), dtype)
+    options = PathOptions(steps, path_chunk, sigma, kernel_size, path, dtype)
     try:
         hash(classifier)
     except TypeError:
-        compiled = _CompiledPass(classifier, *options)
+        compiled = _CompiledPass(classifier, target, options, use_xla(jit_compile))
     else:
-        compiled = _compiled_pass(classifier, *options)
+        compiled = _compiled_pass(classifier, target, options, use_xla(jit_compile))
     return compiled(tf.cast(start, tf.float32), tf.cast(adversary, tf.float32))
 
 
@@ -128,22 +153,11 @@ def use_xla(jit_compile: bool | str) -> bool:
 class _CompiledPass:
     """One compiled function for every batch up to the largest seen."""
 
-    def __init__(self, classifier, target, steps, path_chunk, sigma, kernel_size, path, jit_compile, dtype):
+    def __init__(self, classifier: Any, target: int | None, options: PathOptions, jit_compile: bool):
         probability = probability_function(classifier, target)
 
-        def run(start, adversary, count):
-            return integrate_path(
-                probability,
-                start,
-                adversary,
-                count=count,
-                steps=steps,
-                path_chunk=path_chunk,
-                sigma=sigma,
-                kernel_size=kernel_size,
-                path=path,
-                dtype=dtype,
-            )
+        def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> PathImportance:
+            return integrate_path(probability, start, adversary, options, count)
 
         self.run = tf.function(run, jit_compile=jit_compile)
         self.capacity = 0
@@ -168,14 +182,8 @@ def integrate_path(
     probability: Probability,
     start: tf.Tensor,
     adversary: tf.Tensor,
-    *,
+    options: PathOptions,
     count: tf.Tensor | None = None,
-    steps: int = 50,
-    path_chunk: int | None = None,
-    sigma: float = 2.0,
-    kernel_size: int = 28,
-    path: Path | None = None,
-    dtype: str | None = None,
 ) -> PathImportance:
     """The computation of ``feature_importance`` as graph code, to be called inside a ``tf.function``.
 
@@ -183,23 +191,15 @@ def integrate_path(
         probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
         start: float32 [B, H, W, C]; H, W and C are static.
         adversary: As ``start``.
-        count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None is B.
-        steps: As of ``feature_importance``, like the following.
-        path_chunk: ""
-        sigma: ""
-        kernel_size: ""
-        path: ""
-        dtype: ""
+        options: How the integral is taken.
+        count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
+            is B.
     """
-    if steps < 1 or (path_chunk is not None and path_chunk < 1):
-        raise ValueError(
-            f"`steps` and `path_chunk` must be positive. Received: steps={steps}, path_chunk={path_chunk}"
-        )
-    path = path or LinearPath()
     height, width, channels = start.shape[1:]
     images = tf.shape(start)[0] if start.shape[0] is None else start.shape[0]
-    block, chunk = _tiling(steps, path_chunk or max(1, _DEFAULT_CHUNK_PIXELS // (height * width)), start.shape[0])
-    positions, weights = _midpoints(steps, chunk)
+    path_chunk = options.path_chunk or max(1, _DEFAULT_CHUNK_PIXELS // (height * width))
+    block, chunk = _tiling(options.steps, path_chunk, start.shape[0])
+    positions, weights = _midpoints(options.steps, chunk)
     blocks = -(-images // block)  # images / block, rounded up
     start_blocks, adversary_blocks = (
         tf.reshape(pad_images(x, blocks * block), [blocks, block, height, width, channels])
@@ -207,8 +207,10 @@ def integrate_path(
     )
     used = blocks if count is None else -(-count // block)
 
-    def one_block(i, results):
-        sums = _integrate_block(probability, path, start_blocks[i], adversary_blocks[i], positions, weights, dtype)
+    def one_block(i: tf.Tensor, results: tuple[tf.TensorArray, ...]) -> tuple[tf.Tensor, Any]:
+        sums = _integrate_block(
+            probability, start_blocks[i], adversary_blocks[i], positions, weights, options
+        )
         return i + 1, tuple(result.write(i, value) for result, value in zip(results, sums, strict=True))
 
     shapes = [(block, height, width, channels)] * 2 + [(block,)] * 3 + [(block, 2)]
@@ -226,7 +228,7 @@ def integrate_path(
         difference=tf.abs(start - adversary),
         fi_v1=tf.abs(signed),
         fi_v2=absolute,
-        fi_v2_smooth=gaussian_filter(absolute, sigma, kernel_size),
+        fi_v2_smooth=gaussian_filter(absolute, options.sigma, options.kernel_size),
         completeness_residual=tf.abs(change - expected) / tf.maximum(tf.abs(expected), _SMALLEST_CHANGE),
         score_start=score_start,
         score_adversary=score_adversary,
@@ -254,11 +256,22 @@ def _midpoints(steps: int, chunk: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.reshape(positions, [chunks, chunk]), tf.reshape(weights, [chunks, chunk])
 
 
-def _integrate_block(probability, path, start, adversary, positions, weights, dtype):
+def _integrate_block(
+    probability: Probability,
+    start: tf.Tensor,
+    adversary: tf.Tensor,
+    positions: tf.Tensor,
+    weights: tf.Tensor,
+    options: PathOptions,
+) -> tuple[tf.Tensor, ...]:
+    """Returns the signed and the absolute sums [block, H, W, C], the change, both scores, the distances."""
+    path = options.path or LinearPath()
     endpoints = path.endpoints(start, adversary)
-    gradient_at = _gradient_function(probability, start.shape[1:], dtype)
+    gradient_at = _gradient_function(probability, start.shape[1:], options.dtype)
 
-    def one_chunk(i, signed, absolute, change):
+    def one_chunk(
+        i: tf.Tensor, signed: tf.Tensor, absolute: tf.Tensor, change: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         points, velocity = path.at(endpoints, positions[i])  # [block, chunk, H, W, C]
         gradient = gradient_at(points)
         weight = weights[i][tf.newaxis, :, tf.newaxis, tf.newaxis, tf.newaxis]
@@ -275,20 +288,22 @@ def _integrate_block(probability, path, start, adversary, positions, weights, dt
         lambda i, *_: i < chunks, one_chunk, initial, parallel_iterations=1
     )
     ends, _ = path.at(endpoints, tf.constant([0.0, 1.0]))  # [block, 2, H, W, C]
-    scores = tf.reshape(probability(_classifier_input(ends, start.shape[1:], dtype)), [-1, 2])
+    scores = tf.reshape(probability(_classifier_input(ends, start.shape[1:], options.dtype)), [-1, 2])
     scores = tf.cast(scores, tf.float32)
     distance = tf.reduce_mean(tf.abs(ends - tf.stack([start, adversary], axis=1)), axis=(2, 3, 4))
     return signed, absolute, change, scores[:, 0], scores[:, 1], distance
 
 
-def _classifier_input(points, image_shape, dtype):
+def _classifier_input(points: tf.Tensor, image_shape: tf.TensorShape, dtype: str | None) -> tf.Tensor:
     return tf.cast(tf.reshape(points, [-1, *image_shape]), dtype or tf.float32)
 
 
-def _gradient_function(probability, image_shape, dtype) -> Callable[[tf.Tensor], tf.Tensor]:
+def _gradient_function(
+    probability: Probability, image_shape: tf.TensorShape, dtype: str | None
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the gradient of the probability at points [block, chunk, H, W, C], float32 of that shape."""
 
-    def gradient_at(points):
+    def gradient_at(points: tf.Tensor) -> tf.Tensor:
         flat = _classifier_input(points, image_shape, dtype)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(flat)

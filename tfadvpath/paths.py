@@ -22,7 +22,7 @@ class Path(Protocol):
         """
 
     def at(self, endpoints: Any, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns points γ(λ) [B, K, H, W, C] and velocities γ'(λ), of that shape or with K = 1 where they are constant.
+        """Returns points γ(λ) and velocities γ'(λ), [B, K, H, W, C]; constant velocities have K = 1.
 
         Args:
             endpoints: What ``endpoints`` returned, for B images.
@@ -36,9 +36,7 @@ class LinearPath:
     def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return start, adversary
 
-    def at(
-        self, endpoints: tuple[tf.Tensor, tf.Tensor], positions: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def at(self, endpoints: tuple[tf.Tensor, tf.Tensor], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         start, adversary = endpoints
         velocity = (adversary - start)[:, tf.newaxis]
         return start[:, tf.newaxis] + positions[:, tf.newaxis, tf.newaxis, tf.newaxis] * velocity, velocity
@@ -47,18 +45,21 @@ class LinearPath:
 class ManifoldPath:
     """A path on the image manifold: γ(λ) = G(z_start + λ (z_adversary - z_start)), G a generator's decoder.
 
-    The velocity is the forward-mode product γ'(λ) = J_G(z(λ)) (z_adversary - z_start), about the cost of one more pass through the
-    decoder; the Jacobian itself is never built. z is everything that the decoder receives, bottleneck and skips.
+    The velocity is the forward-mode product γ'(λ) = J_G(z(λ)) (z_adversary - z_start), about the cost of
+    one more pass through the decoder; the Jacobian itself is never built. z is everything that the decoder
+    receives, bottleneck and skips.
 
     A generator that translates (CyCE, SyCE) turns each end of the path into the other: G(z(adversary)) is the
-    stable image by construction and G(z(start)) is close to the adversary. So each end is decoded from the other's
-    encoding. γ(0) and γ(1) are reconstructions; ``PathImportance.endpoint_distance`` reports how far they are.
+    stable image by construction and G(z(start)) is close to the adversary. So each end is decoded from the
+    other's encoding. γ(0) and γ(1) are reconstructions; ``PathImportance.endpoint_distance`` reports how
+    far they are.
 
     Args:
-        generator: Has ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as ``tfadvpath.models.UNet``.
-            All images of a batch go through it: give it images of the class it translates.
-        translates: False for a generator that reproduces its input (an autoencoder): each end is then decoded from
-            its own encoding.
+        generator: Has ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as
+            ``tfadvpath.models.UNet``. All images of a batch go through it: give it images of the class it
+            translates.
+        translates: False for a generator that reproduces its input (an autoencoder): each end is then
+            decoded from its own encoding.
     """
 
     def __init__(self, generator: Any, translates: bool = True):
@@ -72,18 +73,20 @@ class ManifoldPath:
     def at(self, endpoints: tuple[list, list], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, steps = tf.shape(endpoints[0][0])[0], tf.shape(positions)[0]
 
-        def along(z_start, z_adversary):
+        def along(z_start: tf.Tensor, z_adversary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             direction = tf.repeat(z_adversary - z_start, steps, axis=0)
             weights = tf.reshape(tf.tile(positions, [images]), [-1] + [1] * (len(z_start.shape) - 1))
-            return tf.repeat(z_start, steps, axis=0) + tf.cast(weights, direction.dtype) * direction, direction
+            return tf.repeat(z_start, steps, axis=0) + tf.cast(
+                weights, direction.dtype
+            ) * direction, direction
 
-        levels, directions = zip(*map(along, *endpoints), strict=True)
-        levels, directions = list(levels), list(directions)
+        pairs = [along(z_start, z_adversary) for z_start, z_adversary in zip(*endpoints, strict=True)]
+        levels, directions = [level for level, _ in pairs], [direction for _, direction in pairs]
         with tf.autodiff.ForwardAccumulator(levels, directions) as accumulator:
             points = self.generator.decode(levels)
         velocities = accumulator.jvp(points)
 
-        def unfold(flat):
+        def unfold(flat: tf.Tensor) -> tf.Tensor:
             return tf.reshape(flat, tf.concat([[images, steps], tf.shape(flat)[1:]], axis=0))
 
         return unfold(points), unfold(velocities)

@@ -15,13 +15,14 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
     """Returns f: float [N, H, W, C] -> [N] in the classifier's dtype, whatever the classifier is.
 
     Args:
-        classifier: A Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded SavedModel,
-            or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
+        classifier: A Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
+            SavedModel, or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
         target: Which of K classes is explained. None where there is one output.
 
     Raises:
         TypeError: The classifier cannot be called, or returns several named outputs.
-        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised when the
+        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised
+        when the
             function is first called.
 
     Example:
@@ -62,9 +63,10 @@ def _signature_caller(signature: Any) -> Probability:
 def _single_tensor(output: Any) -> tf.Tensor:
     leaves = tf.nest.flatten(output)
     if len(leaves) != 1:
+        received = sorted(output) if isinstance(output, dict) else len(leaves)
         raise TypeError(
-            "The classifier must return one tensor of probabilities. Received: "
-            f"{sorted(output) if isinstance(output, dict) else len(leaves)} outputs; wrap it in a function that picks one"
+            f"The classifier must return one tensor of probabilities. Received: {received} outputs; "
+            "wrap it in a function that picks one"
         )
     return tf.convert_to_tensor(leaves[0])
 

@@ -27,7 +27,9 @@ def test_it_integrates_between_what_the_generator_makes(bundle, images):
         scale = np.abs(getattr(expected, name)).max()
         np.testing.assert_allclose(explanation.maps[name], getattr(expected, name), atol=1e-5 * scale)
     np.testing.assert_allclose(explanation.score, bundle.classifier(images)[:, 0], atol=1e-6)
-    np.testing.assert_allclose(explanation.score_adversary, bundle.classifier(pair.adversary)[:, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        explanation.score_adversary, bundle.classifier(pair.adversary)[:, 0], atol=1e-6
+    )
     np.testing.assert_allclose(explanation.start, pair.start, atol=1e-6)
     assert len(explanation) == 5
 
@@ -55,7 +57,9 @@ def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):
         def generate(self, x):
             from tfadvpath.generators import AdversarialPair
 
-            return AdversarialPair(x, tf.where(self.classifier(x)[:, None, None, None] < 0.3, 1.0 - x, x), self.classifier(x))
+            return AdversarialPair(
+                x, tf.where(self.classifier(x)[:, None, None, None] < 0.3, 1.0 - x, x), self.classifier(x)
+            )
 
     images = np.stack([np.full((32, 32, 1), value, np.float32) for value in (0.1, 0.4, 0.9)])
     explanation = explainers.AdversarialPath(Pair(), steps=2).explain(images)

@@ -52,12 +52,17 @@ def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient():
     real = tf.zeros((2, 3, 3, 1))
     with tf.GradientTape() as tape:
         penalty = losses.gradient_penalty(
-            lambda x: weight * tf.reduce_sum(x, axis=(1, 2, 3))[:, tf.newaxis], real, real, tf.zeros((2, 1, 1, 1))
+            lambda x: weight * tf.reduce_sum(x, axis=(1, 2, 3))[:, tf.newaxis],
+            real,
+            real,
+            tf.zeros((2, 1, 1, 1)),
         )
     assert np.isfinite(tape.gradient(penalty, weight).numpy())
 
 
-@pytest.mark.parametrize(("target", "expected"), [(0.5, [-1.0, -1.0, 1.0, 1.0]), (-9.0, [0.0, 1.0, 1.0, 1.0])])
+@pytest.mark.parametrize(
+    ("target", "expected"), [(0.5, [-1.0, -1.0, 1.0, 1.0]), (-9.0, [0.0, 1.0, 1.0, 1.0])]
+)
 def test_clip_passes_the_gradient_that_leads_back_and_no_other(target, expected):
     x = tf.constant([-2.0, 0.25, 0.75, 3.0])
     with tf.GradientTape() as tape:

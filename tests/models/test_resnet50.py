@@ -70,7 +70,7 @@ def test_missing_imagenet_weights_say_what_to_do(monkeypatch):
 
     monkeypatch.setattr(keras.utils, "get_file", offline)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", offline)
-    with pytest.raises(ValueError, match="notop.h5.*no route to host"):
+    with pytest.raises(ValueError, match=r"notop\.h5.*no route to host"):
         resnet50_classifier((32, 32, 1))
 
 

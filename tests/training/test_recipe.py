@@ -57,7 +57,11 @@ def test_a_missing_file_is_said(tmp_path):
 def test_defaults_are_the_papers():
     minimal = {
         "name": "x",
-        "data": {"task": "phantom-brain", "image_size": 224, "patients": {"train": 1, "validation": 1, "test": 1}},
+        "data": {
+            "task": "phantom-brain",
+            "image_size": 224,
+            "patients": {"train": 1, "validation": 1, "test": 1},
+        },
         "classifier": {},
         "syce": {"steps_per_epoch": 1},
     }

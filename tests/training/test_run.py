@@ -15,7 +15,9 @@ from tfadvpath.training.syce import domain_batches, train_syce
 
 def bright_slices():
     """Stands in for a trained classifier that finds both classes."""
-    model = keras.Sequential([keras.Input((tiny.SIZE, tiny.SIZE, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((tiny.SIZE, tiny.SIZE, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+    )
     model.layers[-1].set_weights([np.full((tiny.SIZE**2, 1), 0.05, np.float32), np.array([-4.0], np.float32)])
     return model
 
@@ -54,7 +56,11 @@ def test_a_classifier_of_one_answer_stops_the_generators_with_the_reason(tmp_pat
 
 def test_no_patient_is_in_two_parts_nor_in_another_recipe():
     other = tiny.RECIPE.model_copy(update={"seed": 1})
-    seeds = [patient_seeds(recipe, part) for recipe in (tiny.RECIPE, other) for part in ("train", "validation", "test")]
+    seeds = [
+        patient_seeds(recipe, part)
+        for recipe in (tiny.RECIPE, other)
+        for part in ("train", "validation", "test")
+    ]
     everyone = [seed for part in seeds for seed in part]
     assert len(everyone) == len(set(everyone)) == 14
 
@@ -76,10 +82,13 @@ def test_training_batches_stay_images_and_repeat_with_the_seed():
     one, two, other = batches(0), batches(0), batches(1)
     for (a, labels), (b, _) in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
-        assert a.shape == (4, 32, 32, 1) and labels.shape == (4, 1)
-        assert a.min() >= 0 and a.max() <= 1 + 1e-6
+        assert a.shape == (4, 32, 32, 1)
+        assert labels.shape == (4, 1)
+        assert a.min() >= 0
+        assert a.max() <= 1 + 1e-6
     assert any(np.any(a != b) for (a, _), (b, _) in zip(one, other, strict=True))
-    assert len({round(float(image.max()), 3) for images, _ in one for image in images}) > 4  # darkened each its own way
+    brightest = {round(float(image.max()), 3) for images, _ in one for image in images}
+    assert len(brightest) > 4  # darkened each its own way
 
 
 def test_domain_batches_pair_one_batch_of_each_decision():
@@ -88,4 +97,5 @@ def test_domain_batches_pair_one_batch_of_each_decision():
     assert len(pairs) == 2
     for a, b in pairs:
         assert a.shape == b.shape == (2, 4, 4, 1)
-        assert a.numpy().max() == 0 and b.numpy().min() == 1
+        assert a.numpy().max() == 0
+        assert b.numpy().min() == 1

@@ -50,8 +50,9 @@ def phantom_brain_slices(
         channel: FLAIR 0, T1w 1, T1gd 2, T2w 3.
         min_tumour_pixels: A slice with that many is of class 1.
         min_body_fraction: Slices where less of the image is body are left out.
-        twins: Keep the slices of class 1 alone, and give each the same slice of the same patient without the tumour
-            as class 0. Then nothing but the tumour tells the class; otherwise the slice's height does too.
+        twins: Keep the slices of class 1 alone, and give each the same slice of the same patient without
+            the tumour as class 0. Then nothing but the tumour tells the class; otherwise the slice's height
+            does too.
     """
     parts = []
     for seed in seeds:

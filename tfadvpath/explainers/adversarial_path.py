@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.importance import integrate_path, use_xla
+from tfadvpath.importance import PathOptions, integrate_path, use_xla
 from tfadvpath.probability import probability_function
 
 
@@ -29,12 +29,8 @@ class AdversarialPath(Explainer):
     Args:
         generator: Has ``classifier`` and ``generate(images) -> AdversarialPair``.
         batch_size: Images on the device at once.
-        steps: As of ``tfadvpath.feature_importance``, like the following.
-        path_chunk: ""
-        sigma: ""
-        kernel_size: ""
-        jit_compile: ""
-        dtype: ""
+        jit_compile: As of ``tfadvpath.feature_importance``.
+        **options: Of ``tfadvpath.importance.PathOptions``: steps, path_chunk, sigma and so on.
     """
 
     def __init__(
@@ -42,29 +38,16 @@ class AdversarialPath(Explainer):
         generator: PairGenerator,
         *,
         batch_size: int = 16,
-        steps: int = 50,
-        path_chunk: int | None = None,
-        sigma: float = 2.0,
-        kernel_size: int = 28,
         jit_compile: bool | str = "auto",
-        dtype: str | None = None,
+        **options: Any,
     ):
         super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size)
         probability = probability_function(generator.classifier)
+        path_options = PathOptions(**options)
 
-        def explain_batch(images, count):
+        def explain_batch(images: tf.Tensor, count: tf.Tensor) -> dict[str, Any]:
             pair = generator.generate(images)
-            result = integrate_path(
-                probability,
-                pair.start,
-                pair.adversary,
-                count=count,
-                steps=steps,
-                path_chunk=path_chunk,
-                sigma=sigma,
-                kernel_size=kernel_size,
-                dtype=dtype,
-            )
+            result = integrate_path(probability, pair.start, pair.adversary, path_options, count)
             return {
                 "maps": {name: getattr(result, name) for name in self.map_names},
                 "score": pair.probability,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ class Explainer(abc.ABC):
 
     Args:
         map_names: The maps it makes, the one to show first in front.
-        batch_size: Images on the device at once. The last batch is filled up with black images, so that nothing
-            is compiled twice.
+        batch_size: Images on the device at once. The last batch is filled up with black images, so that
+            nothing is compiled twice.
     """
 
     def __init__(self, map_names: tuple[str, ...], batch_size: int):
@@ -59,7 +60,8 @@ class Explainer(abc.ABC):
         for i in range(0, len(images), self.batch_size):
             batch = images[i : i + self.batch_size]
             fields = self.explain_batch(pad_images(batch, self.batch_size), tf.constant(len(batch)))
-            parts.append(tf.nest.map_structure(lambda tensor, n=len(batch): tensor.numpy()[:n], dict(fields)))
+            arrays = tf.nest.map_structure(lambda tensor: tensor.numpy(), dict(fields))
+            parts.append(tf.nest.map_structure(operator.itemgetter(slice(len(batch))), arrays))
             if on_batch:
                 on_batch(len(batch))
         joined = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

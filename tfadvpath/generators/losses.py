@@ -19,7 +19,7 @@ def reconstruction(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
 
 
 def binary_cross_entropy(target: float, probability: tf.Tensor) -> tf.Tensor:
-    """Returns the mean cross-entropy of probabilities (any shape, in [0, 1]) against one target, 0.0 or 1.0."""
+    """Returns the mean cross-entropy of probabilities (any shape, in [0, 1]) against one target, 0 or 1."""
     probability = tf.clip_by_value(probability, _EPSILON, 1.0 - _EPSILON)
     return -tf.reduce_mean(target * tf.math.log(probability) + (1.0 - target) * tf.math.log1p(-probability))
 

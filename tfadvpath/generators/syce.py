@@ -13,7 +13,8 @@ from tfadvpath.generators.base import AdversarialPair, clip_inward
 from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.unet import UNet
 
-# The authors' coefficients. The first six weigh a generator's terms, the last one the discriminators' penalty.
+# The authors' coefficients. The first six weigh a generator's terms, the last one the discriminators'
+# penalty.
 LOSS_WEIGHTS: Mapping[str, float] = {
     "stable": 10.0,
     "cycle": 2.0,
@@ -35,22 +36,24 @@ class SyCE(keras.Model):
         L_k = stable * rec(x, x_s) + cycle * rec(x, x_cy) + flip * BCE(1-y, f(x_a)) + keep * BCE(y, f(x_s))
               + cycle_decision * BCE(y, f(x_cy)) + realism * mean softplus(-D_{1-k}(x_a))
 
-    A training step lowers L_0, then L_1 (each moves both U-Nets, with one optimizer), then the loss of both discriminators.
-    The classifier runs with ``training=False`` and is never changed.
+    A training step lowers L_0, then L_1 (each moves both U-Nets, with one optimizer), then the loss of both
+    discriminators. The classifier runs with ``training=False`` and is never changed.
 
     Source: Charachon et al. 2021, section 3; coefficients: the authors' earlier code.
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
         generators: The U-Nets (g_0, g_1).
-        discriminators: (D_0, D_1), [B, H, W, C] -> [B, 1]. None builds them in ``compile``: only training needs them.
+        discriminators: (D_0, D_1), [B, H, W, C] -> [B, 1]. None builds them in ``compile``: only training
+            needs them.
         loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
         seed: Of the points where the gradient penalty is taken.
 
     Raises:
         ValueError: An unknown name in ``loss_weights``.
 
-    Trains by ``compile`` and ``fit`` on batches ``(x_0, x_1)``: as many images predicted 0 as images predicted 1.
+    Trains by ``compile`` and ``fit`` on batches ``(x_0, x_1)``: as many images predicted 0 as images
+    predicted 1.
     """
 
     def __init__(
@@ -85,7 +88,8 @@ class SyCE(keras.Model):
         Args:
             optimizer: Of both U-Nets.
             discriminator_optimizer: Of both discriminators.
-            jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the slower.
+            jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
+                slower.
             **kwargs: As of ``keras.Model.compile``.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
@@ -93,7 +97,14 @@ class SyCE(keras.Model):
             image_shape = self.generators[0].encoder.input_shape[1:]
             self.discriminators = [discriminator(image_shape) for _ in (0, 1)]
         self.discriminator_optimizer = discriminator_optimizer
-        names = ["loss", "discriminator_loss", "flip_rate", "keep_rate", "adversary_distance", "stable_distance"]
+        names = [
+            "loss",
+            "discriminator_loss",
+            "flip_rate",
+            "keep_rate",
+            "adversary_distance",
+            "stable_distance",
+        ]
         names += [name for name in LOSS_WEIGHTS if name != "gradient_penalty"]
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
@@ -104,7 +115,8 @@ class SyCE(keras.Model):
     def generate(self, images: tf.Tensor) -> AdversarialPair:
         """Returns the stable image and the adversary of every image, by the U-Net of its predicted class.
 
-        Both U-Nets run on the whole batch and the right output is picked, so that shapes do not depend on decisions.
+        Both U-Nets run on the whole batch and the right output is picked, so that shapes do not depend on
+        decisions.
 
         Args:
             images: float32 [B, H, W, C] in [0, 1].
@@ -112,17 +124,19 @@ class SyCE(keras.Model):
         probability = tf.reshape(self.classifier(images, training=False), [-1])
         is_one = (probability >= 0.5)[:, tf.newaxis, tf.newaxis, tf.newaxis]
 
-        def translate(x):
+        def translate(x: tf.Tensor) -> tf.Tensor:
             zero, one = (g(x, training=False) for g in self.generators)
             return tf.clip_by_value(tf.where(is_one, one, zero), 0.0, 1.0)
 
         adversary = translate(images)
         return AdversarialPair(translate(adversary), adversary, probability)
 
-    def call(self, images, training=False):
+    def call(self, images: tf.Tensor, training: bool = False) -> AdversarialPair:
         return self.generate(images)
 
-    def generator_loss(self, images: tf.Tensor, k: int, training: bool) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def generator_loss(
+        self, images: tf.Tensor, k: int, training: bool
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Returns L_k of images predicted k and every figure to log, float32 scalars."""
         y = float(k)
         generator, inverse = self.generators[k], self.generators[1 - k]
@@ -160,7 +174,9 @@ class SyCE(keras.Model):
             fake = tf.stop_gradient(fake)
             position = keras.random.uniform((tf.shape(real)[0], 1, 1, 1), seed=self.position)
             total += losses.discrimination(critic(real, training=training), critic(fake, training=training))
-            total += self.loss_weights["gradient_penalty"] * losses.gradient_penalty(critic, real, fake, position)
+            total += self.loss_weights["gradient_penalty"] * losses.gradient_penalty(
+                critic, real, fake, position
+            )
         return total
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:

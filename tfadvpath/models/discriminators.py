@@ -12,8 +12,8 @@ def discriminator(
 ) -> keras.Model:
     """Builds D: image -> one unbounded score, high for real images.
 
-    For every width n: leaky ReLU 0.3 -> Conv 3x3 (n) -> leaky ReLU 0.3 -> Conv 3x3 (n), stride 2. Then flatten and dense
-    1. There is no normalization: the gradient penalty is per image.
+    For every width n: leaky ReLU 0.3 -> Conv 3x3 (n) -> leaky ReLU 0.3 -> Conv 3x3 (n), stride 2. Then
+    flatten and dense 1. There is no normalization: the gradient penalty is per image.
 
     Source: the authors' earlier code for SyCE and CyCE.
 

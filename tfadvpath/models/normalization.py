@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 
@@ -11,16 +12,17 @@ import keras
 class ChannelAffine(keras.layers.Layer):
     """Scales and shifts every channel by weights of its own, without statistics: y = scale * x + offset.
 
-    It is what batch normalization does in inference mode, which is how the released generators of SyCE were trained.
+    It is what batch normalization does in inference mode, which is how the released generators of SyCE were
+    trained.
 
     Input and output: float [N, H, W, C].
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.scale = self.add_weight(name="scale", shape=(input_shape[-1],), initializer="ones")
         self.offset = self.add_weight(name="offset", shape=(input_shape[-1],), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         return inputs * self.scale + self.offset
 
 
@@ -36,4 +38,6 @@ def normalization_layer(name: str, channels: int) -> keras.layers.Layer:
         return keras.layers.GroupNormalization(groups=channels // math.gcd(channels, 8))
     if name == "batch":
         return keras.layers.BatchNormalization()
-    raise ValueError(f'`normalization` must be "affine", "group" or "batch". Received: normalization={name!r}')
+    raise ValueError(
+        f'`normalization` must be "affine", "group" or "batch". Received: normalization={name!r}'
+    )

@@ -19,12 +19,13 @@ def resnet50_classifier(
 ) -> keras.Model:
     """Builds the classifier f of the paper: image -> probability of class 1.
 
-    Backbone -> global average pooling -> dropout -> dense 128 (He uniform) -> leaky ReLU 0.3 -> dense 1, sigmoid.
-    A grey image is copied to three channels inside, so that gradients are taken for the grey pixel. Inputs are
-    expected in [0, 1], also with ImageNet weights: the paper does not subtract the ImageNet mean. The graph is flat:
-    every layer of the backbone is a layer of the returned model.
+    Backbone -> global average pooling -> dropout -> dense 128 (He uniform) -> leaky ReLU 0.3 -> dense 1,
+    sigmoid. A grey image is copied to three channels inside, so that gradients are taken for the grey
+    pixel. Inputs are expected in [0, 1], also with ImageNet weights: the paper does not subtract the
+    ImageNet mean. The graph is flat: every layer of the backbone is a layer of the returned model.
 
-    Source: Charachon et al. 2021, section 4; backbone: He et al. 2016, "Identity mappings in deep residual networks".
+    Source: Charachon et al. 2021, section 4; backbone: He et al. 2016, "Identity mappings in deep residual
+    networks".
 
     Args:
         input_shape: (height, width, channels); channels is 1 or 3, height and width are at least 32 pixels.
@@ -67,7 +68,9 @@ def resnet50_classifier(
     return keras.Model(backbone.input, probability, name=f"resnet50_{variant}")
 
 
-def _backbone(variant, input_shape, weights, width) -> keras.Model:
+def _backbone(
+    variant: str, input_shape: tuple[int, int, int], weights: str | pathlib.Path | None, width: int
+) -> keras.Model:
     application = _BACKBONES[variant]
     image = keras.Input(input_shape, name="image")
     rgb = image

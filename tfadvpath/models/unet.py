@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -15,16 +16,17 @@ _PACKAGE = "tfadvpath"
 class UNet(keras.Model):
     """U-Net from an image to an image of the same shape, without an activation at the end.
 
-    A block cb(n) is: normalization -> ReLU -> Conv 3x3 (n) -> dropout. Level 0 of the encoder has two blocks; each lower
-    level has one block, a 2x2 max pooling and a residual unit of three blocks. Each level of the decoder has two
-    blocks, then (above level 0) a nearest upsampling by 2 and the skip of the level above. A 1x1 convolution ends it.
+    A block cb(n) is: normalization -> ReLU -> Conv 3x3 (n) -> dropout. Level 0 of the encoder has two
+    blocks; each lower level has one block, a 2x2 max pooling and a residual unit of three blocks. Each
+    level of the decoder has two blocks, then (above level 0) a nearest upsampling by 2 and the skip of the
+    level above. A 1x1 convolution ends it.
 
     Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE.
 
     Args:
         input_shape: (height, width, channels); height and width are multiples of 2 ** (len(filters) - 1).
-        filters: Filters per level, from full resolution downwards. [16, 32, 64] at 28 pixels, [16, 32, 64, 128, 256]
-            at 224.
+        filters: Filters per level, from full resolution downwards. [16, 32, 64] at 28 pixels, [16, 32, 64,
+            128, 256] at 224.
         normalization: "affine" (per-channel scale and offset), "group", or "batch".
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
 
@@ -49,14 +51,15 @@ class UNet(keras.Model):
         filters: Sequence[int] = (16, 32, 64, 128, 256),
         normalization: str = "affine",
         dropout: float = 0.2,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         factor = 2 ** (len(filters) - 1)
         if len(filters) < 2 or input_shape[0] % factor or input_shape[1] % factor:
             raise ValueError(
-                f"`filters` must have two levels or more, and height and width must be multiples of {factor} for "
-                f"{len(filters)} levels. Received: input_shape={tuple(input_shape)}, filters={list(filters)}"
+                "`filters` must have two levels or more, and height and width must be multiples of "
+                f"{factor} for {len(filters)} levels. "
+                f"Received: input_shape={tuple(input_shape)}, filters={list(filters)}"
             )
         self._config = {
             "input_shape": list(input_shape),
@@ -68,25 +71,27 @@ class UNet(keras.Model):
         self.decoder = _decoder(self.encoder.output, filters, input_shape[2], normalization, dropout)
         self.build((None, *input_shape))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.built = True  # Encoder and decoder are functional models: they have their weights already.
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         return self.decoder(self.encoder(images, training=training), training=training)
 
-    def encode(self, images) -> list:
-        """Returns what the decoder receives, one float32 tensor a level, full resolution first, bottleneck last."""
+    def encode(self, images: Any) -> list[Any]:
+        """Returns what the decoder receives: a float32 tensor a level, from full resolution to bottleneck."""
         return self.encoder(images, training=False)
 
-    def decode(self, levels):
+    def decode(self, levels: list[Any]) -> Any:
         """Returns the image, float32 [N, H, W, C], not bounded, of levels shaped as ``encode`` gives them."""
         return self.decoder(levels, training=False)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._config}
 
 
-def _encoder(input_shape, filters, normalization, dropout):
+def _encoder(
+    input_shape: Sequence[int], filters: Sequence[int], normalization: str, dropout: float
+) -> keras.Model:
     image = keras.Input(tuple(input_shape), name="image")
     x = image
     for _ in range(2):
@@ -102,7 +107,9 @@ def _encoder(input_shape, filters, normalization, dropout):
     return keras.Model(image, levels, name="encoder")
 
 
-def _decoder(encoder_levels, filters, channels, normalization, dropout):
+def _decoder(
+    encoder_levels: list[Any], filters: Sequence[int], channels: int, normalization: str, dropout: float
+) -> keras.Model:
     levels = [keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(encoder_levels)]
     x = levels[-1]
     for width, skip in zip(reversed(filters[1:]), reversed(levels[:-1]), strict=True):
@@ -116,7 +123,7 @@ def _decoder(encoder_levels, filters, channels, normalization, dropout):
     return keras.Model(levels, image, name="decoder")
 
 
-def _block(x, filters, normalization, dropout):
+def _block(x: Any, filters: int, normalization: str, dropout: float) -> Any:
     x = normalization_layer(normalization, x.shape[-1])(x)
     x = keras.layers.ReLU()(x)
     x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer="glorot_uniform")(x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
@@ -19,8 +21,8 @@ class BestWeights(keras.callbacks.Callback):
         self.lowest = np.inf
         self.values: list[np.ndarray] = []
 
-    def on_epoch_end(self, epoch, logs=None):
-        value = logs[self.monitor]
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        value = (logs or {})[self.monitor]
         if value < self.lowest:
             self.lowest = value
             self.values = [variable.numpy() for variable in self.model.variables]

@@ -18,7 +18,8 @@ def train_classifier(
 ) -> keras.Model:
     """Trains the classifier and returns it with the weights of the lowest validation loss.
 
-    Weighted binary cross-entropy, class weights inverse to frequency; Adam, its rate falling along a half cosine.
+    Weighted binary cross-entropy, class weights inverse to frequency; Adam, its rate falling along a half
+    cosine.
     """
     options = recipe.classifier
     model = resnet50_classifier(
@@ -67,7 +68,7 @@ def training_batches(
     move = keras.Sequential(layers)
     factors = keras.random.SeedGenerator(seed + 4)
 
-    def augment(images, labels):
+    def augment(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         darkest = 1.0 - augmentation.darkening
         factor = keras.random.uniform((batch_size, 1, 1, 1), darkest, 1.0, seed=factors)
         return move(images, training=True) * factor, labels

@@ -50,7 +50,8 @@ class Augmentation(_Part):
     """Random changes of the classifier's training images, as shares of the image (rotation: of a full turn).
 
     Attributes:
-        darkening: An image is multiplied by a factor from 1 - darkening to 1, so that its brightness tells nothing.
+        darkening: An image is multiplied by a factor from 1 - darkening to 1, so that its brightness tells
+            nothing.
     """
 
     flip: bool = True
@@ -85,7 +86,9 @@ class SyCE(_Part):
     epochs: int = pydantic.Field(60, ge=1)
     steps_per_epoch: int = pydantic.Field(ge=1)
     loss_weights: dict[str, float] = {}
-    warm_up_steps: int = pydantic.Field(0, ge=0, description="Steps in which the U-Nets learn to copy their input.")
+    warm_up_steps: int = pydantic.Field(
+        0, ge=0, description="Steps in which the U-Nets learn to copy their input."
+    )
     warm_up_learning_rate: float = pydantic.Field(2e-3, gt=0)
 
 
@@ -111,11 +114,15 @@ def load_recipe(path: pathlib.Path | str) -> Recipe:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"the recipe cannot be read ({error})", "Name an existing YAML file") from error
+        raise InputError(
+            path, f"the recipe cannot be read ({error})", "Name an existing YAML file"
+        ) from error
     except yaml.YAMLError as error:
         raise InputError(path, f"not valid YAML: {error}", "Correct the line") from error
     if not isinstance(values, dict):
-        raise InputError(path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys")
+        raise InputError(
+            path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys"
+        )
     try:
         return Recipe.model_validate(values)
     except pydantic.ValidationError as error:

@@ -20,7 +20,8 @@ _SEEDS_PER_RECIPE = 1_000_000
 def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") -> None:
     """Trains every stage of a recipe and writes the bundle.
 
-    The same recipe gives the same bundle on the same machine: all seeds are set and operations are deterministic.
+    The same recipe gives the same bundle on the same machine: all seeds are set and operations are
+    deterministic.
 
     Args:
         recipe: What to train.
@@ -35,10 +36,13 @@ def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") 
     classifier = train_classifier(recipe, parts["train"], parts["validation"], verbose)
     syce = train_syce(recipe, classifier, parts["train"], parts["validation"], verbose)
     figures = {
-        part: {"classifier": classifier_figures(classifier, parts[part]), "syce": syce_figures(syce, parts[part])}
+        part: {
+            "classifier": classifier_figures(classifier, parts[part]),
+            "syce": syce_figures(syce, parts[part]),
+        }
         for part in ("validation", "test")
     }
-    save_bundle(out, classifier, tuple(syce.generators), recipe, figures)
+    save_bundle(out, classifier, (syce.generators[0], syce.generators[1]), recipe, figures)
 
 
 def make_deterministic(seed: int) -> None:
@@ -52,7 +56,7 @@ def make_deterministic(seed: int) -> None:
 
 
 def patient_seeds(recipe: Recipe, part: str) -> range:
-    """Returns the seeds of the phantoms of one part ("train", "validation" or "test"); the parts are disjoint."""
+    """Returns the phantoms' seeds of one part: "train", "validation" or "test". The parts are disjoint."""
     patients = recipe.data.patients
     first = {"train": 0, "validation": patients.train, "test": patients.train + patients.validation}[part]
     first += recipe.seed * _SEEDS_PER_RECIPE

@@ -34,12 +34,13 @@ def train_syce(
     """
     options = recipe.syce
     shape = train.images.shape[1:]
-    unets = tuple(UNet(shape, options.filters, options.normalization, options.dropout) for _ in (0, 1))
+    zero, one = (UNet(shape, options.filters, options.normalization, options.dropout) for _ in (0, 1))
+    unets = (zero, one)
     warm_up(unets, train.images, options, recipe.seed, verbose)
     model = SyCE(
         classifier,
         unets,
-        tuple(discriminator(shape, options.filters) for _ in (0, 1)),
+        (discriminator(shape, options.filters), discriminator(shape, options.filters)),
         loss_weights=options.loss_weights,
         seed=recipe.seed,
     )
@@ -49,17 +50,19 @@ def train_syce(
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(options.learning_rate, 2 * steps), global_clipnorm=1.0
         ),
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.discriminator_learning_rate, steps)),
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(options.discriminator_learning_rate, steps)
+        ),
         jit_compile=use_xla("auto"),
     )
     domains = split_by_decision(classifier, train.images)
     held_out = split_by_decision(classifier, validation.images)
-    for part, (zero, one) in {"training": domains, "validation": held_out}.items():
-        if len(zero) < options.batch_size or len(one) < options.batch_size:
+    for part, (x_0, x_1) in {"training": domains, "validation": held_out}.items():
+        if min(len(x_0), len(x_1)) < options.batch_size:
             raise InputError(
                 recipe.name,
-                f"the classifier assigns {len(zero)} {part} images to class 0 and {len(one)} to class 1, where SyCE needs "
-                f"a batch of {options.batch_size} of each",
+                f"the classifier assigns {len(x_0)} {part} images to class 0 and {len(x_1)} to class 1, "
+                f"where SyCE needs a batch of {options.batch_size} of each",
                 "Train the classifier longer or add images",
             )
     best = BestWeights("val_loss")
@@ -86,9 +89,7 @@ def warm_up(
         return
     autoencoder = unets[0]
     rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
-    autoencoder.compile(
-        keras.optimizers.Adam(rate), loss=losses.reconstruction, jit_compile=use_xla("auto")
-    )
+    autoencoder.compile(keras.optimizers.Adam(rate), loss=losses.reconstruction, jit_compile=use_xla("auto"))
     batches = (
         tf.data.Dataset.from_tensor_slices((images, images))
         .shuffle(len(images), seed=seed)
@@ -111,7 +112,7 @@ def domain_batches(
 ) -> tf.data.Dataset:
     """Returns batches (x_0, x_1), shuffled where a seed is given, until the smaller domain is used up."""
 
-    def batches(images, offset):
+    def batches(images: np.ndarray, offset: int) -> tf.data.Dataset:
         data = tf.data.Dataset.from_tensor_slices(images)
         if seed is not None:
             data = data.shuffle(len(images), seed=seed + offset)
@@ -128,7 +129,9 @@ def syce_figures(model: SyCE, slices: SliceSet) -> dict[str, float]:
         images = slices.images[i : i + 64]
         pair = generate(tf.constant(images))
         decision = pair.probability.numpy() >= 0.5
-        after, stable = (model.classifier(x, training=False).numpy()[:, 0] >= 0.5 for x in (pair.adversary, pair.start))
+        after, stable = (
+            model.classifier(x, training=False).numpy()[:, 0] >= 0.5 for x in (pair.adversary, pair.start)
+        )
         flips.append(after != decision)
         keeps.append(stable == decision)
         adversary_distance.append(np.abs(images - pair.adversary).mean(axis=(1, 2, 3)))

@@ -31,8 +31,9 @@ CHANNELS = ("FLAIR", "T1w", "t1gd", "T2w")
 FLUID = (70, 130, 115, 760)
 GREY = (330, 305, 300, 360)
 WHITE = (275, 430, 410, 250)
-SIGNAL = {OEDEMA: (560, 330, 320, 540), NON_ENHANCING: (350, 240, 190, 600), ENHANCING: (450, 345, 720, 420)}
-# With contrast agent vessels are the brightest: so a slice's largest value, by which it is scaled, is no tumour's.
+SIGNAL = {OEDEMA: (560, 330, 320, 540), NON_ENHANCING: (350, 240, 190, 600), ENHANCING: (450, 345, 760, 420)}
+# With contrast agent vessels are the brightest: so a slice's largest value, by which it is scaled, is no
+# tumour's.
 VESSEL = (150, 300, 980, 200)
 
 

@@ -212,15 +212,17 @@ def _vessels(
         smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0)
     )  # small along lines in space
     patches = smooth_noise(rng, axes, 24.0)
-    # Every slice has vessels as bright as a tumour's rim: the largest value of a slice must not tell its class.
-    tube = _soft(1.3 - 9 * wall, voxel) * np.clip(patches + 0.9, 0, 1)
+    tube = _soft(1.1 - 11 * wall, voxel) * np.clip(patches + 0.3, 0, 1)
     surface = np.clip(1.3 - np.abs(pial) / 2.5, 0, 1) * (cerebrum > -2)
     plexus = np.clip(1 + (-4.5 - ventricle) / 1.5, 0, 1) * (smooth_noise(rng, axes, 6.0) > 0.2)
     return np.maximum.reduce([tube, 0.8 * surface * tube, 0.7 * plexus]).astype(np.float32)
 
 
 def _sinuses(x: np.ndarray, fissure: np.ndarray, cerebrum: np.ndarray, cerebellum: np.ndarray) -> np.ndarray:
-    """Venous sinuses: the sagittal one along the midline's edge, the transverse ones beside the cerebellum."""
+    """Venous sinuses: the sagittal one along the midline's edge, the transverse ones beside the cerebellum.
+
+    Nearly every slice meets one, so its largest value does not tell whether it has a tumour.
+    """
     sagittal = np.clip(1.8 - fissure / 2.2, 0, 1) * np.clip(1.7 - np.abs(cerebrum) / 4, 0, 1)
     transverse = np.clip(1.7 - np.abs(cerebellum - 1) / 3, 0, 1) * np.clip((np.abs(x) - 34) / 4, 0, 1)
     return np.maximum(sagittal, transverse).astype(np.float32)
