@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tfadvpath import explainers, generators, models
+    from tfadvpath import explainers, generators, metrics, models
     from tfadvpath.bundle import Bundle, load_bundle
     from tfadvpath.errors import InputError
     from tfadvpath.explanation import Explanation
@@ -26,6 +26,7 @@ __all__ = [
     "gaussian_filter",
     "generators",
     "load_bundle",
+    "metrics",
     "models",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import itertools
 import math
 import re
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ from explanations import NAMES, explanation_of
 from PIL import Image
 
 from tfadvpath.demonstration import Patient, measure, slices_to_show
-from tfadvpath.reports.demonstration import write_demonstration
+from tfadvpath.reports.demonstration import write_demonstration, write_overview
 from tfadvpath.reports.page import data_uri, figure, percent
 
 ABOUT = {"Command": "tfadvpath demo '<b>out</b>'", "Seed": "7", "Versions": "tfadvpath 0.1.0"}
@@ -139,3 +140,12 @@ def test_figures_are_rounded():
 def test_a_picture_becomes_an_address():
     picture = np.zeros((2, 3, 3), np.uint8)
     assert Image.open(io.BytesIO(base64.b64decode(data_uri(picture).partition(",")[2]))).size == (3, 2)
+
+
+def test_the_overview_has_a_row_a_slice_and_seven_pictures_in_it(tmp_path):
+    shown = slices_to_show([patient("BRATS_001.nii.gz", [1]), patient("BRATS_002.nii.gz", [0])])[:2]
+    write_overview(tmp_path / "overview.png", shown)
+    picture = np.asarray(Image.open(tmp_path / "overview.png"))
+    assert picture.shape == (2 * 200 + 2, 7 * 202 - 2, 3)
+    columns = [picture[:200, i * 202 : i * 202 + 200] for i in range(7)]
+    assert all(np.any(a != b) for a, b in itertools.pairwise(columns))

@@ -35,7 +35,7 @@ def demo(
     from tfadvpath.datasets.phantoms import write_brain_phantoms
     from tfadvpath.datasets.slices import phantom_shape
     from tfadvpath.demonstration import choose_seeds, measure, patient_of, slices_to_show
-    from tfadvpath.reports.demonstration import write_demonstration
+    from tfadvpath.reports.demonstration import write_demonstration, write_overview
     from tfadvpath.training.recipe import load_recipe
     from tfadvpath.training.run import train as train_recipe
 
@@ -76,7 +76,9 @@ def demo(
         "Bundle": f"{bundle.recipe.name}, trained with {trained_with}",
         "Versions": _listed(library_versions()),
     }
-    write_demonstration(out / "report.html", slices_to_show(explained), figures, about)
+    shown = slices_to_show(explained)
+    write_demonstration(out / "report.html", shown, figures, about)
+    write_overview(out / "overview.png", shown[:2])
     summary = {"figures": figures, "seeds": seeds, "studies": studies}
     write_json(explanations / SUMMARY, summary)
     typer.echo(json.dumps(summary, indent=2) if as_json else _lines(figures, out / "report.html"))

@@ -10,7 +10,16 @@ import numpy as np
 
 from tfadvpath.demonstration import PERCENTILE, Patient
 from tfadvpath.reports.page import write_page
-from tfadvpath.writers.pictures import display_scale, grey, outline, overlay, picture_size
+from tfadvpath.writers.pictures import (
+    display_scale,
+    grey,
+    labelled,
+    montage,
+    outline,
+    overlay,
+    picture_size,
+)
+from tfadvpath.writers.png import write_png
 
 # Pixels of a picture's longer side.
 _LEAST, _MOST = 320, 512
@@ -25,6 +34,9 @@ _MAPS = {
     "fi_v2": "Importance v2",
     "fi_v2_smooth": "v2, smoothed",
 }
+# OpenCV writes ASCII alone.
+_ASCII = ("input x", "stable x_s", "adversary x_a", "E", "v1", "v2", "v2 smoothed")
+_OVERVIEW = 200  # pixels of a picture's side
 
 
 def write_demonstration(
@@ -53,26 +65,26 @@ def write_demonstration(
     )
 
 
+def write_overview(path: Path, shown: Sequence[tuple[Patient, int]]) -> None:
+    """Writes one picture for use elsewhere: a row a slice, its columns named by the page's titles in ASCII.
+
+    Args:
+        path: Where to, a PNG.
+        shown: As of ``write_demonstration``.
+    """
+    pictures = []
+    for patient, index in shown:
+        row = _pictures(patient, index, (_OVERVIEW, _OVERVIEW))
+        pictures += [labelled(picture, title) for picture, title in zip(row.values(), _ASCII, strict=True)]
+    write_png(path, montage(pictures, across=len(_ASCII)))
+
+
 def _row(patient: Patient, index: int) -> dict[str, Any]:
     one = patient.explanation.take(slice(index, index + 1))
-    scales = {name: display_scale(one.maps[name]) for name in _MAPS}
-    box = _box(
-        np.stack([one.images[0] > 0] + [one.maps[name][0] > _VISIBLE * scales[name] for name in _MAPS])
-    )
-    mask = patient.masks[index][box]
-    size = picture_size(mask.shape, _LEAST, _MOST)
-    image = grey(one.images[0][box], size)
-    pictures = {
-        _INPUT: outline(image, mask),
-        _STABLE: grey(one.start[0][box], size),
-        _ADVERSARY: grey(one.adversary[0][box], size),
-    }
-    for name, title in _MAPS.items():
-        pictures[title] = outline(overlay(image, one.maps[name][0][box], scales[name]), mask)
     return {
         "patient": patient.name.split(".")[0],
         "slice": int(patient.slices[index]),
-        "tumour_pixels": int(mask.sum()),
+        "tumour_pixels": int(patient.masks[index].sum()),
         "scores": {
             _INPUT: float(one.score[0]),
             _STABLE: float(one.score_start[0]),
@@ -83,8 +95,28 @@ def _row(patient: Patient, index: int) -> dict[str, Any]:
         "kept": bool(one.kept[0]),
         "crossed": bool(one.crossed[0]),
         "residual": float(one.completeness_residual[0]),
-        "pictures": pictures,
+        "pictures": _pictures(patient, index),
     }
+
+
+def _pictures(patient: Patient, index: int, size: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
+    """Returns uint8 RGB pictures of one slice by title: input, start, adversary, maps."""
+    one = patient.explanation.take(slice(index, index + 1))
+    scales = {name: display_scale(one.maps[name]) for name in _MAPS}
+    box = _box(
+        np.stack([one.images[0] > 0] + [one.maps[name][0] > _VISIBLE * scales[name] for name in _MAPS])
+    )
+    mask = patient.masks[index][box]
+    size = size or picture_size(mask.shape, _LEAST, _MOST)
+    image = grey(one.images[0][box], size)
+    pictures = {
+        _INPUT: outline(image, mask),
+        _STABLE: grey(one.start[0][box], size),
+        _ADVERSARY: grey(one.adversary[0][box], size),
+    }
+    for name, title in _MAPS.items():
+        pictures[title] = outline(overlay(image, one.maps[name][0][box], scales[name]), mask)
+    return pictures
 
 
 def _box(visible: np.ndarray) -> tuple[slice, slice]:

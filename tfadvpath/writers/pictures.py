@@ -89,10 +89,15 @@ def labelled(picture: np.ndarray, text: str) -> np.ndarray:
     return written
 
 
-def montage(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Lays RGB pictures of one size in a grid about as wide as high, row by row, two pixels apart."""
+def montage(pictures: Sequence[np.ndarray], across: int | None = None) -> np.ndarray:
+    """Lays RGB pictures of one size in a grid, row by row, two pixels apart.
+
+    Args:
+        pictures: uint8 RGB.
+        across: Pictures in a row; None makes the grid about as wide as high.
+    """
     rows, columns = pictures[0][..., 0].shape
-    across = int(np.ceil(np.sqrt(len(pictures))))
+    across = across or int(np.ceil(np.sqrt(len(pictures))))
     down = -(-len(pictures) // across)
     sheet = np.zeros((down * (rows + 2) - 2, across * (columns + 2) - 2, 3), np.uint8)
     for i, picture in enumerate(pictures):
