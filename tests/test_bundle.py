@@ -1,5 +1,6 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -42,7 +43,7 @@ def test_a_folder_with_other_files_is_not_overwritten(tmp_path):
 
 
 def test_a_failed_save_leaves_the_earlier_bundle(folder):
-    class Broken:
+    class Broken(keras.Model):
         def save(self, path):
             raise OSError("disk full")
 

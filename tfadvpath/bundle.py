@@ -114,9 +114,9 @@ def save_bundle(
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         (partial / "syce").mkdir()
-        classifier.save(partial / "classifier.keras")
+        _without_optimizer(classifier).save(partial / "classifier.keras")
         for k, unet in enumerate(syce):
-            unet.save(partial / "syce" / f"generator_{k}.keras")
+            _without_optimizer(unet).save(partial / "syce" / f"generator_{k}.keras")
         (partial / _RECIPE).write_text(dump_recipe(recipe), encoding="utf-8")
         (partial / _FIGURES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         manifest = {
@@ -127,10 +127,28 @@ def save_bundle(
         }
         (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         partial.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    finally:
+        _put_in_place(partial, folder)
+    except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _without_optimizer(model: keras.Model) -> keras.Model:
+    """Returns a copy that was never compiled: an optimizer's state would triple the file."""
+    copy = model.__class__.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _put_in_place(partial: pathlib.Path, folder: pathlib.Path) -> None:
+    """Renames a whole bundle to its name; an earlier one is deleted only after that."""
+    earlier = None
+    if folder.exists():
+        earlier = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-earlier-", dir=folder.parent))
+        os.replace(folder, earlier)
+    os.replace(partial, folder)
+    if earlier:
+        shutil.rmtree(earlier, ignore_errors=True)
 
 
 def check_bundle_folder(folder: pathlib.Path) -> None:
