@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -227,12 +228,11 @@ def test_every_kind_of_classifier_gives_the_same_maps(tmp_path):
         "concrete function": plain.get_concrete_function(),
         "dictionary of one": lambda x: {"probability": model(x, training=False)},
     }
-    for kind, classifier in kinds.items():
-        assert_same_maps(feature_importance(classifier, start, adversary), expected), kind
+    for classifier in kinds.values():
+        assert_same_maps(feature_importance(classifier, start, adversary), expected)
 
 
 def test_tf_keras_model_is_called_in_inference_mode():
-    tf_keras = pytest.importorskip("tf_keras")
     layers = [tf_keras.layers.Flatten(), tf_keras.layers.Dropout(0.9), tf_keras.layers.Dense(1, "sigmoid")]
     model = tf_keras.Sequential(layers)
     start, adversary = images(27), images(28)
@@ -298,6 +298,8 @@ def test_residual_falls_with_more_steps():
     [
         ({"start": np.zeros((1, 32, 32))}, r"must both be \[B, H, W, C\]"),
         ({"start": np.zeros((2, 32, 32, 1))}, "must both be"),
+        ({"start": np.zeros((0, 32, 32, 1)), "adversary": np.zeros((0, 32, 32, 1))}, "B >= 1"),
+        ({"start": np.zeros((1, 32, 32, 1), np.uint8)}, "Received: uint8"),
         ({"steps": 0}, "must be positive"),
         ({"path_chunk": 0}, "must be positive"),
         ({"jit_compile": "yes"}, "`jit_compile` must be"),
@@ -334,3 +336,58 @@ def test_graph_code_runs_with_an_unknown_batch_size():
     )
     expected = feature_importance(f, images(34, 5), images(35, 5), steps=4, path=LinearPath())
     assert_same_maps(run(images(34, 5), images(35, 5)), expected)
+
+
+def test_half_precision_layers_keep_the_gradient_of_a_nearly_certain_classifier():
+    def network(policy):
+        image = keras.Input((SIZE, SIZE, 1))
+        x = keras.layers.Conv2D(8, 5, strides=4, activation="relu", dtype=policy)(image)
+        x = keras.layers.Flatten(dtype=policy)(x)
+        return keras.Model(image, keras.layers.Dense(1, activation="sigmoid", dtype="float32")(x))
+
+    keras.utils.set_random_seed(0)
+    single, half = network("float32"), network("mixed_float16")
+    kernel = single.layers[-1].kernel
+    kernel.assign(tf.abs(kernel) * 0.1)
+    bias = 11.0 - float(tf.math.log(single(images(36)) / (1 - single(images(36))))[0, 0])
+    single.layers[-1].bias.assign([bias])
+    half.set_weights(single.get_weights())
+    assert single(images(36)).numpy().min() > 0.9999
+    one, other = (feature_importance(f, images(36), images(37), steps=10) for f in (single, half))
+    assert_same_maps(one, other, 0.02)
+
+
+def test_new_weights_are_followed_without_a_new_trace():
+    model, start, adversary = small_network(), images(38), images(39)
+    before = feature_importance(model, start, adversary)
+    model.layers[-1].kernel.assign(2.0 * model.layers[-1].kernel)
+    after = feature_importance(model, start, adversary)
+    assert np.abs(after.score_start - before.score_start).max() > 1e-4
+    np.testing.assert_allclose(after.score_start, model(start, training=False)[:, 0], atol=1e-6)
+
+
+def test_equal_options_share_one_trace():
+    traces = []
+
+    def f(x):
+        traces.append(x.shape)
+        return tf.reduce_mean(x**2, axis=(1, 2, 3))
+
+    for _ in range(3):
+        feature_importance(f, images(40), images(41), path=LinearPath())
+    once = len(traces)
+    feature_importance(f, images(40), images(41), path=LinearPath(), steps=50)
+    assert len(traces) == once
+
+
+def test_a_large_batch_of_small_images_does_not_pad_larger_images():
+    sizes = []
+
+    def f(x):
+        sizes.append(tuple(x.shape))
+        return tf.reduce_mean(x**2, axis=(1, 2, 3))
+
+    feature_importance(f, images(42, 5), images(43, 5), path_chunk=100_000)
+    sizes.clear()
+    feature_importance(f, np.zeros((1, 64, 64, 1)), np.ones((1, 64, 64, 1)), path_chunk=100_000)
+    assert {shape[0] for shape in sizes} == {50, 2}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,7 +30,8 @@ class PathImportance(NamedTuple):
         fi_v1: [B, H, W, C], |mean of ∂f/∂x γ'^2| along the path (eq. 4 with F(x, y) = x y).
         fi_v2: [B, H, W, C], mean of |∂f/∂x| γ'^2 (eq. 4 with F(x, y) = |x| y, eq. 6).
         fi_v2_smooth: [B, H, W, C], fi_v2 convolved with a Gaussian (eq. 5).
-        completeness_residual: [B], |Σ mean ∂f/∂x γ' - (f(γ(1)) - f(γ(0)))| relative to |f(γ(1)) - f(γ(0))|.
+        completeness_residual: [B], |Σ mean ∂f/∂x γ' - (f(γ(1)) - f(γ(0)))| relative to
+            |f(γ(1)) - f(γ(0))|, at least 1e-6.
             Tends to 0 with more steps.
         score_start: [B], f(γ(0)) in [0, 1].
         score_adversary: [B], f(γ(1)) in [0, 1].
@@ -86,15 +88,19 @@ def feature_importance(
 
     The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in ONE pass
     for all maps. Images and steps are differentiated `path_chunk` points at a time, so memory depends
-    neither on the number of steps nor of images. Repeated calls with the same classifier and options reuse
-    one compiled function; a batch smaller than an earlier one is padded to it, and the padding is not
-    computed. The functions of the last four classifiers are kept.
+    neither on the number of steps nor, but for the images themselves, on that of images.
+
+    Repeated calls with the same classifier and options reuse one compiled function. It follows the
+    classifier's variables but no other change: after replacing a layer or an activation, pass a new model. A
+    batch is padded to a power of two, at least to the largest seen of its image size; no gradient is taken
+    for the padding. The functions of the last four pairs of classifier and options are kept.
 
     Args:
         classifier: Any callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or
             tf_keras model (called with ``training=False``), a signature of a loaded SavedModel, a
             TensorFlow function.
-        start: float [B, H, W, C], usually in [0, 1]: the stable image, or the input itself.
+        start: float [B, H, W, C], B >= 1: the stable image, or the input itself. In the range that the
+            classifier takes, which is not checked.
         adversary: float [B, H, W, C]: the image across the decision.
         target: The class to explain where the classifier has K of them.
         steps: M, points of the Riemann sum.
@@ -104,14 +110,15 @@ def feature_importance(
         path: A path of ``tfadvpath.paths``; None is the straight one.
         jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
             graph on a CPU, where it is the faster. The maps are the same.
-        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
+        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32. It is
+            for callables that compute in the type they are given: Keras models follow their own policy.
 
     Returns:
         PathImportance, float32 whatever ran inside.
 
     Raises:
-        ValueError: Shapes differ or are not [B, H, W, C]; an option is out of range; the classifier has no
-        gradient.
+        ValueError: Shapes differ, are not [B, H, W, C] or not known; values are integers; an option is out of
+            range; the classifier has no gradient.
         TypeError: The classifier cannot be called.
 
     Example:
@@ -127,13 +134,22 @@ def feature_importance(
             "`start` and `adversary` must both be [B, H, W, C]. Received: shapes "
             f"{tuple(start.shape)} and {tuple(adversary.shape)}"
         )
+    if start.shape[0] == 0 or not start.shape.is_fully_defined():
+        raise ValueError(f"Images must be [B >= 1, H, W, C], all known. Received: shape {start.shape}")
+    if not (start.dtype.is_floating and adversary.dtype.is_floating):
+        raise ValueError(
+            "Images must be floating-point, in the range that the classifier takes. "
+            f"Received: {start.dtype.name} and {adversary.dtype.name}"
+        )
+    target = None if target is None else operator.index(target)
     options = PathOptions(steps, path_chunk, sigma, kernel_size, path, dtype)
+    key = (classifier, target, options, use_xla(jit_compile))
     try:
-        hash(classifier)
+        hash(key)
     except TypeError:
-        compiled = _CompiledPass(classifier, target, options, use_xla(jit_compile))
+        compiled = _CompiledPass(*key)
     else:
-        compiled = _compiled_pass(classifier, target, options, use_xla(jit_compile))
+        compiled = _compiled_pass(*key)
     return compiled(tf.cast(start, tf.float32), tf.cast(adversary, tf.float32))
 
 
@@ -144,14 +160,14 @@ def use_xla(jit_compile: bool | str) -> bool:
         ValueError: Neither a bool nor "auto".
     """
     if jit_compile == "auto":
-        return bool(tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
+        return bool(tf.config.get_visible_devices("GPU") or tf.config.get_visible_devices("TPU"))
     if not isinstance(jit_compile, bool):
         raise ValueError(f'`jit_compile` must be True, False or "auto". Received: {jit_compile!r}')
     return jit_compile
 
 
 class _CompiledPass:
-    """One compiled function for every batch up to the largest seen."""
+    """One compiled function; batches of one image size share a trace up to the largest seen."""
 
     def __init__(self, classifier: Any, target: int | None, options: PathOptions, jit_compile: bool):
         probability = probability_function(classifier, target)
@@ -160,12 +176,14 @@ class _CompiledPass:
             return integrate_path(probability, start, adversary, options, count)
 
         self.run = tf.function(run, jit_compile=jit_compile)
-        self.capacity = 0
+        self.capacities: dict[tuple[int, ...], int] = {}
 
     def __call__(self, start: tf.Tensor, adversary: tf.Tensor) -> PathImportance:
-        count = start.shape[0]
-        self.capacity = max(self.capacity, count)
-        start, adversary = (pad_images(images, self.capacity) for images in (start, adversary))
+        count, *image_shape = start.shape
+        # Powers of two: batches that grow one by one are traced a few times, not every time.
+        capacity = max(1 << (count - 1).bit_length(), self.capacities.get(tuple(image_shape), 0))
+        self.capacities[tuple(image_shape)] = capacity
+        start, adversary = (pad_images(images, capacity) for images in (start, adversary))
         result = self.run(start, adversary, tf.constant(count))
         return PathImportance(*(field[:count] for field in result))
 
@@ -308,9 +326,22 @@ def _gradient_function(
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(flat)
             scores = probability(flat)
-        gradient = tape.gradient(scores, flat)
+        scale = _gradient_scale(scores)
+        gradient = tape.gradient(scores, flat, output_gradients=tf.cast(scale, scores.dtype))
         if gradient is None:
             raise ValueError("The classifier's output has no gradient with respect to its input images")
-        return tf.reshape(tf.cast(gradient, tf.float32), tf.shape(points))
+        gradient = tf.cast(gradient, tf.float32) / scale[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        return tf.reshape(gradient, tf.shape(points))
 
     return gradient_at
+
+
+def _gradient_scale(scores: tf.Tensor) -> tf.Tensor:
+    """Returns powers of two about 1 / (p (1 - p)), at most 2^15: float32 [N].
+
+    The slope of a sigmoid near 0 or 1 is so small that layers in half precision would round it to 0. A power
+    of two changes nothing in float32.
+    """
+    scores = tf.cast(tf.stop_gradient(scores), tf.float32)
+    slope = tf.clip_by_value(scores * (1.0 - scores), 2.0**-15, 0.25)
+    return tf.pow(2.0, -tf.round(tf.math.log(slope) / math.log(2.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -30,6 +31,7 @@ class Path(Protocol):
         """
 
 
+@dataclass(frozen=True)
 class LinearPath:
     """The straight path of the paper (eq. 6): γ(λ) = start + λ (adversary - start)."""
 
@@ -42,6 +44,7 @@ class LinearPath:
         return start[:, tf.newaxis] + positions[:, tf.newaxis, tf.newaxis, tf.newaxis] * velocity, velocity
 
 
+@dataclass(frozen=True)
 class ManifoldPath:
     """A path on the image manifold: γ(λ) = G(z_start + λ (z_adversary - z_start)), G a generator's decoder.
 
@@ -62,9 +65,8 @@ class ManifoldPath:
             decoded from its own encoding.
     """
 
-    def __init__(self, generator: Any, translates: bool = True):
-        self.generator = generator
-        self.translates = translates
+    generator: Any
+    translates: bool = True
 
     def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[list, list]:
         z_start, z_adversary = self.generator.encode(start), self.generator.encode(adversary)

@@ -74,6 +74,17 @@ def test_discriminators_judge_the_images_that_arrive_in_their_domain(syce):
     np.testing.assert_allclose(syce.discriminator_loss((zero, one), training=False), expected, rtol=1e-5)
 
 
+def test_gradient_penalty_is_weighed_into_the_discriminators_loss(syce):
+    losses_of = {}
+    for weight in (0.0, 1.0, 3.0):
+        syce.loss_weights["gradient_penalty"] = weight
+        syce.position.state.assign([7, 7])
+        losses_of[weight] = float(syce.discriminator_loss(domains(), training=False))
+    penalty = losses_of[1.0] - losses_of[0.0]
+    assert penalty > 0.01
+    np.testing.assert_allclose(losses_of[3.0] - losses_of[0.0], 3 * penalty, rtol=1e-3)
+
+
 def test_step_changes_generators_and_discriminators_but_never_the_classifier(syce):
     def values(models):
         return [np.concatenate([w.ravel() for w in m.get_weights()]) for m in models]
@@ -81,6 +92,8 @@ def test_step_changes_generators_and_discriminators_but_never_the_classifier(syc
     trained = [*syce.generators, *syce.discriminators]
     before, classifier = values(trained), values([syce.classifier])
     syce.train_step(domains())
+    assert int(syce.optimizer.iterations) == 2  # L_0, then L_1
+    assert int(syce.discriminator_optimizer.iterations) == 1
     assert all(np.any(a != b) for a, b in zip(before, values(trained), strict=True))
     np.testing.assert_array_equal(values([syce.classifier])[0], classifier[0])
 
@@ -117,6 +130,12 @@ def test_each_image_goes_through_the_generator_of_its_predicted_class(syce):
         np.testing.assert_allclose(pair.adversary[part], adversary, atol=1e-6)
         np.testing.assert_allclose(pair.start[part], np.clip(g(adversary, training=False), 0, 1), atol=1e-6)
     np.testing.assert_allclose(pair.probability, syce.classifier(images, training=False)[:, 0], atol=1e-6)
+
+
+def test_a_classifier_of_two_outputs_is_refused():
+    model = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")])
+    with pytest.raises(ValueError, match="one output"):
+        SyCE(model, tuple(UNet(SHAPE, [4, 8]) for _ in (0, 1)))
 
 
 def test_unknown_loss_weight_is_refused():

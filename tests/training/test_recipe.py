@@ -21,6 +21,9 @@ def test_a_dumped_recipe_loads_as_the_same(tmp_path):
         ("  width: 4", "  widht: 4", "classifier.widht: Extra inputs"),
         ("train: 3", "train: many", "data.patients.train.*valid integer"),
         ("name: tiny", "name: [", "not valid YAML"),
+        ("weights: null", "weights: imagenet", "classifier.weights must be null"),
+        ("image_size: 32", "image_size: 33", "data.image_size must be a multiple of 2"),
+        ("loss_weights: {}", "loss_weights: {flop: 1.0}", "syce.loss_weights.flop"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(tmp_path, old, new, message):

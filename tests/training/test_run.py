@@ -6,11 +6,14 @@ import tiny
 from tfadvpath.bundle import load_bundle
 from tfadvpath.datasets.slices import phantom_brain_slices
 from tfadvpath.errors import InputError
+from tfadvpath.generators import losses
+from tfadvpath.models.unet import UNet
 from tfadvpath.training import run
+from tfadvpath.training.best_weights import BestWeights
 from tfadvpath.training.classifier import class_weights, train_classifier, training_batches
 from tfadvpath.training.recipe import Augmentation
 from tfadvpath.training.run import patient_seeds, slices_of
-from tfadvpath.training.syce import domain_batches, train_syce
+from tfadvpath.training.syce import domain_batches, train_syce, warm_up
 
 
 def bright_slices():
@@ -99,3 +102,43 @@ def test_domain_batches_pair_one_batch_of_each_decision():
         assert a.shape == b.shape == (2, 4, 4, 1)
         assert a.numpy().max() == 0
         assert b.numpy().min() == 1
+
+
+def test_warm_up_teaches_both_generators_the_same_copy():
+    images = slices_of(tiny.RECIPE, "train").images
+    options = tiny.RECIPE.syce.model_copy(update={"warm_up_steps": 80, "batch_size": 8})
+    unets = tuple(UNet((tiny.SIZE, tiny.SIZE, 1), [4, 8], dropout=0.0) for _ in (0, 1))
+
+    def error(unet):
+        return float(losses.reconstruction(images, unet(images, training=False)))
+
+    before = error(unets[0])
+    warm_up(unets, images, options, seed=0, verbose=0)
+    assert error(unets[0]) < 0.5 * before
+    assert error(unets[0]) == error(unets[1])
+
+
+def test_best_weights_are_those_of_the_lowest_epoch():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    best = BestWeights("val_loss")
+    best.set_model(model)
+    for epoch, loss in enumerate([3.0, 1.0, float("nan"), 2.0]):
+        model.layers[0].kernel.assign([[float(epoch)]])
+        best.on_epoch_end(epoch, {"val_loss": loss})
+    best.restore()
+    assert float(model.layers[0].kernel[0, 0]) == 1.0
+
+
+def test_a_loss_that_was_never_a_number_stops_with_the_remedy():
+    best = BestWeights("val_loss")
+    best.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    best.on_epoch_end(0, {"val_loss": float("nan")})
+    with pytest.raises(InputError, match="Lower the learning rate"):
+        best.restore()
+
+
+def test_too_few_slices_are_said_before_the_training():
+    part = slices_of(tiny.RECIPE, "validation")
+    classifier = tiny.RECIPE.classifier.model_copy(update={"batch_size": 10_000})
+    with pytest.raises(InputError, match="a batch of 10000"):
+        train_classifier(tiny.RECIPE.model_copy(update={"classifier": classifier}), part, part, verbose=0)

@@ -11,6 +11,10 @@ import typer
 from tfadvpath.cli.console import progress_bar
 from tfadvpath.cli.studies import make_folder
 
+# Far from the phantoms that recipes train on: a bundle may be tried on what is prepared here.
+_APART = 1_000_000_000
+_PATIENTS_PER_SEED = 100_000
+
 
 class Task(enum.StrEnum):
     """What can be prepared."""
@@ -22,12 +26,12 @@ class Task(enum.StrEnum):
 def prepare(
     task: Annotated[Task, typer.Argument(help="Which data.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the files.")],
-    patients: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    patients: Annotated[int, typer.Option(min=1, max=_PATIENTS_PER_SEED, help="How many.")] = 10,
     size: Annotated[
         int | None,
         typer.Option(min=32, help="Rows and columns in pixels; 240 for the brain, 1024 for the chest."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Patient i is generated from seed + i.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds give other patients.")] = 0,
 ) -> None:
     """Generate studies with known findings.
 
@@ -40,7 +44,8 @@ def prepare(
 
     make_folder(out)
     with progress_bar("Generating", patients) as bar:
-        seeds = bar.over(range(seed, seed + patients))
+        first = _APART + seed * _PATIENTS_PER_SEED
+        seeds = bar.over(range(first, first + patients))
         if task is Task.PHANTOM_BRAIN:
             write_brain_phantoms(out, seeds, phantom_shape(size or 240))
         else:

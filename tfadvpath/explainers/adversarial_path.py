@@ -43,6 +43,8 @@ class AdversarialPath(Explainer):
     ):
         super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size)
         probability = probability_function(generator.classifier)
+        if options.get("path") is not None:
+            raise ValueError("`path` is straight here: a manifold is of one class, and batches hold both")
         path_options = PathOptions(**options)
 
         def explain_batch(images: tf.Tensor, count: tf.Tensor) -> dict[str, Any]:

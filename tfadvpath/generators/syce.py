@@ -50,7 +50,7 @@ class SyCE(keras.Model):
         seed: Of the points where the gradient penalty is taken.
 
     Raises:
-        ValueError: An unknown name in ``loss_weights``.
+        ValueError: An unknown name in ``loss_weights``, or a classifier with more than one output.
 
     Trains by ``compile`` and ``fit`` on batches ``(x_0, x_1)``: as many images predicted 0 as images
     predicted 1.
@@ -69,6 +69,11 @@ class SyCE(keras.Model):
         unknown = set(loss_weights or {}) - set(LOSS_WEIGHTS)
         if unknown:
             raise ValueError(f"`loss_weights` may name {sorted(LOSS_WEIGHTS)}. Received: {sorted(unknown)}")
+        if tuple(classifier.output_shape) != (None, 1):
+            raise ValueError(
+                "`classifier` must have one output, the probability of class 1: [N, 1]. "
+                f"Received: output shape {classifier.output_shape}"
+            )
         self.classifier = classifier
         self.generators = list(generators)
         self.discriminators = list(discriminators or ())

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from tfadvpath.errors import InputError
+
 
 class BestWeights(keras.callbacks.Callback):
     """Remembers, in memory, the trainable and other variables of the epoch with the lowest value of a figure.
@@ -31,9 +33,9 @@ class BestWeights(keras.callbacks.Callback):
         """Puts the best values back.
 
         Raises:
-            FloatingPointError: No epoch had a finite value.
+            InputError: No epoch had a finite value.
         """
         if not self.values:
-            raise FloatingPointError(f"{self.monitor} was never a number: lower the learning rate")
+            raise InputError(self.monitor, "was never a number", "Lower the learning rate in the recipe")
         for variable, value in zip(self.model.variables, self.values, strict=True):
             variable.assign(value)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.slices import SliceSet
+from tfadvpath.errors import InputError
 from tfadvpath.importance import use_xla
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.training.best_weights import BestWeights
@@ -22,6 +23,13 @@ def train_classifier(
     cosine.
     """
     options = recipe.classifier
+    if len(train.labels) < options.batch_size or not 0 < np.mean(train.labels) < 1:
+        raise InputError(
+            recipe.name,
+            f"{len(train.labels)} training slices, {int(np.sum(train.labels))} with tumour, where a batch of "
+            f"{options.batch_size} and both classes are needed",
+            "Add patients or lower min_tumour_pixels",
+        )
     model = resnet50_classifier(
         train.images.shape[1:], options.variant, options.weights, options.width, options.dropout
     )

@@ -11,6 +11,9 @@ import yaml
 
 from tfadvpath.errors import InputError
 
+# The terms of tfadvpath.generators.syce.LOSS_WEIGHTS, whose module waits for TensorFlow.
+LossName = Literal["stable", "cycle", "flip", "keep", "cycle_decision", "realism", "gradient_penalty"]
+
 
 class _Part(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -77,15 +80,16 @@ class Classifier(_Part):
 class SyCE(_Part):
     """The generators' networks and training. The learning rates fall to 0 along a half cosine."""
 
-    filters: list[int] = [16, 32, 64, 128, 256]
+    filters: list[pydantic.PositiveInt] = pydantic.Field([16, 32, 64, 128, 256], min_length=2)
     normalization: Literal["affine", "group", "batch"] = "affine"
     dropout: float = pydantic.Field(0.2, ge=0, lt=1)
     learning_rate: float = pydantic.Field(1e-4, gt=0)
+    clip_norm: float = pydantic.Field(1.0, gt=0, description="Of the U-Nets' gradient, over all weights.")
     discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
     batch_size: int = pydantic.Field(64, ge=1, description="Images of each domain in a step.")
     epochs: int = pydantic.Field(60, ge=1)
     steps_per_epoch: int = pydantic.Field(ge=1)
-    loss_weights: dict[str, float] = {}
+    loss_weights: dict[LossName, float] = {}
     warm_up_steps: int = pydantic.Field(
         0, ge=0, description="Steps in which the U-Nets learn to copy their input."
     )
@@ -100,6 +104,17 @@ class Recipe(_Part):
     data: Data
     classifier: Classifier
     syce: SyCE
+
+    @pydantic.model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.classifier.weights is not None and self.classifier.width != 64:
+            raise ValueError("classifier.weights must be null where classifier.width is not 64")
+        factor = 2 ** (len(self.syce.filters) - 1)
+        if self.data.image_size % factor:
+            raise ValueError(
+                f"data.image_size must be a multiple of {factor} for {len(self.syce.filters)} filters"
+            )
+        return self
 
 
 def load_recipe(path: pathlib.Path | str) -> Recipe:

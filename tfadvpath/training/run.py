@@ -13,15 +13,15 @@ from tfadvpath.training.classifier import classifier_figures, train_classifier
 from tfadvpath.training.recipe import Recipe
 from tfadvpath.training.syce import syce_figures, train_syce
 
-# Phantom seeds: a million per recipe seed keeps the patients of different recipes apart.
+# Phantom seeds: a million for each seed of a recipe.
 _SEEDS_PER_RECIPE = 1_000_000
 
 
 def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") -> None:
     """Trains every stage of a recipe and writes the bundle.
 
-    The same recipe gives the same bundle on the same machine: all seeds are set and operations are
-    deterministic.
+    The same recipe gives the same networks on the same machine. To that end the whole process is changed:
+    Keras's session is cleared, seeds are set, and TensorFlow keeps to deterministic operations.
 
     Args:
         recipe: What to train.

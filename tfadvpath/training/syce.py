@@ -41,14 +41,15 @@ def train_syce(
         classifier,
         unets,
         (discriminator(shape, options.filters), discriminator(shape, options.filters)),
-        loss_weights=options.loss_weights,
+        loss_weights=dict(options.loss_weights),
         seed=recipe.seed,
     )
     steps = options.epochs * options.steps_per_epoch
     model.compile(
         # The U-Nets' optimizer moves twice in a step, once for each domain.
         keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(options.learning_rate, 2 * steps), global_clipnorm=1.0
+            keras.optimizers.schedules.CosineDecay(options.learning_rate, 2 * steps),
+            global_clipnorm=options.clip_norm,
         ),
         keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(options.discriminator_learning_rate, steps)
@@ -83,7 +84,7 @@ def warm_up(
 ) -> None:
     """Teaches the first U-Net to reproduce its input and copies its weights to the second.
 
-    It costs a sixth of a SyCE step and no classifier; without it the first hundreds of steps learn just this.
+    Without it the first hundreds of steps learn just this, at the cost of eight passes through a U-Net each.
     """
     if not options.warm_up_steps:
         return
