@@ -41,7 +41,7 @@ def train_syce(
         classifier,
         unets,
         (discriminator(shape, options.filters), discriminator(shape, options.filters)),
-        loss_weights=dict(options.loss_weights),
+        loss_weights={str(name): weight for name, weight in options.loss_weights.items()},
         seed=recipe.seed,
     )
     steps = options.epochs * options.steps_per_epoch
