@@ -100,6 +100,8 @@ def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
         stdout=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        # Where the tests run in the background of a shell, it has them ignore the interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
     while len(list(out.glob("[!.]*"))) < 3 and time.monotonic() < deadline:
