@@ -15,8 +15,8 @@ from tfadvpath.gaussian import gaussian_filter
 from tfadvpath.paths import LinearPath, Path
 from tfadvpath.probability import Probability, probability_function
 
-# Points of 224x224 pixels that are differentiated at once where `path_chunk` is not given: a ResNet50 then
-# needs about 3 GB.
+# 25 points of 224x224 pixels are differentiated at once where `path_chunk` is not given. A process with a
+# ResNet50V2 then peaks at 2 GB on a CPU, and larger chunks are no faster there (benchmarks/path_speed.py).
 _DEFAULT_CHUNK_PIXELS = 25 * 224 * 224
 # Below this change of the probability along the path, a residual relative to it says nothing.
 _SMALLEST_CHANGE = 1e-6
