@@ -14,7 +14,7 @@ import results
 
 import tfadvpath as tap
 from tfadvpath.bundle import DEMONSTRATION
-from tfadvpath.training.run import slices_of
+from tfadvpath.training.data import load_part
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=16)
     options = parser.parse_args()
     bundle = tap.load_bundle(DEMONSTRATION)
-    test = slices_of(bundle.recipe, "test")
+    test = load_part(bundle.recipe.data, bundle.recipe.seed, "test")
     chosen = np.random.default_rng(0).choice(len(test.images), options.slices, replace=False)
     pair = bundle.generators["syce"].generate(test.images[np.sort(chosen)])
 

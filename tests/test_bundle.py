@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tfadvpath.bundle import load_bundle, save_bundle
+from tfadvpath.bundle import load_bundle, save_bundle, sha256
 from tfadvpath.errors import InputError
 
 
@@ -17,9 +17,8 @@ def folder(tmp_path):
 def test_networks_come_back_as_they_were_saved(folder, tmp_path):
     bundle = load_bundle(folder)
     images = np.random.default_rng(0).random((2, tiny.SIZE, tiny.SIZE, 1)).astype(np.float32)
-    save_bundle(
-        tmp_path / "copy", bundle.classifier, tuple(bundle.generators["syce"].generators), bundle.recipe, {}
-    )
+    unets = {f"generator_{k}": unet for k, unet in enumerate(bundle.generators["syce"].generators)}
+    save_bundle(tmp_path / "copy", bundle.classifier, {"syce": unets}, bundle.recipe, {})
     copy = load_bundle(tmp_path / "copy")
     for one, other in zip(
         bundle.generators["syce"].generate(images), copy.generators["syce"].generate(images), strict=True
@@ -48,7 +47,7 @@ def test_a_failed_save_leaves_the_earlier_bundle(folder):
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        save_bundle(folder, Broken(), (), tiny.RECIPE, {})
+        save_bundle(folder, Broken(), {}, tiny.RECIPE, {})
     load_bundle(folder)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -73,8 +72,25 @@ def test_what_is_no_bundle_is_said(tmp_path):
         load_bundle(tmp_path / "missing")
 
 
-def test_a_later_format_asks_for_an_update(folder):
+@pytest.mark.parametrize("version", [1, 3])
+def test_another_format_is_refused(folder, version):
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(InputError, match=r"format 2.*Update"):
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
+    with pytest.raises(InputError, match=rf"format {version}, this version reads 2"):
+        load_bundle(folder)
+
+
+def test_a_network_with_code_of_its_own_is_not_loaded(folder):
+    model = keras.Sequential([keras.Input((tiny.SIZE, tiny.SIZE, 1)), keras.layers.Lambda(lambda x: x)])
+    model.save(folder / "classifier.keras")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["classifier.keras"] = sha256(folder / "classifier.keras")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="cannot be loaded"):
+        load_bundle(folder)
+
+
+def test_an_unfinished_run_asks_to_go_on(folder):
+    (folder / "manifest.json").unlink()
+    with pytest.raises(InputError, match="--resume"):
         load_bundle(folder)

@@ -1,4 +1,4 @@
-"""The smallest bundle, untrained: for tests of what happens around the networks."""
+"""The smallest bundle and recipe: for tests of what happens around the networks."""
 
 import keras
 
@@ -20,10 +20,53 @@ RECIPE = Recipe.model_validate(
         "syce": {"filters": [4, 8], "batch_size": 1, "epochs": 1, "steps_per_epoch": 2, "dropout": 0.0},
     }
 )
+# Every stage, two epochs of two steps each.
+_EPOCHS = {"epochs": 2, "steps_per_epoch": 2}
+_UNET = {**_EPOCHS, "filters": [4, 8], "batch_size": 2, "warm_up_steps": 2, "dropout": 0.1}
+EVERY_STAGE = Recipe.model_validate(
+    {
+        **RECIPE.model_dump(),
+        "classifier": {**RECIPE.classifier.model_dump(), **_EPOCHS},
+        "cyce": {**_UNET, "schedule": "cosine"},
+        "syce": {**_UNET, "clip_norm": 1.0},
+        "sagen": {**_UNET, "batch_size": 4},
+        "mask_generator": {**_EPOCHS, "width": 4, "batch_size": 4, "blur_sigma": 2.0},
+        "fixed_point_gan": {
+            **_EPOCHS,
+            "width": 4,
+            "residual_blocks": 1,
+            "discriminator_width": 4,
+            "levels": 3,
+            "n_critic": 1,
+            "batch_size": 4,
+        },
+    }
+)
+
+
+def small_classifier(input_shape, *_):
+    """Builds a classifier by brightness that hardly trains, in place of ResNet50, which takes long to trace.
+
+    It finds both classes among the slices of any brain.
+    """
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Conv2D(2, 3, strides=2, padding="same", kernel_initializer="ones", trainable=False),
+            layers.Conv2D(2, 3, strides=2, padding="same", kernel_initializer="ones", trainable=False),
+            layers.GlobalAveragePooling2D(),
+            layers.Rescaling(1 / 162),
+            layers.Dropout(0.1),
+            layers.Dense(1, kernel_initializer="ones", activation="sigmoid", dtype="float32"),
+        ]
+    )
+    model.layers[-1].bias.assign([-0.16])
+    return model
 
 
 def write_tiny_bundle(folder):
-    """Writes a bundle with a classifier of three layers: ResNet50 takes seconds, and has tests of its own."""
+    """Writes a bundle with an untrained classifier and the U-Nets of SyCE."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     classifier = keras.Sequential(
@@ -34,6 +77,6 @@ def write_tiny_bundle(folder):
             layers.Dense(1, activation="sigmoid"),
         ]
     )
-    unets = tuple(UNet((SIZE, SIZE, 1), [4, 8], dropout=0.0) for _ in (0, 1))
-    save_bundle(folder, classifier, unets, RECIPE, {"validation": {}})
+    unets = {f"generator_{k}": UNet((SIZE, SIZE, 1), [4, 8], dropout=0.0) for k in (0, 1)}
+    save_bundle(folder, classifier, {"syce": unets}, RECIPE, {"validation": {}})
     return folder

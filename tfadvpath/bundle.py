@@ -10,7 +10,7 @@ import pathlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,31 +18,48 @@ import keras
 
 import tfadvpath
 from tfadvpath.errors import InputError
+from tfadvpath.generators.base import AgainstClassifier
+from tfadvpath.generators.cyce import CyCE
+from tfadvpath.generators.fixed_point_gan import FixedPointGAN
+from tfadvpath.generators.mask_generator import MaskGenerator
+from tfadvpath.generators.sagen import SAGen
 from tfadvpath.generators.syce import SyCE
-from tfadvpath.models.unet import UNet
 from tfadvpath.training.recipe import Recipe, dump_recipe, load_recipe
+from tfadvpath.writers.atomic import replacing_file
 
-_MANIFEST = "manifest.json"
-_RECIPE = "recipe.yaml"
-_FIGURES = "figures.json"
-_FORMAT = 1
+MANIFEST = "manifest.json"
+RECIPE = "recipe.yaml"
+FIGURES = "figures.json"
+_FORMAT = 2
 DEMONSTRATION = pathlib.Path(__file__).parent / "assets" / "phantom_brain"
+
+Networks = Mapping[str, keras.Model]
+# How each stage's model is made of the classifier and the networks in its folder.
+_GENERATORS: Mapping[str, Callable[[keras.Model, Networks], AgainstClassifier]] = {
+    "cyce": lambda f, networks: CyCE(f, (networks["generator_0"], networks["generator_1"])),
+    "syce": lambda f, networks: SyCE(f, (networks["generator_0"], networks["generator_1"])),
+    "sagen": lambda f, networks: SAGen(f, networks["network"]),
+    "mask_generator": lambda f, networks: MaskGenerator(f, networks["decoder"]),
+    "fixed_point_gan": lambda f, networks: FixedPointGAN(f, networks["translator"]),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A trained classifier and its generators.
+    """A trained classifier and what was trained against it.
 
     Attributes:
         classifier: Keras model, float32 [N, H, W, C] in [0, 1] -> [N, 1] probability of class 1.
-        generators: By name ("syce"), ready to ``generate``.
+        generators: By name ("cyce", "syce", "sagen", "mask_generator", "fixed_point_gan"), those that the
+            recipe names.
         recipe: What the run was made by.
         figures: What was measured on the validation and test images.
-        manifest: Format, versions of the libraries, sha256 of every file.
+        manifest: Format, versions of the libraries, revision of the code, fingerprint of the data, sha256 of
+            every file.
     """
 
     classifier: keras.Model
-    generators: Mapping[str, SyCE]
+    generators: Mapping[str, AgainstClassifier]
     recipe: Recipe
     figures: Mapping[str, Any]
     manifest: Mapping[str, Any]
@@ -66,25 +83,30 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
 
     Example:
         >>> bundle = load_bundle(DEMONSTRATION)
-        >>> sorted(bundle.generators)
-        ['syce']
+        >>> "syce" in bundle.generators
+        True
     """
     folder = pathlib.Path(folder)
     manifest = _checked_manifest(folder)
+    files = [pathlib.PurePosixPath(name) for name in manifest["sha256"] if name.endswith(".keras")]
     try:
-        classifier = keras.saving.load_model(folder / "classifier.keras", compile=False)
-        unets = tuple(
-            keras.saving.load_model(folder / "syce" / f"generator_{k}.keras", compile=False) for k in (0, 1)
-        )
-    except (ValueError, TypeError, OSError) as error:
+        classifier = load_network(network_path(folder, "classifier", "classifier"))
+        generators = {}
+        for name, make in _GENERATORS.items():
+            inside = [file for file in files if file.parent.name == name]
+            if inside:
+                generators[name] = make(
+                    classifier, {file.stem: load_network(folder / file) for file in inside}
+                )
+    except (ValueError, TypeError, OSError, KeyError) as error:
         raise InputError(
             folder, f"a network cannot be loaded ({error})", "Train or copy the bundle again"
         ) from error
     return Bundle(
         classifier=classifier,
-        generators={"syce": SyCE(classifier, unets)},
-        recipe=load_recipe(folder / _RECIPE),
-        figures=json.loads((folder / _FIGURES).read_text(encoding="utf-8")),
+        generators=generators,
+        recipe=load_recipe(folder / RECIPE),
+        figures=json.loads((folder / FIGURES).read_text(encoding="utf-8")),
         manifest=manifest,
     )
 
@@ -92,16 +114,17 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
 def save_bundle(
     folder: pathlib.Path | str,
     classifier: keras.Model,
-    syce: tuple[UNet, UNet],
+    generators: Mapping[str, Networks],
     recipe: Recipe,
     figures: Mapping[str, Any],
 ) -> None:
-    """Writes a bundle under a temporary name and then renames it.
+    """Writes a bundle of networks that are there already under a temporary name and then renames it.
 
     Args:
         folder: Where to; an earlier bundle there is replaced.
         classifier: The trained classifier.
-        syce: The trained U-Nets (g_0, g_1).
+        generators: The networks of each method, by its name and theirs:
+            {"syce": {"generator_0": …, "generator_1": …}}.
         recipe: What they were trained by.
         figures: Measurements, as JSON can hold them.
 
@@ -113,19 +136,10 @@ def save_bundle(
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        (partial / "syce").mkdir()
-        _without_optimizer(classifier).save(partial / "classifier.keras")
-        for k, unet in enumerate(syce):
-            _without_optimizer(unet).save(partial / "syce" / f"generator_{k}.keras")
-        (partial / _RECIPE).write_text(dump_recipe(recipe), encoding="utf-8")
-        (partial / _FIGURES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        manifest = {
-            "format": _FORMAT,
-            "name": recipe.name,
-            "versions": library_versions(),
-            "sha256": _digests(partial),
-        }
-        (partial / _MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        for stage, networks in {"classifier": {"classifier": classifier}, **generators}.items():
+            for name, network in networks.items():
+                save_network(network_path(partial, stage, name), network)
+        seal_bundle(partial, recipe, figures)
         partial.chmod(0o755)
         _put_in_place(partial, folder)
     except BaseException:
@@ -133,11 +147,84 @@ def save_bundle(
         raise
 
 
-def _without_optimizer(model: keras.Model) -> keras.Model:
-    """Returns a copy that was never compiled: an optimizer's state would triple the file."""
-    copy = model.__class__.from_config(model.get_config())
-    copy.set_weights(model.get_weights())
-    return copy
+def network_path(folder: pathlib.Path, stage: str, name: str) -> pathlib.Path:
+    """Returns where a bundle keeps a network: the classifier at the top, others in their stage's folder."""
+    return folder / f"{name}.keras" if stage == "classifier" else folder / stage / f"{name}.keras"
+
+
+def save_network(path: pathlib.Path, network: keras.Model) -> None:
+    """Writes a network without its optimizer, whose state would triple the file; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    with replacing_file(path) as partial:
+        copy.save(partial)
+
+
+def load_network(path: pathlib.Path) -> keras.Model:
+    """Loads a network in safe mode."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def seal_bundle(
+    folder: pathlib.Path,
+    recipe: Recipe,
+    figures: Mapping[str, Any],
+    provenance: Mapping[str, Any] | None = None,
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Makes a bundle of a folder that holds its networks; the manifest comes last.
+
+    Args:
+        folder: Has the files of ``network_path``.
+        recipe: What they were trained by.
+        figures: Measurements, as JSON can hold them.
+        provenance: Goes into the manifest beside the versions: seed, revision of the code, and so on.
+        others: Texts to write as well, by file name. PNG files in the folder belong to the bundle too.
+    """
+    texts = {RECIPE: dump_recipe(recipe), FIGURES: json.dumps(figures, indent=2) + "\n", **(others or {})}
+    for name, text in texts.items():
+        with replacing_file(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+    manifest = {
+        "format": _FORMAT,
+        "name": recipe.name,
+        "versions": library_versions(),
+        **(provenance or {}),
+        "sha256": _digests(folder, set(texts)),
+    }
+    with replacing_file(folder / MANIFEST) as partial:
+        partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def check_bundle_folder(folder: pathlib.Path) -> None:
+    """Checks that a bundle may be written there.
+
+    Raises:
+        InputError: It is a file, or a folder that holds something that is no bundle.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(folder, "is a file", "Name a new folder for the bundle")
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise InputError(folder, "the folder holds other files", "Name a new folder for the bundle")
+
+
+def library_versions() -> dict[str, str]:
+    """Returns the versions of what computes: Python, this package, TensorFlow, Keras, NumPy."""
+    others = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
+    return {"python": platform.python_version(), "tfadvpath": tfadvpath.__version__, **others}
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Returns a file's digest in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digests(folder: pathlib.Path, texts: set[str]) -> dict[str, str]:
+    networks = [folder / "classifier.keras", *(folder / name for name in texts), *folder.glob("*.png")]
+    networks += [path for stage in _GENERATORS for path in (folder / stage).glob("*.keras")]
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(networks) if path.is_file()}
 
 
 def _put_in_place(partial: pathlib.Path, folder: pathlib.Path) -> None:
@@ -151,48 +238,27 @@ def _put_in_place(partial: pathlib.Path, folder: pathlib.Path) -> None:
         shutil.rmtree(earlier, ignore_errors=True)
 
 
-def check_bundle_folder(folder: pathlib.Path) -> None:
-    """Checks that a bundle may be written there, so that a training does not end in vain.
-
-    Raises:
-        InputError: It is a file, or a folder that holds something that is no bundle.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(folder, "is a file", "Name a new folder for the bundle")
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).exists():
-        raise InputError(folder, "the folder holds other files", "Name a new folder for the bundle")
-
-
-def library_versions() -> dict[str, str]:
-    """Returns the versions of what computes: Python, this package, TensorFlow, Keras, NumPy."""
-    others = {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
-    return {"python": platform.python_version(), "tfadvpath": tfadvpath.__version__, **others}
-
-
-def _digests(folder: pathlib.Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
-    }
-
-
 def _checked_manifest(folder: pathlib.Path) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        expected, version = manifest["sha256"], manifest["format"]
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected, version = dict(manifest["sha256"]), manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        unfinished = (folder / RECIPE).exists()
         raise InputError(
             folder,
-            f"no bundle: {_MANIFEST} is missing or damaged",
-            "Name a folder that `tfadvpath train` wrote",
+            f"no bundle: {MANIFEST} is missing or damaged",
+            "Finish the training by `tfadvpath train … --resume`"
+            if unfinished
+            else "Name a folder that `tfadvpath train` wrote",
         ) from error
     if version != _FORMAT:
         raise InputError(
-            folder, f"bundle of format {version}, this version reads {_FORMAT}", "Update tfadvpath"
+            folder, f"bundle of format {version}, this version reads {_FORMAT}", "Train it by this version"
         )
-    present = _digests(folder)
     for name, digest in expected.items():
-        if present.get(name) != digest:
-            state = "changed" if name in present else "missing"
-            raise InputError(folder / name, f"the file is {state}", "Copy the bundle again")
+        path = folder / name
+        if not path.is_file():
+            raise InputError(path, "the file is missing", "Copy the bundle again")
+        if sha256(path) != digest:
+            raise InputError(path, "the file is changed", "Copy the bundle again")
     return manifest

@@ -16,8 +16,8 @@ from tfadvpath.datasets.labels import read_labels
 from tfadvpath.datasets.slices import TUMOUR_LABELS
 from tfadvpath.errors import InputError
 from tfadvpath.explanation import Explanation
-from tfadvpath.training.recipe import Data, Recipe
-from tfadvpath.training.run import patient_seeds
+from tfadvpath.training.data import patient_seeds
+from tfadvpath.training.data_options import PhantomBrain
 
 # The paper's percentile for the brain: 2 % of the pixels are taken as the most important.
 PERCENTILE = 98
@@ -42,19 +42,19 @@ class Patient:
     explanation: Explanation
 
 
-def choose_seeds(recipe: Recipe, patients: int, seed: int) -> list[int]:
-    """Draws phantoms among the recipe's test patients, which its training never saw.
+def choose_seeds(data: PhantomBrain, recipe_seed: int, patients: int, seed: int) -> list[int]:
+    """Draws phantoms among a recipe's test patients, which its training never saw.
 
     Raises:
         InputError: There are fewer of them.
     """
-    held_out = patient_seeds(recipe, "test")
+    held_out = patient_seeds(data, recipe_seed, "test")
     if patients > len(held_out):
         raise InputError("--patients", f"{patients} asked for, {len(held_out)} are held out", "Ask for fewer")
     return sorted(np.random.default_rng(seed).choice(held_out, patients, replace=False).tolist())
 
 
-def patient_of(result: StudyExplanation, labels_file: Path, data: Data) -> Patient:
+def patient_of(result: StudyExplanation, labels_file: Path, data: PhantomBrain) -> Patient:
     """Puts a phantom's truth beside its explanation.
 
     Args:

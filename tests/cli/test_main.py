@@ -17,6 +17,7 @@ import tfadvpath
 import tfadvpath.bundle
 import tfadvpath.training.run
 from tfadvpath.cli.main import app
+from tfadvpath.training.loop import Event
 from tfadvpath.training.recipe import dump_recipe
 
 RUNNER = CliRunner()
@@ -79,14 +80,14 @@ def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_pat
 def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, monkeypatch):
     trained = []
 
-    def train(recipe, out, verbose):
-        trained.append(recipe)
+    def train(recipe, out, stages, *, resume, listener):
+        trained.append((recipe, stages))
         write_tiny_bundle(out)
 
     monkeypatch.setattr(tfadvpath.training.run, "train", train)
     run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "1", "--train", "--json"])
     assert run.exit_code == 0, run.output
-    assert trained == [RECIPE]
+    assert trained == [(RECIPE, ("classifier", "syce"))]
     assert (tmp_path / "out/bundle/manifest.json").exists()
     assert json.loads(run.stdout)["figures"]["patients"] == 1
 
@@ -99,18 +100,31 @@ def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_pat
 
 def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
-    seeds = []
+    asked = []
 
-    def train(recipe, out, verbose):
-        seeds.append(recipe.seed)
+    def train(recipe, out, stages, resume, listener):
+        asked.append((recipe.seed, recipe.syce.epochs, stages, resume))
+        listener(Event("syce", 1, 4))
+        listener(Event("syce", 2, 4, {"epoch": 0, "loss": 1.5, "val_loss": 2.25}))
         write_tiny_bundle(out)
 
     monkeypatch.setattr(tfadvpath.training.run, "train", train)
     arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")]
-    assert RUNNER.invoke(app, arguments).exit_code == 0
-    run = RUNNER.invoke(app, [*arguments, "--seed", "5", "--json"])
+    run = RUNNER.invoke(app, arguments)
+    assert run.exit_code == 0
+    assert run.stderr == "syce, epoch 1: loss 1.5, val_loss 2.25\n"
+    more = ["--seed", "5", "--set", "syce.epochs=7", "--stage", "syce", "--resume", "--json"]
+    run = RUNNER.invoke(app, [*arguments, *more])
     assert json.loads(run.stdout) == {"validation": {}}
-    assert seeds == [0, 5]
+    assert asked == [(0, 1, None, False), (5, 7, ["syce"], True)]
+
+
+def test_train_refuses_a_stage_that_the_recipe_has_not(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"), "--stage", "cyce"]
+    run = RUNNER.invoke(app, arguments)
+    assert run.exit_code == 2
+    assert "has no stage cyce. Name one of classifier, syce" in run.stderr
 
 
 @pytest.mark.parametrize(

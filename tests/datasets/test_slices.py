@@ -34,7 +34,7 @@ def test_label_is_1_from_the_least_number_of_tumour_pixels_on():
 def test_slices_outside_the_body_are_left_out_and_patients_are_kept_apart():
     slices = phantom_brain_slices([5, 6], 48, min_body_fraction=0.2)
     assert ((slices.images[..., 0] > 0).mean(axis=(1, 2)) > 0.15).all()
-    assert set(slices.patients) == {5, 6}
+    assert set(slices.patients) == {"phantom_5", "phantom_6"}
     assert len(slices.images) == len(slices.labels) == len(slices.masks) == len(slices.patients)
 
 

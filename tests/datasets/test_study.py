@@ -23,7 +23,7 @@ from tests.broken_files import (
 )
 from tfadvpath.datasets import find_studies, read_study
 from tfadvpath.datasets.readers import MAX_FILE_BYTES
-from tfadvpath.datasets.study import _scaled
+from tfadvpath.datasets.study import at_size
 from tfadvpath.errors import InputError
 
 
@@ -69,7 +69,7 @@ def test_good_files_beside_broken_ones_are_found_and_read(tmp_path):
 )
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_scaling_fills_zero_to_one_or_is_zero(values, size):
-    scaled = _scaled(values, size).astype(np.float32)
+    scaled = at_size(values, size).astype(np.float32)
     assert scaled.shape == (size or values.shape)
     assert scaled.min() == 0
     assert scaled.max() in (0, 1)

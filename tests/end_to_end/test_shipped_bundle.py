@@ -7,8 +7,8 @@ import pytest
 
 from tfadvpath import explainers, metrics
 from tfadvpath.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.training.data import load_part
 from tfadvpath.training.recipe import load_recipe
-from tfadvpath.training.run import slices_of
 
 RECIPE = Path(__file__).parents[2] / "training" / "phantom_brain.yaml"
 
@@ -22,7 +22,7 @@ def bundle():
 def test_slices(bundle):
     patients = bundle.recipe.data.patients.model_copy(update={"test": 6})
     data = bundle.recipe.data.model_copy(update={"patients": patients})
-    return slices_of(bundle.recipe.model_copy(update={"data": data}), "test")
+    return load_part(data, bundle.recipe.seed, "test")
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,11 @@ def explanation(bundle, test_slices):
     return explainers.get("syce", bundle).explain(test_slices.images)
 
 
-def test_it_was_made_by_the_recipe_beside_it(bundle):
-    assert bundle.recipe == load_recipe(RECIPE)
+def test_its_stages_are_those_of_the_recipe_beside_it(bundle):
+    recipe = load_recipe(RECIPE)
+    assert bundle.recipe.data == recipe.data
+    for name in ("classifier", "syce"):
+        assert bundle.recipe.stages[name] == recipe.stages[name]
 
 
 def test_it_is_under_8_mb():

@@ -1,4 +1,4 @@
-"""AUC, sensitivity, specificity."""
+"""AUC, sensitivity, specificity, calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from tfadvpath.metrics import auc, sensitivity, specificity
+from tfadvpath.metrics import (
+    auc,
+    brier,
+    expected_calibration_error,
+    reliability,
+    sensitivity,
+    specificity,
+)
 
 
 def test_auc_counts_the_pairs_in_order():
@@ -28,3 +35,52 @@ def test_sensitivity_and_specificity_split_at_one_half():
 def test_a_missing_class_has_no_figure():
     assert math.isnan(auc([1, 1], [0.2, 0.8]))
     assert math.isnan(specificity([1, 1], [0.2, 0.8]))
+
+
+def test_brier_is_the_mean_squared_error():
+    assert brier([1, 0, 1, 0], [1.0, 0.0, 0.5, 0.2]) == pytest.approx((0.25 + 0.04) / 4)
+    assert brier([1, 0, 0], [0.5, 0.5, 0.5]) == 0.25
+
+
+def test_reliability_is_known_for_a_case_by_hand():
+    labels, scores = [0, 0, 1, 1, 0, 1], [0.0, 0.24, 0.2, 0.5, 0.6, 1.0]
+    mean_score, positive_share, count = reliability(labels, scores, bins=4)
+    np.testing.assert_array_equal(count, [3, 0, 2, 1])  # an edge belongs to the bin above it, 1 to the last
+    np.testing.assert_allclose(mean_score, [0.44 / 3, np.nan, 0.55, 1])
+    np.testing.assert_allclose(positive_share, [1 / 3, np.nan, 0.5, 1])
+    expected = (3 * (1 - 0.44) / 3 + 2 * 0.05 + 0) / 6
+    assert expected_calibration_error(labels, scores, bins=4) == pytest.approx(expected)
+
+
+def test_calibration_error_is_nothing_for_true_probabilities_and_the_shift_for_shifted_ones():
+    rng = np.random.default_rng(1)
+    truth = rng.uniform(0, 0.8, 40_000)
+    labels = rng.random(40_000) < truth
+    # Of 5000 images in a bin the share has a standard deviation of 0.007 at most.
+    assert expected_calibration_error(labels, truth) < 0.01
+    assert expected_calibration_error(labels, truth + 0.2) == pytest.approx(0.2, abs=0.01)
+
+
+def test_one_bin_compares_the_means():
+    labels, scores = [1, 0, 0, 0], [0.9, 0.8, 0.1, 0.6]
+    assert expected_calibration_error(labels, scores, bins=1) == pytest.approx(0.6 - 0.25)
+
+
+def test_without_images_there_is_no_calibration():
+    assert math.isnan(brier([], []))
+    assert math.isnan(expected_calibration_error([], []))
+    assert reliability([], []).images.tolist() == [0] * 10
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "bins", "message"),
+    [
+        ([0, 1], [0.5], 10, "shapes"),
+        ([0, 1], [0.5, 1.5], 10, "between 0 and 1"),
+        ([0, 1], [0.5, math.nan], 10, "NaN"),
+        ([0, 1], [0.5, 0.5], 0, "bins"),
+    ],
+)
+def test_wrong_arguments_are_named(labels, scores, bins, message):
+    with pytest.raises(ValueError, match=message):
+        reliability(labels, scores, bins)

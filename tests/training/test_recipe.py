@@ -1,8 +1,16 @@
+from typing import get_args
+
 import pytest
 import tiny
 import yaml
 
 from tfadvpath.errors import InputError
+from tfadvpath.generators.cyce import CyCE
+from tfadvpath.generators.fixed_point_gan import FixedPointGAN
+from tfadvpath.generators.mask_generator import MaskGenerator
+from tfadvpath.generators.sagen import SAGen
+from tfadvpath.generators.syce import SyCE
+from tfadvpath.training import options
 from tfadvpath.training.recipe import dump_recipe, load_recipe
 
 
@@ -72,3 +80,51 @@ def test_defaults_are_the_papers():
     assert (recipe.classifier.learning_rate, recipe.classifier.batch_size) == (1e-4, 64)
     assert (recipe.syce.learning_rate, recipe.syce.epochs, recipe.syce.dropout) == (1e-4, 60, 0.2)
     assert recipe.data.min_tumour_pixels == 10
+
+
+def test_values_can_be_set_beside_the_file(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    recipe = load_recipe(
+        path, ["syce.epochs=3", "classifier.weights=null", "data.patients={train: 9, validation: 1, test: 1}"]
+    )
+    assert recipe.syce.epochs == 3
+    assert recipe.data.patients.train == 9
+    assert recipe.classifier == tiny.RECIPE.classifier
+    assert load_recipe(path, ["sagen.filters=[4, 8]"]).stages.keys() == {"classifier", "syce", "sagen"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("syce.epochs=none", r"--set syce.epochs=none: syce.epochs: .*valid integer"),
+        ("syce.epochs", "--set syce.epochs: names no value"),
+        ("name.of=3", "--set name.of=3: names no value"),
+        ("data.image_size=8", "--set data.image_size=8: data.image_size"),
+    ],
+)
+def test_a_wrong_change_is_named(tmp_path, change, message):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    with pytest.raises(InputError, match=message):
+        load_recipe(path, [change])
+
+
+def test_a_path_is_relative_to_the_recipe(tmp_path):
+    recipe = {"name": "x", "data": {"task": "pneumonia", "path": "data", "image_size": 224}, "classifier": {}}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert load_recipe(tmp_path / "recipe.yaml").data.path == tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("names", "terms"),
+    [
+        (options.CyCETerm, CyCE.LOSS_WEIGHTS),
+        (options.SyCETerm, SyCE.LOSS_WEIGHTS),
+        (options.SAGenTerm, SAGen.LOSS_WEIGHTS),
+        (options.MaskTerm, MaskGenerator.LOSS_WEIGHTS),
+        (options.FixedPointTerm, FixedPointGAN.LOSS_WEIGHTS),
+    ],
+)
+def test_recipes_name_the_terms_of_the_losses(names, terms):
+    assert set(get_args(names)) == set(terms)

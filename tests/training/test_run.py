@@ -1,144 +1,155 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tiny
 
 from tfadvpath.bundle import load_bundle
-from tfadvpath.datasets.slices import phantom_brain_slices
 from tfadvpath.errors import InputError
-from tfadvpath.generators import losses
-from tfadvpath.models.unet import UNet
-from tfadvpath.training import run
-from tfadvpath.training.best_weights import BestWeights
-from tfadvpath.training.classifier import class_weights, train_classifier, training_batches
-from tfadvpath.training.recipe import Augmentation
-from tfadvpath.training.run import patient_seeds, slices_of
-from tfadvpath.training.syce import domain_batches, train_syce, warm_up
+from tfadvpath.training import classifier
+from tfadvpath.training.run import train
+
+DRIVER = Path(__file__).with_name("killed_run.py")
 
 
-def bright_slices():
-    """Stands in for a trained classifier that finds both classes."""
-    model = keras.Sequential(
-        [keras.Input((tiny.SIZE, tiny.SIZE, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
-    )
-    model.layers[-1].set_weights([np.full((tiny.SIZE**2, 1), 0.05, np.float32), np.array([-4.0], np.float32)])
-    return model
+def run_in_process(folder, stages, *kill):
+    """Trains stages in their own process; ``kill`` is one of them and the number of the event to die at."""
+    arguments = [sys.executable, str(DRIVER), str(folder), ",".join(stages), *map(str, kill)]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_the_same_seed_trains_the_same_networks():
-    train_part, validation = slices_of(tiny.RECIPE, "train"), slices_of(tiny.RECIPE, "validation")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    done = run_in_process(folder, tiny.EVERY_STAGE.stages)
+    assert done.returncode == 0, done.stderr
+    return folder
 
-    def networks():
-        run.make_deterministic(tiny.RECIPE.seed)
-        classifier = train_classifier(tiny.RECIPE, train_part, validation, verbose=0)
-        syce = train_syce(tiny.RECIPE, bright_slices(), train_part, validation, verbose=0)
-        return [classifier, *syce.generators]
 
-    for one, two in zip(networks(), networks(), strict=True):
-        for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+@pytest.fixture
+def copy(whole, tmp_path):
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(classifier, "resnet50_classifier", tiny.small_classifier)
+
+
+def networks(folder):
+    return sorted(path.relative_to(folder) for path in folder.rglob("*.keras"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_three_times_ends_as_one_that_was_not(whole, tmp_path):
+    folder, stages = tmp_path / "run", ("classifier", "cyce", "sagen")
+    for kill in (("classifier", 1), ("cyce", 1), ("sagen", 2)):
+        killed = run_in_process(folder, stages, *kill)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        with pytest.raises(InputError, match="--resume"):
+            load_bundle(folder)
+    assert run_in_process(folder, stages).returncode == 0
+    for name in networks(folder):
+        one, other = (keras.saving.load_model(root / name) for root in (whole, folder))
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+    expected, found = (json.loads((root / "figures.json").read_text()) for root in (whole, folder))
+    for part, values in found.items():
+        assert values.keys() == set(stages)
+        assert values == {name: expected[part][name] for name in stages}
 
 
-def test_a_run_leaves_a_bundle_with_its_figures(tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "train_classifier", lambda *_: bright_slices())
-    run.train(tiny.RECIPE, tmp_path / "run", verbose=0)
-    bundle = load_bundle(tmp_path / "run")
-    assert bundle.recipe == tiny.RECIPE
+def test_a_run_leaves_a_bundle_of_every_stage(whole):
+    bundle = load_bundle(whole)
+    assert bundle.recipe == tiny.EVERY_STAGE
+    assert set(bundle.generators) == set(tiny.EVERY_STAGE.stages) - {"classifier"}
     for part in ("validation", "test"):
-        assert bundle.figures[part]["classifier"]["slices"] == len(slices_of(tiny.RECIPE, part).labels)
-        assert 0 <= bundle.figures[part]["syce"]["flip_rate"] <= 1
+        assert set(bundle.figures[part]) == set(tiny.EVERY_STAGE.stages)
+        assert 0 <= bundle.figures[part]["classifier"]["auc"] <= 1
+        assert 0 <= bundle.figures[part]["cyce"]["flip_rate"] <= 1
+    assert {"seed", "git_revision", "data", "parameters", "versions"} <= set(bundle.manifest)
+    assert {"curves.png", "model_card.md", "history.json"} <= set(bundle.manifest["sha256"])
+    assert list((whole / "logs/syce").iterdir())
+    assert not list(whole.rglob("checkpoint.npz"))
+
+
+def test_a_finished_run_is_not_trained_again(copy):
+    events = []
+    train(tiny.EVERY_STAGE, copy, resume=True, listener=events.append)
+    assert events == []
+    load_bundle(copy)
+
+
+def test_a_stage_can_be_added_later(copy):
+    shutil.rmtree(copy / "stages/sagen")
+    (copy / "sagen/network.keras").unlink()
+    events = []
+    train(tiny.EVERY_STAGE, copy, stages=["sagen"], resume=True, listener=events.append)
+    assert {event.stage for event in events} == {"sagen"}
+    assert "sagen" in load_bundle(copy).generators
+
+
+def test_a_run_is_not_overwritten_without_resume(copy):
+    with pytest.raises(InputError, match=r"holds a run.*--resume"):
+        train(tiny.EVERY_STAGE, copy)
+    load_bundle(copy)
+
+
+def test_other_options_than_the_run_began_with_are_refused(copy):
+    syce = tiny.EVERY_STAGE.syce.model_copy(update={"learning_rate": 0.5})
+    with pytest.raises(InputError, match="was begun with another options"):
+        train(tiny.EVERY_STAGE.model_copy(update={"syce": syce}), copy, resume=True)
+    assert load_bundle(copy).recipe == tiny.EVERY_STAGE
+
+
+def test_a_stage_of_another_classifier_is_refused(copy):
+    model = keras.saving.load_model(copy / "classifier.keras")
+    model.layers[-1].bias.assign([0.1])
+    model.save(copy / "classifier.keras")
+    with pytest.raises(InputError, match=r"cyce: was begun with another classifier"):
+        train(tiny.EVERY_STAGE, copy, resume=True)
+
+
+def test_a_generator_needs_a_classifier(tmp_path):
+    with pytest.raises(InputError, match="cyce needs a trained classifier"):
+        train(tiny.EVERY_STAGE, tmp_path / "run", stages=["cyce"])
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="holds other files"):
+        train(tiny.RECIPE, tmp_path)
 
 
 def test_a_classifier_of_one_answer_stops_the_generators_with_the_reason(tmp_path, monkeypatch):
-    one_answer = bright_slices()
-    one_answer.layers[-1].bias.assign([-1e3])
-    monkeypatch.setattr(run, "train_classifier", lambda *_: one_answer)
+    def one_answer(*arguments):
+        model = tiny.small_classifier(*arguments)
+        model.layers[-1].bias.assign([-1e3])
+        return model
+
+    monkeypatch.setattr(classifier, "resnet50_classifier", one_answer)
     with pytest.raises(InputError, match="0 to class 1"):
-        run.train(tiny.RECIPE, tmp_path / "run", verbose=0)
+        train(tiny.RECIPE, tmp_path / "run")
+    assert json.loads((tmp_path / "run/stages/classifier/done.json").read_text())["best_epoch"] == 0
 
 
-def test_no_patient_is_in_two_parts_nor_in_another_recipe():
-    other = tiny.RECIPE.model_copy(update={"seed": 1})
-    seeds = [
-        patient_seeds(recipe, part)
-        for recipe in (tiny.RECIPE, other)
-        for part in ("train", "validation", "test")
-    ]
-    everyone = [seed for part in seeds for seed in part]
-    assert len(everyone) == len(set(everyone)) == 14
-
-
-def test_classes_weigh_the_same_whatever_their_share():
-    labels = np.array([0.0] * 6 + [1.0] * 2)
-    weights = class_weights(labels)
-    assert weights[0] * 6 == pytest.approx(weights[1] * 2)
-    assert np.mean([weights[int(label)] for label in labels]) == pytest.approx(1.0)
-
-
-def test_training_batches_stay_images_and_repeat_with_the_seed():
-    slices = phantom_brain_slices([3], 32, min_tumour_pixels=2)
-
-    def batches(seed):
-        data = training_batches(slices, 4, Augmentation(darkening=0.5), seed)
-        return [(images.numpy(), labels.numpy()) for images, labels in data]
-
-    one, two, other = batches(0), batches(0), batches(1)
-    for (a, labels), (b, _) in zip(one, two, strict=True):
-        np.testing.assert_array_equal(a, b)
-        assert a.shape == (4, 32, 32, 1)
-        assert labels.shape == (4, 1)
-        assert a.min() >= 0
-        assert a.max() <= 1 + 1e-6
-    assert any(np.any(a != b) for (a, _), (b, _) in zip(one, other, strict=True))
-    brightest = {round(float(image.max()), 3) for images, _ in one for image in images}
-    assert len(brightest) > 4  # darkened each its own way
-
-
-def test_domain_batches_pair_one_batch_of_each_decision():
-    zero, one = np.zeros((7, 4, 4, 1), np.float32), np.ones((5, 4, 4, 1), np.float32)
-    pairs = list(domain_batches((zero, one), 2, seed=0))
-    assert len(pairs) == 2
-    for a, b in pairs:
-        assert a.shape == b.shape == (2, 4, 4, 1)
-        assert a.numpy().max() == 0
-        assert b.numpy().min() == 1
-
-
-def test_warm_up_teaches_both_generators_the_same_copy():
-    images = slices_of(tiny.RECIPE, "train").images
-    options = tiny.RECIPE.syce.model_copy(update={"warm_up_steps": 80, "batch_size": 8})
-    unets = tuple(UNet((tiny.SIZE, tiny.SIZE, 1), [4, 8], dropout=0.0) for _ in (0, 1))
-
-    def error(unet):
-        return float(losses.reconstruction(images, unet(images, training=False)))
-
-    before = error(unets[0])
-    warm_up(unets, images, options, seed=0, verbose=0)
-    assert error(unets[0]) < 0.5 * before
-    assert error(unets[0]) == error(unets[1])
-
-
-def test_best_weights_are_those_of_the_lowest_epoch():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    best = BestWeights("val_loss")
-    best.set_model(model)
-    for epoch, loss in enumerate([3.0, 1.0, float("nan"), 2.0]):
-        model.layers[0].kernel.assign([[float(epoch)]])
-        best.on_epoch_end(epoch, {"val_loss": loss})
-    best.restore()
-    assert float(model.layers[0].kernel[0, 0]) == 1.0
-
-
-def test_a_loss_that_was_never_a_number_stops_with_the_remedy():
-    best = BestWeights("val_loss")
-    best.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
-    best.on_epoch_end(0, {"val_loss": float("nan")})
-    with pytest.raises(InputError, match="Lower the learning rate"):
-        best.restore()
-
-
-def test_too_few_slices_are_said_before_the_training():
-    part = slices_of(tiny.RECIPE, "validation")
-    classifier = tiny.RECIPE.classifier.model_copy(update={"batch_size": 10_000})
+def test_too_few_images_are_said_before_the_training(tmp_path):
+    options = tiny.RECIPE.classifier.model_copy(update={"batch_size": 10_000})
     with pytest.raises(InputError, match="a batch of 10000"):
-        train_classifier(tiny.RECIPE.model_copy(update={"classifier": classifier}), part, part, verbose=0)
+        train(tiny.RECIPE.model_copy(update={"classifier": options}), tmp_path / "run")
+
+
+def test_bfloat16_trains_and_leaves_float32_networks(tmp_path):
+    recipe = tiny.RECIPE.model_copy(update={"precision": "bfloat16"})
+    train(recipe, tmp_path / "run")
+    assert keras.config.dtype_policy().name == "float32"
+    bundle = load_bundle(tmp_path / "run")
+    for network in (bundle.classifier, *bundle.generators["syce"].generators):
+        assert network.compute_dtype == "float32"
+        assert all(layer.compute_dtype == "float32" for layer in network.layers)

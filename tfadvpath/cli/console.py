@@ -64,6 +64,8 @@ def import_tensorflow() -> None:
     """
     # A ~/.keras/keras.json may name another backend; the models here are TensorFlow's.
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # TensorFlow leaves them off on processors without AVX-512, where they double the speed of a U-Net too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return
     # The first lines come whatever that variable says, straight to the file descriptor.
@@ -78,3 +80,4 @@ def import_tensorflow() -> None:
         os.dup2(kept, 2)
         os.close(kept)
     importlib.import_module("absl.logging").set_verbosity("error")
+    tensorflow.get_logger().setLevel("ERROR")  # every stage of a training is traced anew, which it warns of

@@ -12,8 +12,10 @@ import typer
 
 from tfadvpath.cli.console import import_tensorflow, progress_bar
 from tfadvpath.cli.studies import explain_tasks, get_explainer, make_folder, seed_everything
+from tfadvpath.cli.train import showing_progress
 
 _MAIN_MAP = "fi_v2_smooth"
+_STAGES = ("classifier", "syce")  # all that it needs of the recipe
 
 
 def demo(
@@ -31,11 +33,12 @@ def demo(
     from tfadvpath.batch.plan import SUMMARY, plan
     from tfadvpath.batch.results import FORMATS, write_json
     from tfadvpath.batch.run import Failure
-    from tfadvpath.bundle import DEMONSTRATION, check_bundle_folder, library_versions, load_bundle
+    from tfadvpath.bundle import DEMONSTRATION, library_versions, load_bundle
     from tfadvpath.datasets.phantoms import write_brain_phantoms
     from tfadvpath.datasets.slices import phantom_shape
     from tfadvpath.demonstration import choose_seeds, measure, patient_of, slices_to_show
     from tfadvpath.reports.demonstration import write_demonstration, write_overview
+    from tfadvpath.training.data_options import PhantomBrain
     from tfadvpath.training.recipe import load_recipe
     from tfadvpath.training.run import train as train_recipe
 
@@ -43,12 +46,15 @@ def demo(
     folder = DEMONSTRATION
     if train:
         folder = out / "bundle"
-        check_bundle_folder(folder)
-        train_recipe(load_recipe(DEMONSTRATION / "recipe.yaml"), folder, verbose=0 if as_json else "auto")
+        with showing_progress() as listener:
+            train_recipe(
+                load_recipe(DEMONSTRATION / "recipe.yaml"), folder, _STAGES, resume=True, listener=listener
+            )
     bundle = load_bundle(folder)
     data = bundle.recipe.data
+    assert isinstance(data, PhantomBrain)
     seed_everything(seed)
-    seeds = choose_seeds(bundle.recipe, patients, seed)
+    seeds = choose_seeds(data, bundle.recipe.seed, patients, seed)
     with progress_bar("Generating", len(seeds)) as bar:
         write_brain_phantoms(out / "phantoms", bar.over(seeds), phantom_shape(data.image_size))
 

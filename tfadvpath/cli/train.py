@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfadvpath.cli.console import import_tensorflow
+from tfadvpath.cli.console import ProgressBar, import_tensorflow, progress_bar, say
+
+if TYPE_CHECKING:
+    from tfadvpath.training.loop import Event, Listener
 
 
 def train(
@@ -16,27 +21,70 @@ def train(
         Path, typer.Argument(metavar="RECIPE", help="A YAML file such as training/phantom_brain.yaml.")
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Gets the bundle.")],
+    stage: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Train this stage only; may be repeated.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in RUN, or add stages to it.")
+    ] = False,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="In place of the recipe's, such as syce.epochs=3."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Train a classifier and its generators, and write them as a bundle."""
-    import_tensorflow()
-    # These import TensorFlow, which takes seconds: --help need not wait for it.
-    from tfadvpath.bundle import check_bundle_folder, load_bundle
+    """Train a classifier and its generators, and write them as a bundle.
+
+    A run that was stopped goes on with --resume. RUN/logs is for TensorBoard.
+    """
+    from tfadvpath.errors import InputError
     from tfadvpath.training.recipe import load_recipe
+
+    chosen = load_recipe(recipe, [*(change or ()), *([] if seed is None else [f"seed={seed}"])])
+    unknown = sorted(set(stage or ()) - set(chosen.stages))
+    if unknown:
+        raise InputError(
+            recipe, f"has no stage {', '.join(unknown)}", f"Name one of {', '.join(chosen.stages)}"
+        )
+    import_tensorflow()
+    # These import TensorFlow, which takes seconds: --help and a wrong recipe need not wait for it.
+    from tfadvpath.bundle import FIGURES
     from tfadvpath.training.run import train as train_recipe
 
-    chosen = load_recipe(recipe)
-    if seed is not None:
-        chosen = chosen.model_copy(update={"seed": seed})
-    check_bundle_folder(out)  # now, not after the training
-    train_recipe(chosen, out, verbose=0 if as_json else "auto")
-    figures = load_bundle(out).figures
+    with showing_progress() as listener:
+        train_recipe(chosen, out, stage, resume, listener)
+    figures = json.loads((out / FIGURES).read_text(encoding="utf-8"))
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return
     for part, stages in figures.items():
-        for stage, values in stages.items():
-            listed = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-            typer.echo(f"{part}, {stage}: {listed}")
+        for name, values in stages.items():
+            typer.echo(f"{part}, {name}: {_listed(values)}")
     typer.echo(f"The bundle is in {out}")
+
+
+@contextmanager
+def showing_progress() -> Iterator[Listener]:
+    """Gives a listener that shows a bar a stage with the time left, and a line for every epoch."""
+    bars: dict[str, tuple[ProgressBar, int]] = {}
+    with ExitStack() as stack:
+
+        def listen(event: Event) -> None:
+            if event.stage not in bars:
+                stack.close()
+                bars[event.stage] = stack.enter_context(progress_bar(event.stage, event.steps)), 0
+            bar, before = bars[event.stage]
+            bar.advance(event.step - before)
+            bars[event.stage] = bar, event.step
+            if event.logs is not None:
+                shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
+                known = {name: event.logs[name] for name in shown if name in event.logs}
+                say(f"{event.stage}, epoch {event.logs['epoch'] + 1:.0f}: {_listed(known)}")
+
+        yield listen
+
+
+def _listed(values: dict[str, Any]) -> str:
+    shown = {name: value for name, value in values.items() if isinstance(value, int | float)}
+    return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())

@@ -30,7 +30,7 @@ def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
     try:
         image = nibabel.Nifti1Image.from_filename(path)
         labels = np.asarray(image.dataobj)
-    except (OSError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
+    except Exception as error:  # nibabel's own, gzip's and zlib's, and what damaged headers lead to
         raise InputError(path, f"cannot be read as labels ({error})", "Copy it again") from error
     if labels.shape != tuple(grid.shape) or not np.allclose(np.asarray(image.affine), grid.affine, atol=1e-4):
         raise InputError(path, "lies on another grid than its study", "Pass the labels of that study")

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from tfadvpath.datasets.grid import Grid
+from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.datasets.phantoms.brain import BrainPhantom, brain_phantom
 from tfadvpath.datasets.study import min_max
 
 _RAS = np.array([[0, 1], [1, 1], [2, 1]])  # the phantoms' axes, as nibabel writes an orientation
 # Non-enhancing and enhancing tumour. Oedema (1) is background in the paper's masks.
 TUMOUR_LABELS = (2, 3)
-
-
-@dataclass(frozen=True, eq=False)
-class SliceSet:
-    """Slices of several patients.
-
-    Attributes:
-        images: float32 [N, H, W, 1], each in [0, 1].
-        labels: float32 [N], 1.0 where the slice has enough tumour.
-        masks: bool [N, H, W], tumour pixels.
-        patients: int64 [N], the patient of each slice.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    masks: np.ndarray
-    patients: np.ndarray
 
 
 def phantom_brain_slices(
@@ -41,7 +24,7 @@ def phantom_brain_slices(
     min_tumour_pixels: int = 10,
     min_body_fraction: float = 0.05,
     twins: bool = False,
-) -> SliceSet:
+) -> LabelledImages:
     """Generates brain phantoms and returns their slices as ``read_study`` would of their NIfTI files.
 
     Args:
@@ -66,8 +49,8 @@ def phantom_brain_slices(
         for source, chosen in pairs:
             masks = source.masks[chosen]
             labels = (masks.sum(axis=(1, 2)) >= min_tumour_pixels).astype(np.float32)
-            parts.append((source.images[chosen], labels, masks, np.full(len(labels), seed)))
-    return SliceSet(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+            parts.append((source.images[chosen], labels, masks, np.full(len(labels), f"phantom_{seed}")))
+    return LabelledImages(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 class _Patient(NamedTuple):

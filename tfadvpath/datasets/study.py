@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,24 +95,34 @@ def read_study(path: Path | str, size: tuple[int, int] | None = None, channel: i
         (3, 4)
     """
     path = Path(path)
+    with open_slices(path, channel) as (slices, grid):
+        count, rows, columns = grid.slices_shape
+        images = np.zeros((count, *(size or (rows, columns)), 1), dtype=np.float32)
+        for index, values in zip(range(count), slices, strict=True):
+            images[index, ..., 0] = at_size(values, size)
+    return Study(path, images, blank=images.max(axis=(1, 2, 3)) == 0, grid=grid)
+
+
+@contextmanager
+def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterable[np.ndarray], Grid]]:
+    """Give the slices of one file as its reader has them, and their grid, to the block that goes over them.
+
+    Raises:
+        InputError: As `read_study`, also for what is wrong with a slice once the block comes to it.
+    """
     _check_file(path)
     try:
         reader = reader_for(path)
         if reader is None:
             raise InputError(path, "has an ending that no reader knows", f"Pass one of: {', '.join(ENDINGS)}")
         with _quiet():
-            slices, grid = reader.read(path, channel)
-            count, rows, columns = grid.slices_shape
-            images = np.zeros((count, *(size or (rows, columns)), 1), dtype=np.float32)
-            for index, values in zip(range(count), slices, strict=True):
-                images[index, ..., 0] = _scaled(values, size)
+            yield reader.read(path, channel)
     except OSError as error:
         raise InputError(
             path, f"cannot be read ({error.strerror or error})", "Check its permissions"
         ) from None
     except MemoryError:
         raise InputError(path, "does not fit into memory", "Crop or shrink it") from None
-    return Study(path, images, blank=images.max(axis=(1, 2, 3)) == 0, grid=grid)
 
 
 def _check_file(path: Path) -> None:
@@ -139,15 +149,13 @@ def _check_file(path: Path) -> None:
         )
 
 
-def _scaled(values: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """One slice [rows, columns] at the asked size, as float in [0, 1]."""
+def at_size(values: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Return one slice [rows, columns] at the asked size, scaled to float64 [0, 1]; None keeps the size."""
     scaled = min_max(values.astype(np.float64))
     if size is None or values.shape == tuple(size):
         return scaled
-    resized = _resized(scaled, size)
-    if np.ptp(resized) < FLAT:
-        return np.zeros(size)
-    return min_max(resized)
+    values = resized(scaled, size)
+    return np.zeros(size) if np.ptp(values) < FLAT else min_max(values)
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
@@ -160,8 +168,8 @@ def min_max(values: np.ndarray) -> np.ndarray:
     return (values - low) / (high - low)
 
 
-def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Average over areas along axes that shrink, interpolate along axes that grow."""
+def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Average over areas along axes that shrink, interpolate linearly along axes that grow."""
     rows, columns = min(size[0], values.shape[0]), min(size[1], values.shape[1])
     shrunk = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
     return cv2.resize(shrunk, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)

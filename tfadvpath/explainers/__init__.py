@@ -9,7 +9,7 @@ from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.explainers.base import Explainer
 
 # Every method that explains with a generator of a bundle, by the generator's name.
-_ADVERSARIAL_PATHS = ("syce",)
+_ADVERSARIAL_PATHS = ("cyce", "syce", "sagen")
 NAMES = _ADVERSARIAL_PATHS
 
 
@@ -18,7 +18,8 @@ def get(name: str, models: Any, **options: Any) -> Explainer:
 
     Args:
         name: One of ``tfadvpath.explainers.NAMES``.
-        models: A bundle, or the model that the method needs (for "syce" a ``tfadvpath.generators.SyCE``).
+        models: A bundle, or the model that the method needs (for "syce" a
+            ``tfadvpath.generators.SyCE``).
         **options: Of the explainer's constructor.
 
     Raises:

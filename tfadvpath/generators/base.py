@@ -1,10 +1,12 @@
-"""What every generator of explanations gives: a start image and an adversary."""
+"""What networks that train against a frozen classifier share, and what generators of explanations give."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
+import keras
 import tensorflow as tf
 
 
@@ -39,3 +41,122 @@ def clip_inward(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.
         return tf.where(outward, tf.zeros_like(upstream), upstream)
 
     return tf.clip_by_value(images, 0.0, 1.0), gradient
+
+
+class AgainstClassifier(keras.Model):
+    """A Keras model whose networks train against a classifier f that is never changed.
+
+    Subclasses give ``LOSS_WEIGHTS``, the named coefficients of their loss with their defaults, and
+    ``FIGURES``, every name that a step logs; they write ``compile``, ``train_step`` and ``test_step``.
+
+    Args:
+        classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1. It runs
+            with ``training=False``.
+        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
+        seed: Of the random numbers that a step draws.
+
+    Raises:
+        ValueError: An unknown name in ``loss_weights``, or a classifier with more than one output.
+    """
+
+    LOSS_WEIGHTS: ClassVar[Mapping[str, float]] = {}
+    FIGURES: ClassVar[tuple[str, ...]] = ("loss",)
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        loss_weights: Mapping[str, float] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        unknown = set(loss_weights or {}) - set(self.LOSS_WEIGHTS)
+        if unknown:
+            raise ValueError(
+                f"`loss_weights` may name {sorted(self.LOSS_WEIGHTS)}. Received: {sorted(unknown)}"
+            )
+        if tuple(classifier.output_shape) != (None, 1):
+            raise ValueError(
+                "`classifier` must have one output, the probability of class 1: [N, 1]. "
+                f"Received: output shape {classifier.output_shape}"
+            )
+        self.classifier = classifier
+        self.loss_weights = {**self.LOSS_WEIGHTS, **(loss_weights or {})}
+        self.seed = seed
+        self.trackers: dict[str, keras.metrics.Mean] = {}
+        self.built = True
+
+    def start_logs(self) -> None:
+        """Makes the epoch's means; ``compile`` calls it."""
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.FIGURES}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.trackers.values())
+
+    def weighted(self, terms: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the sum of the loss's terms by their weights."""
+        return tf.add_n([self.loss_weights[name] * term for name, term in terms.items()])
+
+    def track(self, figures: Mapping[str, tf.Tensor]) -> None:
+        """Adds one step's scalars to the epoch's means."""
+        for name, value in figures.items():
+            self.trackers[name].update_state(value)
+
+    def random_position(self, images: tf.Tensor, step: tf.Tensor, draw: int) -> tf.Tensor:
+        """Returns float32 [B, 1, 1, 1] in [0, 1), one number an image.
+
+        They depend on the seed, the step and the image's place in the global batch alone: a training that
+        was resumed, or spread over several devices, draws the same.
+
+        Args:
+            images: [B, H, W, C], this device's share of the batch.
+            step: int scalar, such as an optimizer's ``iterations``.
+            draw: Tells several draws of a step apart.
+        """
+        context = tf.distribute.get_replica_context()
+        device, devices = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        count = tf.shape(images)[0]
+        seed = tf.stack([self.seed * 1000 + draw, tf.cast(step, tf.int32)])
+        everywhere = tf.random.stateless_uniform((count * devices, 1, 1, 1), seed)
+        return everywhere[device * count : (device + 1) * count]
+
+
+class PairGenerator(AgainstClassifier, abc.ABC):
+    """A generator of explanations: it makes the start image and the adversary of every image.
+
+    Attributes:
+        STABLE: Whether the start is a stable image; otherwise it is the input itself.
+    """
+
+    STABLE: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def generate(self, images: tf.Tensor) -> AdversarialPair:
+        """Returns the two ends of the path of every image.
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+        """
+
+    def call(self, images: tf.Tensor, training: bool = False) -> AdversarialPair:
+        return self.generate(images)
+
+
+def descend(
+    optimizer: keras.Optimizer, loss: tf.Tensor, weights: Sequence[keras.Variable], tape: tf.GradientTape
+) -> None:
+    """Moves weights against the gradient of a loss, the mean over the images of all devices.
+
+    On several devices every loss is the mean over one device's share. Keras adds up what the devices hand
+    to the optimizer and clips before that; so the mean is taken first, and each hands over its part of it.
+    """
+    gradients = tape.gradient(loss, weights)
+    context = tf.distribute.get_replica_context()
+    devices = context.num_replicas_in_sync
+    if devices > 1:
+        gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        if optimizer.global_clipnorm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)
+        gradients = [gradient / devices for gradient in gradients]
+    optimizer.apply(gradients, weights)

@@ -18,10 +18,15 @@ def reconstruction(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(difference)) + tf.reduce_mean(tf.abs(difference))
 
 
-def binary_cross_entropy(target: float, probability: tf.Tensor) -> tf.Tensor:
-    """Returns the mean cross-entropy of probabilities (any shape, in [0, 1]) against one target, 0 or 1."""
-    probability = tf.clip_by_value(probability, _EPSILON, 1.0 - _EPSILON)
+def binary_cross_entropy(target: float | tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+    """Returns the mean cross-entropy of probabilities in [0, 1] against targets 0 or 1: one, or one each."""
+    probability = tf.clip_by_value(tf.cast(probability, tf.float32), _EPSILON, 1.0 - _EPSILON)
     return -tf.reduce_mean(target * tf.math.log(probability) + (1.0 - target) * tf.math.log1p(-probability))
+
+
+def share_decided(target: float | tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
+    """Returns the share of probabilities in [0, 1] on the side of their target 0 or 1: one, or one each."""
+    return tf.reduce_mean(1.0 - tf.abs(tf.cast(probability >= 0.5, tf.float32) - target))
 
 
 def realism(fake_scores: tf.Tensor) -> tf.Tensor:

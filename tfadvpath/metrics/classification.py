@@ -1,8 +1,8 @@
-"""How well probabilities separate two classes."""
+"""How well probabilities separate two classes, and how far they can be taken at their word."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -34,13 +34,91 @@ def auc(labels: Any, probabilities: Any) -> float:
 
 def sensitivity(labels: Any, probabilities: Any) -> float:
     """Returns the share of the positives with a probability of at least 0.5; NaN where there is none."""
-    return _share(np.asarray(probabilities)[np.asarray(labels, bool)] >= _THRESHOLD)
+    return _mean(np.asarray(probabilities)[np.asarray(labels, bool)] >= _THRESHOLD)
 
 
 def specificity(labels: Any, probabilities: Any) -> float:
     """Returns the share of the negatives with a probability below 0.5; NaN where there is none."""
-    return _share(np.asarray(probabilities)[~np.asarray(labels, bool)] < _THRESHOLD)
+    return _mean(np.asarray(probabilities)[~np.asarray(labels, bool)] < _THRESHOLD)
 
 
-def _share(hits: np.ndarray) -> float:
-    return float(hits.mean()) if hits.size else float("nan")
+def brier(labels: Any, probabilities: Any) -> float:
+    """Returns the mean squared difference of probability and label, in [0, 1]; NaN without images.
+
+    0 is a certain and right classifier; 0.25 is what the answer 0.5 for every image reaches.
+
+    Args:
+        labels: [N], 1 or True for the positives.
+        probabilities: float [N] in [0, 1].
+
+    Source: Brier 1950.
+    """
+    labels, probabilities = _checked(labels, probabilities)
+    return _mean((probabilities - labels) ** 2)
+
+
+class Reliability(NamedTuple):
+    """Images by their probability, in bins of equal width: what a reliability diagram shows.
+
+    Attributes:
+        mean_score: float64 [bins], the mean probability of a bin's images; NaN where a bin is empty.
+        positive_share: float64 [bins], how many of them are positives; NaN where a bin is empty.
+        images: int64 [bins], how many there are.
+    """
+
+    mean_score: np.ndarray
+    positive_share: np.ndarray
+    images: np.ndarray
+
+
+def reliability(labels: Any, scores: Any, bins: int = 10) -> Reliability:
+    """Groups images by their probability and counts the positives of each group.
+
+    Args:
+        labels: [N], 1 or True for the positives.
+        scores: float [N] in [0, 1], probabilities of class 1.
+        bins: Of equal width over [0, 1]. A lower edge belongs to its bin, 1 to the last.
+
+    Raises:
+        ValueError: Lengths differ, scores outside [0, 1], or no bins.
+
+    Example:
+        >>> reliability([0, 1, 1], [0.1, 0.3, 0.9], bins=2).positive_share
+        array([0.5, 1. ])
+    """
+    if bins < 1:
+        raise ValueError(f"`bins` must be positive. Received: {bins}")
+    labels, scores = _checked(labels, scores)
+    place = np.minimum((scores * bins).astype(np.int64), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    occupied = np.where(count > 0, count, np.nan)
+    return Reliability(
+        np.bincount(place, scores, bins) / occupied, np.bincount(place, labels, bins) / occupied, count
+    )
+
+
+def expected_calibration_error(labels: Any, scores: Any, bins: int = 10) -> float:
+    """Returns the mean over images of |mean score - share of positives| in the image's bin; NaN without any.
+
+    Source: Naeini, Cooper and Hauskrecht 2015. Arguments: as of ``reliability``. It depends on the number of
+    bins, and with few images in each it is too large.
+    """
+    mean_score, positive_share, images = reliability(labels, scores, bins)
+    if not images.sum():
+        return float("nan")
+    return float(np.nansum(images * np.abs(mean_score - positive_share)) / images.sum())
+
+
+def _checked(labels: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
+    labels, scores = np.asarray(labels, bool), np.asarray(scores, np.float64)
+    if labels.shape != scores.shape or labels.ndim != 1:
+        raise ValueError(
+            f"Labels and probabilities must both be [N]. Received: shapes {labels.shape} and {scores.shape}"
+        )
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise ValueError("Probabilities must be between 0 and 1. Received: others, or NaN")
+    return labels, scores
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")

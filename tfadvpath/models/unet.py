@@ -68,7 +68,12 @@ class UNet(keras.Model):
             "dropout": dropout,
         }
         self.encoder = _encoder(input_shape, filters, normalization, dropout)
-        self.decoder = _decoder(self.encoder.output, filters, input_shape[2], normalization, dropout)
+        levels = [
+            keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(self.encoder.output)
+        ]
+        features = decoder_features(levels, filters, normalization, dropout)
+        image = keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name="image")(features)
+        self.decoder = keras.Model(levels, image, name="decoder")
         self.build((None, *input_shape))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -93,6 +98,11 @@ def _encoder(
     input_shape: Sequence[int], filters: Sequence[int], normalization: str, dropout: float
 ) -> keras.Model:
     image = keras.Input(tuple(input_shape), name="image")
+    return keras.Model(image, encoder_levels(image, filters, normalization, dropout), name="encoder")
+
+
+def encoder_levels(image: Any, filters: Sequence[int], normalization: str, dropout: float) -> list[Any]:
+    """Builds the encoder on a symbolic image [N, H, W, C]; returns its levels from full resolution down."""
     x = image
     for _ in range(2):
         x = _block(x, filters[0], normalization, dropout)
@@ -104,13 +114,11 @@ def _encoder(
             x = _block(x, width, normalization, dropout)
         x = keras.layers.Add()([x, shortcut])
         levels.append(x)
-    return keras.Model(image, levels, name="encoder")
+    return levels
 
 
-def _decoder(
-    encoder_levels: list[Any], filters: Sequence[int], channels: int, normalization: str, dropout: float
-) -> keras.Model:
-    levels = [keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(encoder_levels)]
+def decoder_features(levels: list[Any], filters: Sequence[int], normalization: str, dropout: float) -> Any:
+    """Builds the decoder on symbolic levels; returns its last features [N, H, W, filters[0]]."""
     x = levels[-1]
     for width, skip in zip(reversed(filters[1:]), reversed(levels[:-1]), strict=True):
         for _ in range(2):
@@ -119,8 +127,7 @@ def _decoder(
         x = keras.layers.Concatenate()([x, skip])
     for _ in range(2):
         x = _block(x, filters[0], normalization, dropout)
-    image = keras.layers.Conv2D(channels, 1, dtype="float32", name="image")(x)
-    return keras.Model(levels, image, name="decoder")
+    return x
 
 
 def _block(x: Any, filters: int, normalization: str, dropout: float) -> Any:

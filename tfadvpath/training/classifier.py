@@ -2,103 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfadvpath.datasets.slices import SliceSet
+from tfadvpath.datasets.augmentation import Augmentation
+from tfadvpath.datasets.batches import batches, epoch_order
+from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.importance import use_xla
 from tfadvpath.models.resnet50 import resnet50_classifier
-from tfadvpath.training.best_weights import BestWeights
-from tfadvpath.training.recipe import Augmentation, Recipe
+from tfadvpath.training.figures import classifier_figures
+from tfadvpath.training.material import Material
+from tfadvpath.training.optimizers import adam
+from tfadvpath.training.options import ClassifierOptions
+from tfadvpath.training.stage import Stage
 
 
-def train_classifier(
-    recipe: Recipe, train: SliceSet, validation: SliceSet, verbose: int | str = "auto"
-) -> keras.Model:
-    """Trains the classifier and returns it with the weights of the lowest validation loss.
+class ClassifierStage(Stage):
+    """Trains the classifier: weighted binary cross-entropy, class weights inverse to frequency, Adam.
 
-    Weighted binary cross-entropy, class weights inverse to frequency; Adam, its rate falling along a half
-    cosine.
+    Raises:
+        InputError: There are fewer images than a batch, or of one class only.
     """
-    options = recipe.classifier
-    if len(train.labels) < options.batch_size or not 0 < np.mean(train.labels) < 1:
-        raise InputError(
-            recipe.name,
-            f"{len(train.labels)} training slices, {int(np.sum(train.labels))} with tumour, where a batch of "
-            f"{options.batch_size} and both classes are needed",
-            "Add patients or lower min_tumour_pixels",
+
+    name = "classifier"
+    options: ClassifierOptions
+
+    def __init__(self, options: ClassifierOptions, material: Material, seed: int):
+        super().__init__(options, material, seed)
+        labels = material.parts["train"].labels
+        if len(labels) < options.batch_size or not 0 < np.mean(labels) < 1:
+            raise InputError(
+                material.name,
+                f"{len(labels)} training images, {int(np.sum(labels))} of them of class 1, where a batch of "
+                f"{options.batch_size} and both classes are needed",
+                "Add patients or lower batch_size",
+            )
+        self.augmentation = Augmentation(**options.augmentation.model_dump(), seed=seed)
+
+    def build(self) -> keras.Model:
+        options = self.options
+        model = resnet50_classifier(
+            self.material.image_shape, options.variant, options.weights, options.width, options.dropout
         )
-    model = resnet50_classifier(
-        train.images.shape[1:], options.variant, options.weights, options.width, options.dropout
-    )
-    batches = training_batches(train, options.batch_size, options.augmentation, recipe.seed)
-    rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * len(batches))
-    model.compile(
-        keras.optimizers.Adam(rate),
-        keras.losses.BinaryCrossentropy(),
-        metrics=[keras.metrics.AUC(name="auc")],
-        jit_compile=use_xla("auto"),
-    )
-    best = BestWeights("val_loss")
-    model.fit(
-        batches,
-        epochs=options.epochs,
-        validation_data=tf.data.Dataset.from_tensor_slices((validation.images, validation.labels)).batch(256),
-        class_weight=class_weights(train.labels),
-        callbacks=[best],
-        verbose=verbose,
-    )
-    best.restore()
-    return model
+        optimizer = adam(options, options.epochs * self.steps)
+        model.compile(
+            optimizer,
+            keras.losses.BinaryCrossentropy(),
+            metrics=[keras.metrics.AUC(name="auc")],
+            jit_compile=use_xla("auto"),
+        )
+        optimizer.build(model.trainable_variables)
+        return model
+
+    @property
+    def steps(self) -> int:
+        return (
+            self.options.steps_per_epoch
+            or len(self.material.parts["train"].labels) // self.options.batch_size
+        )
+
+    def batches(self, epoch: int) -> tf.data.Dataset:
+        part = self.material.parts["train"]
+        weights = class_weights(part.labels)[part.labels.astype(int)]
+        self.augmentation.start_epoch(epoch)
+        order = epoch_order(len(part.labels), self.steps * self.options.batch_size, self.seed, epoch)
+        return batches(
+            (part.images, part.labels[:, np.newaxis], weights[:, np.newaxis]), order, self.options.batch_size
+        ).map(lambda images, labels, weights: (self.augmentation(images), labels, weights))
+
+    def validation(self) -> tf.data.Dataset:
+        part = self.material.parts["validation"]
+        arrays = part.images, part.labels[:, np.newaxis]
+        return batches(arrays, np.arange(len(part.labels)), self.options.batch_size)
+
+    def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
+        return {"classifier": model}
+
+    def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
+        probability = [
+            model.predict_on_batch(np.ascontiguousarray(part.images[i : i + 64]))[:, 0]
+            for i in range(0, len(part.images), 64)
+        ]
+        return classifier_figures(np.concatenate(probability), part.labels, part.patients)
 
 
-def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Returns weights inverse to frequency, of mean 1 over the images: {0: …, 1: …}."""
+def class_weights(labels: np.ndarray) -> np.ndarray:
+    """Returns the weights of both classes, inverse to frequency, of mean 1 over the images: float32 [2]."""
     share = float(np.mean(labels))
-    return {0: 0.5 / (1.0 - share), 1: 0.5 / share}
-
-
-def training_batches(
-    slices: SliceSet, batch_size: int, augmentation: Augmentation, seed: int
-) -> tf.data.Dataset:
-    """Returns shuffled, augmented batches (images, labels [B, 1]); the last, smaller one is dropped."""
-    layers = [
-        keras.layers.RandomRotation(augmentation.rotation, fill_mode="constant", seed=seed + 1),
-        keras.layers.RandomZoom(augmentation.zoom, fill_mode="constant", seed=seed + 2),
-        keras.layers.RandomTranslation(
-            augmentation.translation, augmentation.translation, fill_mode="constant", seed=seed + 3
-        ),
-    ]
-    if augmentation.flip:
-        layers.insert(0, keras.layers.RandomFlip("horizontal", seed=seed))
-    move = keras.Sequential(layers)
-    factors = keras.random.SeedGenerator(seed + 4)
-
-    def augment(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        darkest = 1.0 - augmentation.darkening
-        factor = keras.random.uniform((batch_size, 1, 1, 1), darkest, 1.0, seed=factors)
-        return move(images, training=True) * factor, labels
-
-    return (
-        tf.data.Dataset.from_tensor_slices((slices.images, slices.labels[:, np.newaxis]))
-        .shuffle(len(slices.labels), seed=seed, reshuffle_each_iteration=True)
-        .batch(batch_size, drop_remainder=True)
-        .map(augment)
-        .prefetch(2)
-    )
-
-
-def classifier_figures(model: keras.Model, slices: SliceSet) -> dict[str, float]:
-    """Returns AUC, sensitivity and specificity at 0.5, and the number of slices."""
-    probability = model.predict(slices.images, batch_size=256, verbose=0)[:, 0]
-    positive = slices.labels == 1
-    auc = keras.metrics.AUC(num_thresholds=2000)
-    auc.update_state(slices.labels, probability)
-    return {
-        "slices": len(positive),
-        "auc": float(auc.result()),
-        "sensitivity": float(np.mean(probability[positive] >= 0.5)),
-        "specificity": float(np.mean(probability[~positive] < 0.5)),
-    }
+    return np.array([0.5 / (1.0 - share), 0.5 / share], np.float32)

@@ -10,115 +10,82 @@ import pydantic
 import yaml
 
 from tfadvpath.errors import InputError
+from tfadvpath.training.data_options import Data
+from tfadvpath.training.options import (
+    ClassifierOptions,
+    CyCEOptions,
+    FixedPointGANOptions,
+    MaskGeneratorOptions,
+    Options,
+    SAGenOptions,
+    SyCEOptions,
+    Training,
+)
 
-# The terms of tfadvpath.generators.syce.LOSS_WEIGHTS, whose module waits for TensorFlow.
-LossName = Literal["stable", "cycle", "flip", "keep", "cycle_decision", "realism", "gradient_penalty"]
-
-
-class _Part(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class Data(_Part):
-    """Which images: generated brain phantoms, split by patient.
-
-    Attributes:
-        task: What the images are.
-        image_size: Height and width in pixels.
-        channel: Of a 4-channel volume, the one that the classifier sees (2 is T1gd).
-        patients: How many for training, validation and test. No patient is in two of them.
-        min_tumour_pixels: A slice with that many tumour pixels is class 1.
-        min_body_fraction: Slices where the body covers less of the image are left out.
-        twins: Of each patient only the slices with tumour, and the same slices of the patient without it.
-    """
-
-    task: Literal["phantom-brain"]
-    image_size: int = pydantic.Field(ge=32)
-    channel: int = pydantic.Field(2, ge=0, le=3)
-    patients: Patients
-    min_tumour_pixels: int = pydantic.Field(10, ge=1)
-    min_body_fraction: float = pydantic.Field(0.05, ge=0, lt=1)
-    twins: bool = False
+# In the order in which they run.
+STAGES = ("classifier", "cyce", "syce", "sagen", "mask_generator", "fixed_point_gan")
+StageName = Literal["classifier", "cyce", "syce", "sagen", "mask_generator", "fixed_point_gan"]
 
 
-class Patients(_Part):
-    """Numbers of patients in each part of the split."""
-
-    train: int = pydantic.Field(ge=1)
-    validation: int = pydantic.Field(ge=1)
-    test: int = pydantic.Field(ge=1)
-
-
-class Augmentation(_Part):
-    """Random changes of the classifier's training images, as shares of the image (rotation: of a full turn).
+class Recipe(Options):
+    """Everything that a run depends on.
 
     Attributes:
-        darkening: An image is multiplied by a factor from 1 - darkening to 1, so that its brightness tells
-            nothing.
+        name: Of the bundle.
+        seed: Of the data's choice, the initial weights and every random number.
+        precision: "bfloat16" computes in bfloat16 and keeps float32 weights; what is saved computes in
+            float32.
+        data: What the classifier is trained on, and every figure measured.
+        generator_data: What the other stages are trained on; None is the classifier's.
+        classifier: Its network and training. A stage that is not named below is not trained.
+        cyce: See ``generators.CyCE``.
+        syce: See ``generators.SyCE``.
+        sagen: See ``generators.SAGen``.
+        mask_generator: See ``generators.MaskGenerator``.
+        fixed_point_gan: See ``generators.FixedPointGAN``.
     """
-
-    flip: bool = True
-    rotation: float = pydantic.Field(0.05, ge=0, le=0.5)
-    zoom: float = pydantic.Field(0.1, ge=0, lt=1)
-    translation: float = pydantic.Field(0.05, ge=0, lt=1)
-    darkening: float = pydantic.Field(0.0, ge=0, lt=1)
-
-
-class Classifier(_Part):
-    """The classifier's network and training. The learning rate falls to 0 along a half cosine."""
-
-    variant: Literal["v1", "v2"] = "v2"
-    weights: str | None = "imagenet"
-    width: Literal[4, 8, 16, 32, 64] = 64
-    dropout: float = pydantic.Field(0.3, ge=0, lt=1)
-    learning_rate: float = pydantic.Field(1e-4, gt=0)
-    batch_size: int = pydantic.Field(64, ge=1)
-    epochs: int = pydantic.Field(50, ge=1)
-    augmentation: Augmentation = Augmentation()
-
-
-class SyCE(_Part):
-    """The generators' networks and training. The learning rates fall to 0 along a half cosine."""
-
-    filters: list[pydantic.PositiveInt] = pydantic.Field([16, 32, 64, 128, 256], min_length=2)
-    normalization: Literal["affine", "group", "batch"] = "affine"
-    dropout: float = pydantic.Field(0.2, ge=0, lt=1)
-    learning_rate: float = pydantic.Field(1e-4, gt=0)
-    clip_norm: float = pydantic.Field(1.0, gt=0, description="Of the U-Nets' gradient, over all weights.")
-    discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
-    batch_size: int = pydantic.Field(64, ge=1, description="Images of each domain in a step.")
-    epochs: int = pydantic.Field(60, ge=1)
-    steps_per_epoch: int = pydantic.Field(ge=1)
-    loss_weights: dict[LossName, float] = {}
-    warm_up_steps: int = pydantic.Field(
-        0, ge=0, description="Steps in which the U-Nets learn to copy their input."
-    )
-    warm_up_learning_rate: float = pydantic.Field(2e-3, gt=0)
-
-
-class Recipe(_Part):
-    """Everything that a run depends on."""
 
     name: str
     seed: int = pydantic.Field(0, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
     data: Data
-    classifier: Classifier
-    syce: SyCE
+    generator_data: Data | None = None
+    classifier: ClassifierOptions
+    cyce: CyCEOptions | None = None
+    syce: SyCEOptions | None = None
+    sagen: SAGenOptions | None = None
+    mask_generator: MaskGeneratorOptions | None = None
+    fixed_point_gan: FixedPointGANOptions | None = None
+
+    @property
+    def stages(self) -> dict[str, Training]:
+        """The options of the stages that it names, in their order."""
+        options = {name: getattr(self, name) for name in STAGES}
+        return {name: value for name, value in options.items() if value is not None}
 
     @pydantic.model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.classifier.weights is not None and self.classifier.width != 64:
             raise ValueError("classifier.weights must be null where classifier.width is not 64")
-        factor = 2 ** (len(self.syce.filters) - 1)
-        if self.data.image_size % factor:
-            raise ValueError(
-                f"data.image_size must be a multiple of {factor} for {len(self.syce.filters)} filters"
-            )
+        for name in ("cyce", "syce", "sagen"):
+            options = getattr(self, name)
+            factor = 2 ** (len(options.filters) - 1) if options else 1
+            if self.data.image_size % factor:
+                raise ValueError(
+                    f"data.image_size must be a multiple of {factor} for the {len(options.filters)} filters "
+                    f"of {name}"
+                )
+        if self.generator_data and self.generator_data.image_size != self.data.image_size:
+            raise ValueError("generator_data.image_size must be data.image_size")
         return self
 
 
-def load_recipe(path: pathlib.Path | str) -> Recipe:
+def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe:
     """Reads and checks a recipe.
+
+    Args:
+        path: A YAML file. Paths in it are relative to its folder.
+        changes: Values in place of the file's, such as "syce.epochs=3": dotted keys and YAML values.
 
     Raises:
         InputError: The file is missing or no YAML, or a key is unknown, missing or wrong; the line is named.
@@ -138,15 +105,38 @@ def load_recipe(path: pathlib.Path | str) -> Recipe:
         raise InputError(
             path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys"
         )
+    changed = [_change(values, change) for change in changes]
     try:
-        return Recipe.model_validate(values)
+        return Recipe.model_validate(values, context={"folder": path.parent})
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        line = _line_of(root, first["loc"])
-        raise InputError(
-            f"{path}, line {line}", f"{where}: {first['msg']}", "Correct the key or its value"
-        ) from error
+        # The kind of data stands in a location as if it were a key.
+        tasks = [part.get("task") for part in values.values() if isinstance(part, dict)]
+        location = tuple(part for part in first["loc"] if part not in tasks)
+        where = ".".join(map(str, location))
+        source = f"{path}, line {_line_of(root, location)}"
+        if where in changed:
+            source = f"--set {changes[changed.index(where)]}"
+        raise InputError(source, f"{where}: {first['msg']}", "Correct the key or its value") from error
+
+
+def _change(values: dict[str, Any], change: str) -> str:
+    """Puts one "key.of.part=value" into the values, and returns the key."""
+    key, equals, text = change.partition("=")
+    *parts, last = key.split(".")
+    node: Any = values
+    for part in parts:
+        if isinstance(node, dict) and node.get(part) is None:
+            node[part] = {}
+        node = node[part] if isinstance(node, dict) else None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if not equals or not isinstance(node, dict):
+        raise InputError(f"--set {change}", "names no value of a recipe", "Write it as syce.epochs=3")
+    node[last] = value
+    return key
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -1,48 +1,134 @@
-"""A whole training: data, classifier, generators, bundle."""
+"""A whole training: data, the stages in their order, the bundle."""
 
 from __future__ import annotations
 
-import pathlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfadvpath.bundle import save_bundle
-from tfadvpath.datasets.slices import SliceSet, phantom_brain_slices
-from tfadvpath.training.classifier import classifier_figures, train_classifier
-from tfadvpath.training.recipe import Recipe
-from tfadvpath.training.syce import syce_figures, train_syce
+from tfadvpath.bundle import (
+    MANIFEST,
+    RECIPE,
+    library_versions,
+    load_network,
+    network_path,
+    save_network,
+    seal_bundle,
+    sha256,
+)
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.errors import InputError
+from tfadvpath.models.precision import policy, with_policy
+from tfadvpath.training.classifier import ClassifierStage
+from tfadvpath.training.curves import draw_curves
+from tfadvpath.training.data import fingerprint, load_part
+from tfadvpath.training.data_options import Data
+from tfadvpath.training.domain_generators import CyCEStage, SyCEStage
+from tfadvpath.training.figures import part_counts
+from tfadvpath.training.fixed_point_gan import FixedPointGANStage
+from tfadvpath.training.logbook import Logbook
+from tfadvpath.training.loop import Listener, train_stage
+from tfadvpath.training.mask_generator import MaskGeneratorStage
+from tfadvpath.training.material import PARTS, Material, with_classifier
+from tfadvpath.training.model_card import model_card
+from tfadvpath.training.provenance import git_revision
+from tfadvpath.training.recipe import Recipe, dump_recipe
+from tfadvpath.training.reliability_diagram import draw_reliability
+from tfadvpath.training.sagen import SAGenStage
+from tfadvpath.training.stage import Stage
+from tfadvpath.writers.atomic import replacing_file
 
-# Phantom seeds: a million for each seed of a recipe.
-_SEEDS_PER_RECIPE = 1_000_000
+# What a run needs on its way, and a bundle does not: checkpoints and what each finished stage left to say.
+WORK = "stages"
+LOGS = "logs"
+_MEASURED = ("validation", "test")
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+STAGE_CLASSES: Mapping[str, type[Stage]] = {
+    stage.name: stage
+    for stage in (
+        ClassifierStage,
+        CyCEStage,
+        SyCEStage,
+        SAGenStage,
+        MaskGeneratorStage,
+        FixedPointGANStage,
+    )
+}
 
 
-def train(recipe: Recipe, out: pathlib.Path | str, verbose: int | str = "auto") -> None:
-    """Trains every stage of a recipe and writes the bundle.
+def train(
+    recipe: Recipe,
+    out: Path | str,
+    stages: Sequence[str] | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+) -> None:
+    """Trains the stages of a recipe in their order and makes a bundle of their folder.
 
-    The same recipe gives the same networks on the same machine. To that end the whole process is changed:
-    Keras's session is cleared, seeds are set, and TensorFlow keeps to deterministic operations.
+    The same recipe gives the same networks on the same machine, whether the run was stopped and resumed or
+    not. To that end the whole process is changed: Keras's session is cleared, seeds are set, and TensorFlow
+    keeps to deterministic operations. Several GPUs share every batch (``tf.distribute.MirroredStrategy``).
 
     Args:
         recipe: What to train.
-        out: The bundle's folder.
-        verbose: Of Keras: 0 is silent, 1 a progress bar, 2 a line per epoch.
+        out: The bundle's folder. Beside the bundle it gets ``logs/`` for TensorBoard and ``stages/``, which resuming needs.
+        stages: Only these, those before them being done; None is all.
+        resume: Go on with a run that was stopped, or add stages to it.
+        listener: Is told how far it is.
 
     Raises:
-        InputError: ``out`` holds something else.
+        InputError: ``out`` holds something else, or a run by another recipe; the data cannot be had; a loss
+            was not a number.
     """
-    make_deterministic(recipe.seed)
-    parts = {part: slices_of(recipe, part) for part in ("train", "validation", "test")}
-    classifier = train_classifier(recipe, parts["train"], parts["validation"], verbose)
-    syce = train_syce(recipe, classifier, parts["train"], parts["validation"], verbose)
-    figures = {
-        part: {
-            "classifier": classifier_figures(classifier, parts[part]),
-            "syce": syce_figures(syce, parts[part]),
-        }
-        for part in ("validation", "test")
-    }
-    save_bundle(out, classifier, (syce.generators[0], syce.generators[1]), recipe, figures)
+    out = Path(out)
+    check_run_folder(out, resume)
+    chosen = {name: recipe.stages[name] for name in recipe.stages if stages is None or name in stages}
+    for name in chosen:  # before anything of an earlier run is touched
+        if (out / WORK / name / "started.json").exists():
+            _started(out / WORK / name, _identity(recipe, name, out))
+    (out / WORK).mkdir(parents=True, exist_ok=True)
+    with replacing_file(out / RECIPE) as partial:
+        partial.write_text(dump_recipe(recipe), encoding="utf-8")
+    (out / MANIFEST).unlink(missing_ok=True)  # no bundle until all files fit again
+    logbook = Logbook(out / LOGS)
+    images = _Images(recipe)
+    for name, options in chosen.items():
+        folder = out / WORK / name
+        identity = _identity(recipe, name, out)
+        if _started(folder, identity) and (folder / "done.json").exists():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(folder / "started.json", identity)
+        make_deterministic(recipe.seed)
+        material = images.of("classifier" if name == "classifier" else "generators")
+        if name != "classifier":
+            classifier = load_network(network_path(out, "classifier", "classifier"))
+            material = with_classifier(material, classifier)
+        done = _train_one(recipe, name, options, material, images, out, logbook, listener)
+        _write_json(folder / "done.json", done)
+        (folder / "checkpoint.npz").unlink(missing_ok=True)
+    _seal(recipe, out)
+
+
+def check_run_folder(out: Path, resume: bool) -> None:
+    """Checks that a run may be written there, before anything is computed.
+
+    Raises:
+        InputError: It is a file, or holds something that is no run, or a run though ``resume`` is False.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(out, "is a file", "Name a new folder for the run")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (out / WORK).is_dir():
+        what = f"a bundle without its {WORK}/ folder" if (out / MANIFEST).exists() else "other files"
+        raise InputError(out, f"the folder holds {what}", "Name a new folder for the run")
+    if not resume:
+        raise InputError(out, "the folder holds a run", "Pass --resume to go on, or name a new folder")
 
 
 def make_deterministic(seed: int) -> None:
@@ -55,22 +141,132 @@ def make_deterministic(seed: int) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def patient_seeds(recipe: Recipe, part: str) -> range:
-    """Returns the phantoms' seeds of one part: "train", "validation" or "test". The parts are disjoint."""
-    patients = recipe.data.patients
-    first = {"train": 0, "validation": patients.train, "test": patients.train + patients.validation}[part]
-    first += recipe.seed * _SEEDS_PER_RECIPE
-    return range(first, first + getattr(patients, part))
+def choose_strategy() -> tf.distribute.Strategy:
+    """Returns where to train: on all visible GPUs of this machine, or on its one device."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
-def slices_of(recipe: Recipe, part: str) -> SliceSet:
-    """Returns the labelled slices of one part."""
-    data = recipe.data
-    return phantom_brain_slices(
-        patient_seeds(recipe, part),
-        data.image_size,
-        data.channel,
-        data.min_tumour_pixels,
-        data.min_body_fraction,
-        data.twins,
+class _Images:
+    """The images of a recipe, read when they are first needed."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self.read: dict[str, Mapping[str, LabelledImages]] = {}
+
+    def of(self, whom: str) -> Material:
+        recipe = self.recipe
+        data: Data = recipe.data if whom == "classifier" else recipe.generator_data or recipe.data
+        key = fingerprint(data, recipe.seed)
+        if key not in self.read:
+            self.read[key] = {part: load_part(data, recipe.seed, part) for part in PARTS}
+        return Material(recipe.name, self.read[key])
+
+
+def _train_one(
+    recipe: Recipe,
+    name: str,
+    options: Any,
+    material: Material,
+    images: _Images,
+    out: Path,
+    logbook: Logbook,
+    listener: Listener | None,
+) -> dict[str, Any]:
+    """Trains one stage, saves its networks in float32, and returns what is to be said of it."""
+    precision = POLICIES[recipe.precision]
+    fast = material
+    if material.classifier is not None and precision != "float32":
+        fast = Material(
+            material.name, material.parts, with_policy(material.classifier, precision), material.scores
+        )
+    with policy(precision):
+        stage = STAGE_CLASSES[name](options, fast, recipe.seed)
+        strategy = choose_strategy()
+        model, progress = train_stage(stage, out / WORK / name, logbook, listener or _silent, strategy)
+    networks = stage.networks(model)
+    for file, network in networks.items():
+        exact = network if precision == "float32" else with_policy(network, "float32")
+        save_network(network_path(out, name, file), exact)
+    measured = images.of("classifier").parts
+    return {
+        "parameters": sum(network.count_params() for network in networks.values()),
+        "best_epoch": progress.best_epoch,
+        "history": progress.history,
+        "train": part_counts(material.parts["train"].labels, material.parts["train"].patients),
+        "figures": {part: stage.figures(model, measured[part]) for part in _MEASURED},
+    }
+
+
+def _seal(recipe: Recipe, out: Path) -> None:
+    done = {
+        name: json.loads((out / WORK / name / "done.json").read_text(encoding="utf-8"))
+        for name in recipe.stages
+        if (out / WORK / name / "done.json").exists()
+    }
+    figures = {part: {name: stage["figures"][part] for name, stage in done.items()} for part in _MEASURED}
+    histories = {name: stage["history"] for name, stage in done.items()}
+    provenance = {
+        "seed": recipe.seed,
+        "git_revision": git_revision(),
+        "data": fingerprint(recipe.data, recipe.seed),
+        "parameters": {name: stage["parameters"] for name, stage in done.items()},
+        "train": {name: stage["train"] for name, stage in done.items()},
+    }
+    draw_curves(histories, out / "curves.png", {name: stage["best_epoch"] for name, stage in done.items()})
+    draw_reliability({part: figures[part]["classifier"] for part in _MEASURED}, out / "reliability.png")
+    about = {"versions": library_versions(), **provenance, "train": done["classifier"]["train"]}
+    card = model_card(recipe, figures, histories, about)
+    seal_bundle(
+        out,
+        recipe,
+        figures,
+        provenance,
+        {"model_card.md": card, "history.json": json.dumps(histories, indent=2) + "\n"},
     )
+
+
+def _identity(recipe: Recipe, name: str, out: Path) -> dict[str, Any]:
+    """Returns all that a stage's result depends on, as JSON."""
+    data = recipe.data if name == "classifier" else recipe.generator_data or recipe.data
+    identity = {
+        "seed": recipe.seed,
+        "precision": recipe.precision,
+        "data": fingerprint(data, recipe.seed),
+        "options": recipe.stages[name].model_dump(mode="json"),
+    }
+    if name != "classifier":
+        classifier = network_path(out, "classifier", "classifier")
+        if not classifier.exists():
+            raise InputError(out, f"{name} needs a trained classifier", "Train the stage classifier first")
+        identity["classifier"] = sha256(classifier)
+    return identity
+
+
+def _started(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a stage was begun.
+
+    Raises:
+        InputError: It was begun with other options, data or another classifier.
+    """
+    path = folder / "started.json"
+    if not path.exists():
+        return False
+    begun = json.loads(path.read_text(encoding="utf-8"))
+    changed = [key for key in identity if begun.get(key) != json.loads(json.dumps(identity[key]))]
+    if changed:
+        raise InputError(
+            folder,
+            f"was begun with another {', '.join(changed)}",
+            "Delete this folder to train the stage anew, or name a new folder for the run",
+        )
+    return True
+
+
+def _write_json(path: Path, content: Any) -> None:
+    with replacing_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _silent(event: Any) -> None:
+    pass

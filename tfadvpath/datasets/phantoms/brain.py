@@ -13,6 +13,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
 from tfadvpath.datasets.phantoms.brain_anatomy import Anatomy, build_anatomy, draw_head
 from tfadvpath.datasets.phantoms.brain_tumour import (
@@ -50,6 +51,9 @@ class BrainPhantom:
     labels: np.ndarray
 
 
+# BLAS threads lose more time in waiting than they gain on such small arrays, and their number would change
+# the last bits of a phantom.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def brain_phantom(
     seed: int, shape: tuple[int, int, int] = (240, 240, 155), tumour: bool = True
 ) -> BrainPhantom:

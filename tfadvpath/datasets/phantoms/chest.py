@@ -18,6 +18,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEGBaseline8Bit, SecondaryCaptureImageStorage
+from threadpoolctl import threadpool_limits
 
 from tfadvpath.datasets.phantoms.chest_anatomy import body_plane, build_layers, draw_thorax
 from tfadvpath.datasets.phantoms.chest_findings import Box, draw_look_alikes, draw_opacities
@@ -52,6 +53,9 @@ class ChestPhantom:
     view: str
 
 
+# BLAS threads lose more time in waiting than they gain on such small arrays, and their number would change
+# the last bits of a phantom.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def chest_phantom(seed: int, size: int = 1024, opacity: bool | None = None) -> ChestPhantom:
     """Generate one X-ray.
 

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from tfadvpath.datasets.augmentation import Augmentation
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).random((6, 32, 32, 1)).astype(np.float32)
+
+
+def test_an_epoch_draws_the_same_whatever_came_before(images):
+    one = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, seed=3)
+    for epoch in (0, 1, 2):
+        one.start_epoch(epoch)
+        straight = [one(images).numpy(), one(images).numpy()]
+    other = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, seed=3)
+    other(images)
+    other.start_epoch(2)
+    np.testing.assert_array_equal(other(images), straight[0])
+    np.testing.assert_array_equal(other(images), straight[1])
+    assert np.any(straight[0] != straight[1])
+    other.start_epoch(1)
+    assert np.any(other(images) != straight[0])
+
+
+def test_images_stay_images(images):
+    changed = Augmentation(flip=True, rotation=0.5, zoom=0.5, translation=0.5, seed=0)(images).numpy()
+    assert changed.shape == images.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1 + 1e-6
+
+
+def test_nothing_asked_changes_nothing(images):
+    same = Augmentation(flip=False, rotation=0.0, zoom=0.0, translation=0.0, seed=0)(images)
+    np.testing.assert_allclose(same, images, atol=1e-4)
+
+
+def test_a_flip_mirrors_left_and_right_half_of_the_time(images):
+    flip = Augmentation(flip=True, rotation=0.0, zoom=0.0, translation=0.0, seed=0)
+    kinds = []
+    for _ in range(5):
+        for before, after in zip(images, flip(images).numpy(), strict=True):
+            mirrored = np.allclose(after, before[:, ::-1], atol=1e-4)
+            assert mirrored or np.allclose(after, before, atol=1e-4)
+            kinds.append(mirrored)
+    assert 0.2 < np.mean(kinds) < 0.8

@@ -1,0 +1,28 @@
+"""Trains stages into a folder, and dies without a word at an event of one: FOLDER STAGES [STAGE NUMBER]."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+
+def main(folder, stages, stage=None, number=0):
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    import tiny
+
+    from tfadvpath.training import classifier
+    from tfadvpath.training.run import train
+
+    heard = []
+
+    def listen(event):
+        heard.append(event.stage)
+        if event.stage == stage and heard.count(stage) == int(number):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    classifier.resnet50_classifier = tiny.small_classifier
+    train(tiny.EVERY_STAGE, folder, stages.split(","), resume=True, listener=listen)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,172 @@
+"""The loop on a model of one weight, whose every step is known."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfadvpath.errors import InputError
+from tfadvpath.training.checkpoint import load_checkpoint, state_of
+from tfadvpath.training.logbook import Logbook
+from tfadvpath.training.loop import train_stage
+from tfadvpath.training.options import Training
+from tfadvpath.training.stage import Stage
+
+ONE_DEVICE = tf.distribute.get_strategy()
+
+
+class Line(Stage):
+    """Fits y = w x to y = 3 x; validation asks for another slope, so that it is best on the way."""
+
+    name = "line"
+    held_out_slope = 3.0
+
+    def __init__(self, stopped_after=None, **options):
+        super().__init__(Training(**{"learning_rate": 0.1, "epochs": 6, "batch_size": 2, **options}), None, 0)
+        self.stopped_after = stopped_after
+        self.seen = []
+
+    def build(self):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential(
+            [
+                keras.Input((1,)),
+                keras.layers.GaussianNoise(0.1, seed=1),
+                keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"),
+            ]
+        )
+        optimizer = keras.optimizers.Adam(self.options.learning_rate)
+        model.compile(optimizer, "mse", jit_compile=False)
+        optimizer.build(model.trainable_variables)
+        return model
+
+    steps = 3
+
+    def batches(self, epoch):
+        if epoch == self.stopped_after:
+            raise KeyboardInterrupt
+        self.seen.append(epoch)
+        x = np.random.default_rng(epoch).random((6, 1)).astype(np.float32)
+        return tf.data.Dataset.from_tensor_slices((x, 3 * x)).batch(2)
+
+    def validation(self):
+        x = np.linspace(0, 1, 4, dtype=np.float32)[:, np.newaxis]
+        return tf.data.Dataset.from_tensor_slices((x, self.held_out_slope * x)).batch(4)
+
+    def networks(self, model):
+        return {"line": model}
+
+    def figures(self, model, part):
+        return {}
+
+
+def train(stage, folder, events=None):
+    listener = events.append if events is not None else lambda event: None
+    return train_stage(stage, folder, Logbook(folder / "logs"), listener, ONE_DEVICE)
+
+
+def slope(model):
+    return float(model.layers[-1].kernel[0, 0])
+
+
+def without_times(history):
+    return [{name: value for name, value in logs.items() if name != "seconds"} for logs in history]
+
+
+def test_a_stage_stopped_three_times_ends_as_one_that_was_not(tmp_path):
+    model, progress = train(Line(), tmp_path)
+    (tmp_path / "stopped").mkdir()
+    for epoch in (1, 2, 5):
+        with pytest.raises(KeyboardInterrupt):
+            train(Line(stopped_after=epoch), tmp_path / "stopped")
+    resumed = Line()
+    other, other_progress = train(resumed, tmp_path / "stopped")
+    assert resumed.seen == [5]
+    assert slope(other) == slope(model)
+    assert without_times(other_progress.history) == without_times(progress.history)
+    for one, two in zip(state_of(model), state_of(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_best_epoch_on_validation_is_kept(tmp_path):
+    stage = Line(epochs=8)
+    stage.held_out_slope = 1.0
+    model, progress = train(stage, tmp_path)
+    losses = [logs["val_loss"] for logs in progress.history]
+    assert 0 < progress.best_epoch < 7
+    assert progress.lowest == min(losses) == losses[progress.best_epoch]
+    x = np.linspace(0, 1, 4)
+    assert np.mean((slope(model) * x - x) ** 2) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_the_rate_falls_on_a_plateau_down_to_its_least_and_comes_back_from_the_checkpoint(tmp_path):
+    options = {"epochs": 5, "plateau_patience": 1, "plateau_factor": 0.1, "min_learning_rate": 0.002}
+
+    class Flat(Line):
+        held_out_slope = -1.0  # every step leads away from it: the first epoch stays the best
+
+    _, progress = train(Flat(**options), tmp_path)
+    rates = [logs["learning_rate"] for logs in progress.history]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.01, 0.002, 0.002], rtol=1e-5)
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        train(Flat(stopped_after=3, **options), tmp_path / "stopped")
+    _, resumed = train(Flat(**options), tmp_path / "stopped")
+    assert without_times(resumed.history) == without_times(progress.history)
+
+
+def test_a_stage_ends_early_when_nothing_gets_better(tmp_path):
+    stage = Line(epochs=20, early_stopping=2)
+    stage.held_out_slope = -1.0
+    _, progress = train(stage, tmp_path)
+    assert progress.best_epoch == 0
+    assert progress.epochs == 3
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path):
+    class Breaks(Line):
+        def batches(self, epoch):
+            data = super().batches(epoch)
+            return data.map(lambda x, y: (x, y * np.nan)) if epoch == 2 else data
+
+    with pytest.raises(InputError, match=r"line, epoch 3: loss is not a number.*Lower the learning rate"):
+        train(Breaks(), tmp_path)
+    progress, now, _ = load_checkpoint(tmp_path / "checkpoint.npz")
+    assert progress.epochs == 2
+    assert all(np.isfinite(value).all() for value in now)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    train(Line(epochs=1), tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"checkpoint.npz: the checkpoint is damaged"):
+        train(Line(), tmp_path)
+
+
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+    class Wider(Line):
+        def build(self):
+            wider = keras.Sequential([keras.Input((1,)), keras.layers.Dense(4), keras.layers.Dense(1)])
+            wider.compile("adam", "mse", jit_compile=False)
+            wider.optimizer.build(wider.trainable_variables)
+            return wider
+
+    train(Line(epochs=1), tmp_path)
+    with pytest.raises(InputError, match="of another recipe"):
+        train(Wider(), tmp_path)
+
+
+def test_the_listener_hears_every_epoch_and_tensorboard_gets_its_figures(tmp_path):
+    events = []
+    train(Line(epochs=2), tmp_path, events)
+    ends = [event for event in events if event.logs]
+    assert [(event.step, event.steps) for event in ends] == [(3, 6), (6, 6)]
+    assert {"loss", "val_loss", "epoch", "learning_rate", "seconds"} <= set(ends[0].logs)
+    files = list((tmp_path / "logs/line").iterdir())
+    tags = {
+        value.tag
+        for record in tf.compat.v1.train.summary_iterator(str(files[0]))
+        for value in record.summary.value
+    }
+    assert {"loss/training", "loss/validation", "learning_rate/training"} <= tags

@@ -1,0 +1,107 @@
+"""Takes one step of three generators on one and on two logical CPU devices; prints the largest differences.
+
+They take a pair of batches, one batch, and several hands of one. SyCE's step is made as CyCE's is, the mask
+generator's as SAGen's.
+
+A process of its own: devices can only be set up before TensorFlow is used.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def models():
+    from toys import SHAPE, brightness_classifier
+
+    from tfadvpath.generators.cyce import CyCE
+    from tfadvpath.generators.fixed_point_gan import FixedPointGAN
+    from tfadvpath.generators.sagen import SAGen
+    from tfadvpath.models.discriminators import discriminator
+    from tfadvpath.models.translators import class_discriminator, translator
+    from tfadvpath.models.two_headed_unet import two_headed_unet
+    from tfadvpath.models.unet import UNet
+
+    def sgd(clip=None):
+        # Plain descent: the weights' change is the gradient.
+        return keras.optimizers.SGD(0.1, global_clipnorm=clip)
+
+    def pair(build):
+        return tuple(build() for _ in (0, 1))
+
+    def cyce():
+        unets = pair(lambda: UNet(SHAPE, [4, 8], dropout=0.0))
+        model = CyCE(brightness_classifier(), unets, pair(lambda: discriminator(SHAPE, [4])))
+        model.compile(sgd(clip=0.5), sgd())
+        return model
+
+    def sagen():
+        model = SAGen(brightness_classifier(), two_headed_unet(SHAPE, [4, 8], dropout=0.0))
+        model.compile(sgd())
+        return model
+
+    def fixed_point_gan():
+        networks = translator(SHAPE, 4, 1), class_discriminator(SHAPE, 4, 2)
+        model = FixedPointGAN(brightness_classifier(), *networks, n_critic=1)
+        model.compile(sgd(), sgd())
+        return model
+
+    return {
+        "cyce": cyce,
+        "sagen": sagen,
+        "fixed_point_gan": fixed_point_gan,
+    }
+
+
+def stepped(name, build, strategy):
+    """Returns the weights before and after one step on the same batch."""
+    from toys import domains
+
+    from tfadvpath.training.checkpoint import state_of
+    from tfadvpath.training.loop import compiled_step, run_epoch
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
+    with strategy.scope():
+        model = build()
+    zero, one = (batch.numpy() for batch in domains(4))
+    if name == "cyce":
+        data = tf.data.Dataset.from_tensor_slices((zero, one)).batch(4)
+    else:
+        data = tf.data.Dataset.from_tensor_slices(np.stack([zero, one], 1).reshape(8, *zero.shape[1:])).batch(
+            8
+        )
+
+    def values():
+        floats = [variable for variable in state_of(model) if "float" in variable.dtype]
+        return np.concatenate([np.ravel(keras.ops.convert_to_numpy(variable)) for variable in floats])
+
+    before = values()
+    logs = run_epoch(model, compiled_step(model, model.train_step, strategy), strategy, data)
+    return before, values(), logs
+
+
+def main():
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    answer = {}
+    for name, build in models().items():
+        before, alone, logs = stepped(name, build, tf.distribute.get_strategy())
+        same, shared, shared_logs = stepped(name, build, two)
+        answer[name] = {
+            "start": float(np.max(np.abs(before - same))),
+            "moved": float(np.max(np.abs(alone - before))),
+            "difference": float(np.max(np.abs(alone - shared))),
+            "loss": [logs["loss"], shared_logs["loss"]],
+        }
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

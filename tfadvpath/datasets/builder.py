@@ -1,0 +1,234 @@
+"""What the TensorFlow Datasets builders share: the split, the stored form, and what is left out and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfadvpath.datasets.splits import Case, Shares, Split, split_by_list, split_by_shares
+from tfadvpath.errors import InputError
+
+# Images are stored as 16-bit PNG: an intensity in [0, 1] is off by 7.7e-6 at most.
+LEVELS = 2**16 - 1
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class PrepareConfig(tfds.core.BuilderConfig):
+    """What the stored images depend on besides their source.
+
+    Attributes:
+        size: Rows and columns.
+        split: A list of images (see ``split_by_list``); None splits the patients by shares and seed.
+        shares: Of the patients.
+        seed: Of the shuffled patients.
+    """
+
+    name: str = "default"
+    size: int = 224
+    split: Path | None = None
+    shares: Shares = dataclasses.field(default_factory=Shares)
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """One image of a case.
+
+    Attributes:
+        index: A slice's place in its volume; 0 for single images.
+        image: float [size, size] in [0, 1].
+        mask: bool [size, size].
+        positive: Whether it is of class 1.
+    """
+
+    index: int
+    image: np.ndarray
+    mask: np.ndarray
+    positive: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Dropped:
+    """Images of the source, or of the list, that are not among the prepared ones.
+
+    Attributes:
+        case: Whose images.
+        reason: Why.
+        part: Of the split, where the case had one.
+        indexes: Which of the case's images; empty for all.
+    """
+
+    case: str
+    reason: str
+    part: str | None = None
+    indexes: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass
+class Count:
+    """What a part of the split holds.
+
+    Attributes:
+        images: How many.
+        positive: How many of class 1.
+        patients: Their names.
+        content: SHA-256 of all that is stored, in order. The record files of the same images differ from run
+            to run: TensorFlow does not order an example's features.
+    """
+
+    images: int = 0
+    positive: int = 0
+    patients: set[str] = dataclasses.field(default_factory=set)
+    content: hashlib._Hash = dataclasses.field(default_factory=hashlib.sha256)
+
+
+class _Info(tfds.core.DatasetInfo):
+    def initialize_from_bucket(self) -> None:
+        """No bucket knows of these data. The inherited method leaves a folder in /tmp before it looks."""
+
+
+class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
+    """Reads a folder with images of two classes.
+
+    A case that cannot be read is left out, the others go on. After ``download_and_prepare``, ``dropped`` says
+    what is left out, and ``counts`` what each part holds.
+
+    Args:
+        on_error: Called with each error of a case.
+        on_progress: Called after each case with its share of the work.
+        **options: Of ``tfds.core.GeneratorBasedBuilder``: data_dir, config.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS: ClassVar[list[PrepareConfig]] = [PrepareConfig()]
+    CLASSES: ClassVar[tuple[str, str]]
+    DESCRIPTION: ClassVar[str]
+    HOMEPAGE: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        *,
+        on_error: Callable[[InputError], None] = lambda error: None,
+        on_progress: Callable[[float], None] = lambda share: None,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        self.dropped: list[Dropped] = []
+        self.counts: dict[str, Count] = {}
+        self._on_error = on_error
+        self._on_progress = on_progress
+        self._source = Path()
+        self._unusable: dict[str, str] = {}
+
+    @abstractmethod
+    def _cases(self) -> list[Case]:
+        """Returns the cases below ``_source``, and notes in ``_unusable`` which have no place in it and why.
+
+        Raises:
+            InputError: The folder is no such source.
+        """
+
+    @abstractmethod
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+        """Yields the wanted images of a case that it has; with None those of its images that count.
+
+        Raises:
+            InputError: The case cannot be read.
+        """
+
+    def leave_out(self, case: str, reason: str, part: str, indexes: Collection[int]) -> None:
+        """Notes that some images of a case are left out, if there are any."""
+        if indexes:
+            self.dropped.append(Dropped(case, reason, part, tuple(sorted(indexes))))
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        shape = (self.builder_config.size, self.builder_config.size, 1)
+        return _Info(
+            builder=self,
+            description=self.DESCRIPTION,
+            homepage=self.HOMEPAGE,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=shape, dtype=np.uint16, encoding_format="png"),
+                    "mask": tfds.features.Image(shape=shape, dtype=np.uint8, encoding_format="png"),
+                    "label": tfds.features.ClassLabel(names=self.CLASSES),
+                    "patient": tfds.features.Text(),
+                    "case": tfds.features.Text(),
+                    "index": tfds.features.Scalar(np.int64),
+                }
+            ),
+            disable_shuffling=True,  # slices of a case stay together, in order
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        config = self.builder_config
+        self._source = Path(dl_manager.manual_dir)
+        self.dropped, self.counts, self._unusable = [], {}, {}
+        cases = self._cases()
+        if config.split is None:
+            self.dropped = [Dropped(case, reason) for case, reason in self._unusable.items()]
+            split: Split = split_by_shares(cases, config.shares, config.seed)
+        else:
+            split = split_by_list(config.split, cases)
+        patients = {case.name: case.patient for case in cases}
+        share = 1 / sum(map(len, split.values()))
+        return {part: self._generate_examples(part, split[part], patients, share) for part in split}
+
+    def _generate_examples(
+        self, part: str, wanted: dict[str, frozenset[int] | None], patients: dict[str, str], share: float
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        count = self.counts[part] = Count()
+        for case, indexes in wanted.items():
+            missing = set(indexes or ())
+            reason = "the source lacks it"
+            try:
+                if case not in patients:
+                    reason = self._unusable.get(case, reason)
+                else:
+                    for image in self._images(case, indexes, part):
+                        yield count.images, self._example(image, case, patients[case], count)
+                        missing.discard(image.index)
+            except InputError as error:
+                self._on_error(error)
+                self.dropped.append(Dropped(case, error.problem, part, tuple(sorted(missing))))
+            else:
+                self.leave_out(case, reason, part, missing)
+            self._on_progress(share)
+        if not count.images:
+            raise InputError(
+                self._source,
+                f"leaves no image for the part {part}",
+                "Name the folder that the list was made for, or mend the files named above",
+            )
+
+    @staticmethod
+    def _example(image: LabelledImage, case: str, patient: str, count: Count) -> dict[str, Any]:
+        """Returns what is stored of an image, and counts it."""
+        pixels = np.rint(image.image * LEVELS).astype(np.uint16)
+        mask = image.mask.astype(np.uint8)
+        count.images += 1
+        count.positive += int(image.positive)
+        count.patients.add(patient)
+        count.content.update(json.dumps([case, image.index, patient, bool(image.positive)]).encode())
+        count.content.update(pixels.astype("<u2").tobytes() + mask.tobytes())
+        return {
+            "image": _png(pixels),
+            "mask": _png(mask),
+            "label": int(image.positive),
+            "patient": patient,
+            "case": case,
+            "index": image.index,
+        }
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".png", pixels)[1].tobytes()

@@ -1,0 +1,158 @@
+"""Images that a table lists, with masks or boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tfadvpath.datasets.boxes import filled_boxes
+from tfadvpath.datasets.builder import LabelledImage, LabelledImageBuilder, PrepareConfig
+from tfadvpath.datasets.nearest import nearest
+from tfadvpath.datasets.splits import Case
+from tfadvpath.datasets.study import open_slices, read_study
+from tfadvpath.datasets.tables import Box, are_fractions, box_of, read_table
+from tfadvpath.errors import InputError
+
+MIN_TUMOUR_PIXELS = 10
+MASK_FOLDERS = ("mask", "masks")
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class ImageFolderConfig(PrepareConfig):
+    """What the stored images depend on besides their source.
+
+    Attributes:
+        images: The folder, inside the source, where the table's files are; None looks for it.
+        masks: The folder of the masks, of the same file names; None takes "mask" or "masks" if there is one.
+    """
+
+    images: str | None = None
+    masks: str | None = None
+
+
+@dataclasses.dataclass
+class _Row:
+    patient: str
+    positive: bool
+    boxes: list[Box]
+
+
+class ImageFolder(LabelledImageBuilder):
+    """Images of a folder with one CSV table.
+
+    The table's columns: ``file``; ``patient``; ``label`` (0 or 1), or ``tumour_pixels``, of which 10 make
+    class 1; and, where boxes are known, ``x``, ``y``, ``width``, ``height`` in pixels of the image or in
+    fractions of it. An image with several boxes has several rows. Other columns are passed over. In lists an
+    image is [file, 0].
+
+    Images are grey PNG, JPEG, DICOM or NIfTI files of one slice, read and resized as ``read_study`` does.
+    Masks are of the images' size, other than 0 where the finding is; they take the nearest pixel.
+    """
+
+    BUILDER_CONFIGS: ClassVar[list[PrepareConfig]] = [ImageFolderConfig()]
+    CLASSES = ("0", "1")
+    DESCRIPTION = "Images of two classes that a table lists."
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "The manual folder holds one CSV table with the columns file, patient, and label or tumour_pixels; a "
+        "folder of images; and a folder of masks, if there are any."
+    )
+
+    def _cases(self) -> list[Case]:
+        self._rows = self._read_rows()
+        if not self._rows:
+            raise InputError(self._source, "has a table without a usable row", "Mend the table")
+        config = self.builder_config
+        first = next(iter(self._rows))
+        self._masks = self._folder(config.masks) if config.masks is not None else self._find_masks()
+        self._folder_of_images = (
+            self._folder(config.images) if config.images is not None else self._find_images(first)
+        )
+        self._fractions = are_fractions(box for row in self._rows.values() for box in row.boxes)
+        return [Case(file, row.patient) for file, row in self._rows.items()]
+
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+        if wanted is not None and 0 not in wanted:
+            return
+        path, row = self._folder_of_images / case, self._rows[case]
+        size = (self.builder_config.size, self.builder_config.size)
+        study = read_study(path, size, channel=0)
+        count, *shape = study.grid.slices_shape
+        if count != 1:
+            raise InputError(path, f"holds {count} slices, where an image has one", "Save them one by one")
+        if study.blank[0]:
+            raise InputError(path, "is blank: all its pixels are the same", "Leave it out of the table")
+        mask = filled_boxes(row.boxes, (1, 1) if self._fractions else (shape[0], shape[1]), size)
+        if self._masks is not None:
+            drawn = self._masks / case
+            if drawn.exists() or row.positive:
+                mask |= nearest(_read_mask(drawn, (shape[0], shape[1])), size)
+        yield LabelledImage(0, study.images[0, ..., 0], mask, row.positive)
+
+    def _read_rows(self) -> dict[str, _Row]:
+        tables = sorted(path for path in self._source.glob("*.csv") if not path.name.startswith("."))
+        if len(tables) != 1:
+            raise InputError(self._source, f"holds {len(tables)} CSV tables", "Leave one, with all images")
+        rows: dict[str, _Row] = {}
+        for line, values in read_table(tables[0], ("file", "patient")):
+            if not {"label", "tumour_pixels"} & values.keys():
+                raise InputError(tables[0], "lacks the column label or tumour_pixels", "Add one of them")
+            file = values["file"]
+            try:
+                row = _row(values)
+                known = rows.setdefault(file, row)
+                if known is not row:
+                    if (known.patient, known.positive) != (row.patient, row.positive) or not row.boxes:
+                        raise ValueError("repeats a file with other values")
+                    known.boxes += row.boxes
+            except ValueError as error:
+                self._unusable.setdefault(file, f"{tables[0].name}, line {line}: {error}")
+        return {file: row for file, row in rows.items() if file not in self._unusable}
+
+    def _folder(self, name: str) -> Path:
+        folder = self._source / name
+        if not folder.is_dir():
+            raise InputError(folder, "is no folder", "Name a folder inside the source")
+        return folder
+
+    def _find_masks(self) -> Path | None:
+        found = [path for path in sorted(self._source.iterdir()) if path.name.lower() in MASK_FOLDERS]
+        if len(found) > 1:
+            raise InputError(self._source, "holds several folders of masks", "Name one with --masks")
+        return found[0] if found else None
+
+    def _find_images(self, file: str) -> Path:
+        folders = [self._source, *(path for path in sorted(self._source.iterdir()) if path != self._masks)]
+        found = [folder for folder in folders if (folder / file).exists()]
+        if len(found) != 1:
+            problem = f"holds {file} of its table in {len(found)} folders"
+            raise InputError(self._source, problem, "Name the folder of the images with --images")
+        return found[0]
+
+
+def _row(values: dict[str, str]) -> _Row:
+    if not values["file"] or not values["patient"]:
+        raise ValueError("names no file or no patient")
+    column = "label" if "label" in values else "tumour_pixels"
+    try:
+        number = float(values[column])
+    except ValueError:
+        raise ValueError(f"has the {column} {values[column]!r}") from None
+    if column == "label" and number not in (0, 1):
+        raise ValueError(f"has the label {values[column]}, where 0 or 1 is meant")
+    if not number >= 0:
+        raise ValueError(f"has the {column} {values[column]}")
+    box = box_of(values)
+    positive = number == 1 if column == "label" else number >= MIN_TUMOUR_PIXELS
+    return _Row(values["patient"], positive, [] if box is None else [box])
+
+
+def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    with open_slices(path, channel=0) as (slices, grid):
+        if grid.slices_shape != (1, *shape):
+            raise InputError(path, "is not of its image's size", "Save it in that size")
+        (mask,) = slices
+        return np.asarray(mask) > 0

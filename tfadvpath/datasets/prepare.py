@@ -1,0 +1,116 @@
+"""Preparing a source on disk: TensorFlow Datasets records and a summary."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig
+from tfadvpath.errors import InputError
+from tfadvpath.writers.atomic import replacing_file, replacing_folder
+
+RECORDS, SUMMARY = "records", "summary.json"
+_REASONS = 5  # said on the console
+
+
+def prepare(
+    builder: Callable[..., LabelledImageBuilder],
+    source: Path,
+    out: Path,
+    config: PrepareConfig,
+    on_error: Callable[[InputError], None] = lambda error: None,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> dict[str, Any]:
+    """Reads a source and writes its images, split into parts, as records.
+
+    The records are put in place when they are whole; those of an earlier run stay until then.
+
+    Args:
+        builder: Of the source's form: a class such as ``BrainTumour``.
+        source: The folder.
+        out: Gets records/ and summary.json.
+        config: Size and split.
+        on_error: Called with each error of a case; the other cases go on.
+        on_progress: Called after each case with its share of the work.
+
+    Returns:
+        The summary: of each part the numbers of images and patients and the share of class 1, and what was
+        dropped and why.
+
+    Raises:
+        InputError: The source is none, the list is none, or a part of the split is left without an image.
+    """
+    if not source.is_dir():
+        raise InputError(source, "is no folder", "Name the folder of the images")
+    for leftover in out.glob(f".{RECORDS}-*"):
+        shutil.rmtree(leftover)
+    tfds.disable_progress_bar()
+    with replacing_folder(out / RECORDS) as folder:
+        config = dataclasses.replace(config, name="prepared")
+        made = builder(data_dir=folder, config=config, on_error=on_error, on_progress=on_progress)
+        with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download
+            made.download_and_prepare(
+                download_dir=folder / "downloads",
+                download_config=tfds.download.DownloadConfig(manual_dir=source, try_download_gcs=False),
+            )
+        shutil.rmtree(folder / "downloads")
+        summary = _summary(made, source, made.data_path.relative_to(folder))
+        (out / SUMMARY).unlink(missing_ok=True)  # no summary beside other records
+    with replacing_file(out / SUMMARY) as partial:
+        partial.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    return summary
+
+
+def _summary(made: LabelledImageBuilder, source: Path, records: Path) -> dict[str, Any]:
+    config = made.builder_config
+    return {
+        "task": made.name.replace("_", "-"),
+        "image_size": config.size,
+        "source": str(source.absolute()),
+        "split": None if config.split is None else str(config.split.absolute()),
+        "shares": config.shares._asdict() if config.split is None else None,
+        "seed": config.seed,
+        "records": str(Path(RECORDS, records)),
+        "parts": {
+            part: {
+                "images": count.images,
+                "class_1": count.positive,
+                "share_of_class_1": round(count.positive / count.images, 4),
+                "patients": len(count.patients),
+                "sha256": count.content.hexdigest(),
+            }
+            for part, count in made.counts.items()
+        },
+        "dropped": [
+            dataclasses.asdict(dropped) | {"indexes": list(dropped.indexes)} for dropped in made.dropped
+        ],
+    }
+
+
+def described(summary: dict[str, Any]) -> list[str]:
+    """Returns a summary in lines for a person."""
+    lines = [
+        f"{part}: {count['images']} images of {count['patients']} patients, "
+        f"{count['class_1']} of class 1 ({count['share_of_class_1']:.1%})"
+        for part, count in summary["parts"].items()
+    ]
+    images: collections.Counter[str] = collections.Counter()
+    cases: collections.Counter[str] = collections.Counter()
+    for dropped in summary["dropped"]:
+        images[dropped["reason"]] += len(dropped["indexes"])
+        cases[dropped["reason"]] += 1
+    for reason, count in cases.most_common(_REASONS):
+        what = f"{images[reason]} images of {count} cases" if images[reason] else f"{count} cases"
+        lines.append(f"left out: {what}: {reason}")
+    if len(cases) > _REASONS:
+        lines.append(f"left out: more, for {len(cases) - _REASONS} other reasons, in {SUMMARY}")
+    return lines

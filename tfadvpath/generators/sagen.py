@@ -1,0 +1,114 @@
+"""SAGen: a stable image and an adversary from one network with two heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from tfadvpath.generators import losses
+from tfadvpath.generators.base import AdversarialPair, PairGenerator, clip_inward, descend
+
+
+class SAGen(PairGenerator):
+    """One U-Net with two heads for images of both classes: x -> (x_s, x_a).
+
+    With k the class that the classifier f assigns to x, y = k:
+
+        L = stable * rec(x, x_s) + near * rec(x_s, x_a) + keep * BCE(y, f(x_s)) + flip * BCE(1-y, f(x_a))
+
+    There is no discriminator. The classifier runs with ``training=False`` and is never changed.
+
+    Source: Charachon et al. 2021 (its reference to the similar and adversarial generator); the authors
+    publish no coefficients, these are our defaults.
+
+    Args:
+        classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
+        network: As ``models.two_headed_unet`` builds: [B, H, W, C] -> [B, H, W, 2 C], x_s first, not bounded.
+        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
+        seed: Unused: a step draws nothing.
+
+    Trains by ``compile`` and ``fit`` on batches of images, float32 [B, H, W, C]. As many of either predicted
+    class should be among them.
+    """
+
+    LOSS_WEIGHTS: ClassVar = {"stable": 10.0, "near": 5.0, "keep": 0.1, "flip": 0.2}
+    FIGURES: ClassVar = (
+        "loss",
+        "flip_rate",
+        "keep_rate",
+        "adversary_distance",
+        "stable_distance",
+        *LOSS_WEIGHTS,
+    )
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        network: keras.Model,
+        loss_weights: Mapping[str, float] | None = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(classifier, loss_weights, seed, **kwargs)
+        self.network = network
+
+    def compile(self, optimizer: keras.Optimizer, jit_compile: bool = False, **kwargs: Any) -> None:
+        """Sets the optimizer.
+
+        Args:
+            optimizer: Of the network.
+            jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
+                slower.
+            **kwargs: As of ``keras.Model.compile``.
+        """
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        self.start_logs()
+        optimizer.build(self.network.trainable_variables)
+
+    def generate(self, images: tf.Tensor) -> AdversarialPair:
+        """Returns the stable image and the adversary of every image.
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+        """
+        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        stable, adversary = tf.split(self.network(images, training=False), 2, axis=-1)
+        clip = tf.clip_by_value
+        return AdversarialPair(clip(stable, 0.0, 1.0), clip(adversary, 0.0, 1.0), probability)
+
+    def generator_loss(self, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Returns L and every figure to log, float32 scalars."""
+        stable, adversary = tf.split(clip_inward(self.network(images, training=training)), 2, axis=-1)
+        # One call on all three: the classifier is the slowest part of the step.
+        probability = self.classifier(tf.concat([images, stable, adversary], axis=0), training=False)
+        p_image, p_stable, p_adversary = tf.split(probability, 3)
+        y = tf.stop_gradient(tf.cast(p_image >= 0.5, tf.float32))
+        terms = {
+            "stable": losses.reconstruction(images, stable),
+            "near": losses.reconstruction(stable, adversary),
+            "keep": losses.binary_cross_entropy(y, p_stable),
+            "flip": losses.binary_cross_entropy(1.0 - y, p_adversary),
+        }
+        loss = self.weighted(terms)
+        figures = {
+            "loss": loss,
+            "flip_rate": losses.share_decided(1.0 - y, p_adversary),
+            "keep_rate": losses.share_decided(y, p_stable),
+            "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
+            "stable_distance": tf.reduce_mean(tf.abs(images - stable)),
+        }
+        return loss, figures | terms
+
+    def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss, figures = self.generator_loss(data, training=True)
+        descend(self.optimizer, loss, self.network.trainable_variables, tape)
+        self.track(figures)
+        return self.get_metrics_result()
+
+    def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+        self.track(self.generator_loss(data, training=False)[1])
+        return self.get_metrics_result()

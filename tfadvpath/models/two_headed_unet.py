@@ -1,0 +1,43 @@
+"""The network of SAGen: one U-Net body with two heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from tfadvpath.models.unet import decoder_features, encoder_levels
+
+
+def two_headed_unet(
+    input_shape: tuple[int, int, int],
+    filters: Sequence[int] = (16, 32, 64, 128, 256),
+    normalization: str = "affine",
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Builds an image -> two images of its shape, without an activation at the end.
+
+    The body is that of ``UNet``. Each head is Conv 3x3 (32) -> ReLU -> Conv 3x3 (16) -> ReLU -> Conv 1x1.
+
+    Source: the authors' earlier code for the similar and adversarial generator.
+
+    Args:
+        input_shape: (height, width, channels); height and width are multiples of 2 ** (len(filters) - 1).
+        filters: Filters per level, from full resolution downwards.
+        normalization: "affine", "group" or "batch", as of ``UNet``.
+        dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
+
+    Returns:
+        A Keras model: float32 [N, H, W, C] in [0, 1] -> float32 [N, H, W, 2 C], the stable image's channels
+        first, not bounded: clip them where images are wanted.
+    """
+    image = keras.Input(tuple(input_shape), name="image")
+    levels = encoder_levels(image, filters, normalization, dropout)
+    features = decoder_features(levels, filters, normalization, dropout)
+    heads = []
+    for name in ("stable", "adversary"):
+        x = keras.layers.Conv2D(32, 3, padding="same", activation="relu")(features)
+        x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+        heads.append(keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name=name)(x))
+    both = keras.layers.Concatenate(dtype="float32", name="images")(heads)
+    return keras.Model(image, both, name="two_headed_unet")

@@ -1,0 +1,79 @@
+"""The stages of CyCE and SyCE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.generators.cyce import CyCE
+from tfadvpath.generators.domains import DomainGenerator
+from tfadvpath.generators.syce import SyCE
+from tfadvpath.importance import use_xla
+from tfadvpath.models.discriminators import discriminator
+from tfadvpath.models.unet import UNet
+from tfadvpath.training.figures import pair_figures
+from tfadvpath.training.generator_stage import GeneratorStage, learn_to_copy
+from tfadvpath.training.optimizers import adam
+from tfadvpath.training.options import CyCEOptions, SyCEOptions
+from tfadvpath.training.panels import pair_panel
+
+
+class _DomainStage(GeneratorStage):
+    paired = True
+    options: CyCEOptions | SyCEOptions
+    generator_class: ClassVar[type[DomainGenerator]]
+    moves_a_step: ClassVar[int]  # of the U-Nets' optimizer
+
+    def build(self) -> keras.Model:
+        options, shape = self.options, self.material.image_shape
+        zero, one = (UNet(shape, options.filters, options.normalization, options.dropout) for _ in (0, 1))
+        model = self.generator_class(
+            self.classifier,
+            (zero, one),
+            (discriminator(shape, options.filters), discriminator(shape, options.filters)),
+            loss_weights={str(name): weight for name, weight in options.loss_weights.items()},
+            seed=self.seed,
+        )
+        steps = options.epochs * self.steps
+        critic_options = options.model_copy(update={"clip_norm": None})
+        model.compile(
+            adam(options, self.moves_a_step * steps),
+            adam(critic_options, steps, options.discriminator_learning_rate),
+            jit_compile=use_xla("auto"),
+        )
+        return model
+
+    def warm_up(self, model: DomainGenerator) -> None:
+        first, second = model.generators
+        learn_to_copy(first, 1, self.options, self)
+        if self.options.warm_up_steps:
+            second.set_weights(first.get_weights())
+
+    def networks(self, model: DomainGenerator) -> Mapping[str, keras.Model]:
+        return {f"generator_{k}": unet for k, unet in enumerate(model.generators)}
+
+    def figures(self, model: DomainGenerator, part: LabelledImages) -> Mapping[str, Any]:
+        return pair_figures(model, part.images, part.patients)
+
+    def panel(self, model: DomainGenerator) -> np.ndarray:
+        return pair_panel(self.shown(), model)
+
+
+class CyCEStage(_DomainStage):
+    """Trains the generators of ``generators.CyCE``."""
+
+    name = "cyce"
+    generator_class = CyCE
+    moves_a_step = 1
+
+
+class SyCEStage(_DomainStage):
+    """Trains the generators of ``generators.SyCE``, whose optimizer moves for each class in turn."""
+
+    name = "syce"
+    generator_class = SyCE
+    moves_a_step = 2

@@ -1,0 +1,78 @@
+"""A classifier's own features of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def with_features(classifier: keras.Model) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function of a batch of images: the classifier's features and its probabilities, in one pass.
+
+    Features are what the last Dense layer that the classifier calls receives. For
+    ``models.resnet50_classifier`` they are the 128 values behind the leaky ReLU. The layer may lie in a
+    nested model, and an activation may follow it.
+
+    Args:
+        classifier: Keras model, float32 [B, H, W, C] -> [B, 1]. It runs with ``training=False``.
+
+    Returns:
+        float32 [B, H, W, C] -> (features float32 [B, D], probability float32 [B]). Call it in a
+        ``tf.function`` where there is more than one batch.
+
+    Raises:
+        ValueError: The model has no Dense layer.
+
+    Example:
+        >>> layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")]
+        >>> features, probability = with_features(keras.Sequential(layers))(tf.zeros((2, 8, 8, 1)))
+        >>> features.shape, probability.shape
+        (TensorShape([2, 64]), TensorShape([2]))
+    """
+    layers = list(dict.fromkeys(_dense_layers(classifier)))  # one that is used twice stands there twice
+    if not layers:
+        raise ValueError(f"`classifier` must have a Dense layer. Received: {classifier.name!r}, without one")
+
+    def call(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with _inputs_of(layers) as received:
+            probability = classifier(images, training=False)
+        features = tf.reshape(received[-1], [tf.shape(images)[0], -1])
+        return tf.cast(features, tf.float32), tf.reshape(tf.cast(probability, tf.float32), [-1])
+
+    return call
+
+
+def _dense_layers(layer: keras.Layer) -> Iterator[keras.layers.Dense]:
+    if isinstance(layer, keras.layers.Dense):
+        yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _dense_layers(inner)
+
+
+@contextmanager
+def _inputs_of(layers: list[keras.Layer]) -> Iterator[list[tf.Tensor]]:
+    """Gives a list that every call of the layers adds its input to.
+
+    A new model that ends at the layer's ``input`` would be shorter, but a layer that was called in several
+    graphs does not tell which of its inputs is that of the classifier's.
+    """
+    received: list[tf.Tensor] = []
+
+    def listening(call: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+        def listener(inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
+            received.append(inputs)
+            return call(inputs, *args, **kwargs)
+
+        return listener
+
+    for layer in layers:
+        layer.call = listening(layer.call)
+    try:
+        yield received
+    finally:
+        for layer in layers:
+            del layer.call  # the class's own is seen again

@@ -1,0 +1,64 @@
+"""The stage of the fixed-point GAN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.generators.fixed_point_gan import FixedPointGAN
+from tfadvpath.importance import use_xla
+from tfadvpath.models.translators import class_discriminator, translator
+from tfadvpath.training.figures import translation_figures
+from tfadvpath.training.generator_stage import GeneratorStage
+from tfadvpath.training.material import Material
+from tfadvpath.training.optimizers import adam
+from tfadvpath.training.options import FixedPointGANOptions
+from tfadvpath.training.panels import panel
+
+
+class FixedPointGANStage(GeneratorStage):
+    """Trains the networks of ``generators.FixedPointGAN``.
+
+    The last epoch is kept: its losses, a contest of two networks, tell nothing about which one is best.
+    """
+
+    name = "fixed_point_gan"
+    monitor = None
+    options: FixedPointGANOptions
+
+    def __init__(self, options: FixedPointGANOptions, material: Material, seed: int):
+        super().__init__(options, material, seed)
+        self.hands = options.n_critic
+
+    def build(self) -> keras.Model:
+        options, shape = self.options, self.material.image_shape
+        model = FixedPointGAN(
+            self.classifier,
+            translator(shape, options.width, options.residual_blocks),
+            class_discriminator(shape, options.discriminator_width, options.levels),
+            {str(name): weight for name, weight in options.loss_weights.items()},
+            n_critic=options.n_critic,
+            seed=self.seed,
+        )
+        steps = options.epochs * self.steps
+        model.compile(
+            adam(options, steps, beta_1=0.5),
+            adam(options, options.n_critic * steps, options.discriminator_learning_rate, beta_1=0.5),
+            jit_compile=use_xla("auto"),
+        )
+        return model
+
+    def networks(self, model: FixedPointGAN) -> Mapping[str, keras.Model]:
+        return {"translator": model.translator}
+
+    def figures(self, model: FixedPointGAN, part: LabelledImages) -> Mapping[str, Any]:
+        return translation_figures(model, part.images, part.patients)
+
+    def panel(self, model: FixedPointGAN) -> np.ndarray:
+        images = self.shown()
+        perturbed = np.asarray(model.perturb(images))
+        return panel({"x": images, "x_p": perturbed}, {"|x - x_p|": np.abs(images - perturbed)})

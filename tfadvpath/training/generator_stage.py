@@ -1,0 +1,97 @@
+"""What the stages after the classifier's share: batches by its decisions, and learning to copy first."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.datasets.batches import batches, epoch_order
+from tfadvpath.generators import losses
+from tfadvpath.importance import use_xla
+from tfadvpath.training.material import Material
+from tfadvpath.training.options import Training, UNetOptions
+from tfadvpath.training.stage import Stage
+
+# Seeds of the orders within a recipe's seed, far from each other.
+_CLASS_0, _CLASS_1, _WARM_UP = 1_000, 2_000, 3_000
+_SHOWN = 4
+
+
+class GeneratorStage(Stage):
+    """A stage whose model trains against the classifier.
+
+    Attributes:
+        paired: Whether a step takes a pair of batches, one of each predicted class; otherwise one batch, half
+            of it of each.
+        hands: A batch is dealt into that many, every ``hands``-th image to the same one; each gets both
+            classes.
+    """
+
+    paired = False
+    hands = 1
+
+    def __init__(self, options: Training, material: Material, seed: int):
+        super().__init__(options, material, seed)
+        self.per_class = options.batch_size if self.paired else max(1, options.batch_size // 2)
+        self.domains = {part: material.domains(part, self.per_class) for part in ("train", "validation")}
+
+    @property
+    def classifier(self) -> keras.Model:
+        """The frozen classifier."""
+        assert self.material.classifier is not None
+        return self.material.classifier
+
+    @property
+    def steps(self) -> int:
+        return self.options.steps_per_epoch or min(map(len, self.domains["train"])) // self.per_class
+
+    def batches(self, epoch: int) -> tf.data.Dataset:
+        needed = self.steps * self.per_class
+        orders = [
+            indices[epoch_order(len(indices), needed, self.seed + offset, epoch)]
+            for indices, offset in zip(self.domains["train"], (_CLASS_0, _CLASS_1), strict=True)
+        ]
+        return self._in_order("train", orders)
+
+    def validation(self) -> tf.data.Dataset:
+        smaller = min(map(len, self.domains["validation"])) // self.per_class * self.per_class
+        return self._in_order("validation", [indices[:smaller] for indices in self.domains["validation"]])
+
+    def _in_order(self, part: str, orders: list[np.ndarray]) -> tf.data.Dataset:
+        images = self.material.parts[part].images
+        if self.paired:
+            return tf.data.Dataset.zip(*(batches((images,), order, self.per_class) for order in orders))
+        dealt = np.stack(orders, axis=1).reshape(-1, self.hands, 2).swapaxes(1, 2)
+        return batches((images,), dealt.reshape(-1), 2 * self.per_class)
+
+    def shown(self) -> np.ndarray:
+        """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C]."""
+        chosen = np.stack([indices[: _SHOWN // 2] for indices in self.domains["validation"]], axis=1)
+        return np.asarray(self.material.parts["validation"].images[np.sort(chosen.reshape(-1))])
+
+
+def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> None:
+    """Teaches a network to reproduce its input, ``copies`` times along the channels.
+
+    Without it the first hundreds of steps learn just this, at several times the cost of a step.
+    """
+    if not options.warm_up_steps:
+        return
+    images = stage.material.parts["train"].images
+    rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function(jit_compile=use_xla("auto"), autograph=False)
+    def step(batch: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            copied = network(batch, training=True)
+            loss = losses.reconstruction(tf.concat([batch] * copies, axis=-1), copied)
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    count = options.warm_up_steps * 2 * stage.per_class
+    for batch in batches(
+        (images,), epoch_order(len(images), count, stage.seed + _WARM_UP, 0), 2 * stage.per_class
+    ):
+        step(batch)

@@ -1,0 +1,189 @@
+"""The loop over epochs: one stage from its last checkpoint to its best weights."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.errors import InputError
+from tfadvpath.training.checkpoint import Progress, load_checkpoint, save_checkpoint, state_of
+from tfadvpath.training.logbook import Logbook
+from tfadvpath.training.options import Training
+from tfadvpath.training.stage import Stage
+
+# A look at the loss waits for the device: not after every step.
+_STEPS_BETWEEN_LOOKS = 25
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a listener hears now and then, and at the end of every epoch.
+
+    Attributes:
+        stage: The stage's name.
+        step: Steps done, of all epochs.
+        steps: Steps in all.
+        logs: The epoch's figures at its end, else None.
+    """
+
+    stage: str
+    step: int
+    steps: int
+    logs: dict[str, float] | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+def train_stage(
+    stage: Stage, folder: Path, logbook: Logbook, listener: Listener, strategy: tf.distribute.Strategy
+) -> tuple[keras.Model, Progress]:
+    """Trains a stage, from its checkpoint if there is one, and returns the model with its best weights.
+
+    After every epoch the whole state is written: a training that was killed goes on to the same result as
+    one that was not, on the same machine.
+
+    Args:
+        stage: What to train.
+        folder: Gets ``checkpoint.npz``.
+        logbook: Gets the figures and pictures of every epoch.
+        listener: Is told how far it is.
+        strategy: Where to train: ``tf.distribute.get_strategy()`` is one device.
+
+    Raises:
+        InputError: A loss was not a number, or the checkpoint is damaged or of another recipe.
+    """
+    options = stage.options
+    with strategy.scope():
+        model = stage.build()
+    state = state_of(model)
+    path = folder / "checkpoint.npz"
+    if path.exists():
+        progress, now, best = load_checkpoint(path)
+        _restore(state, now, path)
+    else:
+        with strategy.scope():
+            stage.warm_up(model)
+        progress, best = Progress(), []
+    train = compiled_step(model, model.train_step, strategy)
+    test = compiled_step(model, model.test_step, strategy)
+    while progress.epochs < options.epochs and not _ended(progress, options):
+        epoch, began = progress.epochs, time.monotonic()
+        look = functools.partial(_look, stage, model, epoch, listener)
+        rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        logs = run_epoch(model, train, strategy, stage.batches(epoch), look)
+        held_out = stage.validation()
+        if strategy.num_replicas_in_sync > 1:  # a last, smaller batch cannot be shared out evenly
+            held_out = held_out.unbatch().batch(options.batch_size, drop_remainder=True)
+        logs |= {f"val_{name}": value for name, value in run_epoch(model, test, strategy, held_out).items()}
+        _check(stage.name, epoch, logs)
+        logs |= {"epoch": epoch, "learning_rate": rate, "seconds": time.monotonic() - began}
+        _note(progress, logs, stage.monitor)
+        if progress.best_epoch == epoch:
+            best = _values(state)
+        _lower_rate(model, progress, options)
+        # After the rate was lowered: it is part of the state.
+        save_checkpoint(path, progress, _values(state), best)
+        logbook.write(stage.name, epoch, logs, stage.panel(model))
+        listener(Event(stage.name, progress.epochs * stage.steps, options.epochs * stage.steps, logs))
+    _restore(state, best, path)
+    return model, progress
+
+
+def compiled_step(
+    model: keras.Model, step: Callable[[Any], Any], strategy: tf.distribute.Strategy
+) -> Callable[[Any], None]:
+    """Returns a compiled function of a batch that runs a model's step on every device of a strategy."""
+
+    def on_device(batch: Any) -> None:
+        step(batch)
+
+    if model.jit_compile:
+        on_device = tf.function(on_device, jit_compile=True, autograph=False)
+
+    def everywhere(batch: Any) -> None:
+        strategy.run(on_device, args=(batch,))
+
+    return tf.function(everywhere, reduce_retracing=True, autograph=False)
+
+
+def run_epoch(
+    model: keras.Model,
+    step: Callable[[Any], None],
+    strategy: tf.distribute.Strategy,
+    batches: tf.data.Dataset,
+    look: Callable[[int], None] | None = None,
+) -> dict[str, float]:
+    """Runs a step on every batch and returns the means of what it logs."""
+    model.reset_metrics()
+    distributed: Iterable[Any] = batches
+    if strategy.num_replicas_in_sync > 1:
+        distributed = strategy.experimental_distribute_dataset(batches)
+    for number, batch in enumerate(distributed, start=1):
+        step(batch)
+        if look and number % _STEPS_BETWEEN_LOOKS == 0:
+            look(number)
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def _look(stage: Stage, model: keras.Model, epoch: int, listener: Listener, step: int) -> None:
+    _check(stage.name, epoch, model.get_metrics_result())
+    listener(Event(stage.name, epoch * stage.steps + step, stage.options.epochs * stage.steps))
+
+
+def _values(state: list[keras.Variable]) -> list[np.ndarray]:
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state]
+
+
+def _check(stage: str, epoch: int, logs: dict[str, Any]) -> None:
+    for name, value in logs.items():
+        if not math.isfinite(float(value)):
+            raise InputError(
+                f"{stage}, epoch {epoch + 1}",
+                f"{name} is not a number any more",
+                "Lower the learning rate in the recipe; the checkpoint of the epoch before is kept",
+            )
+
+
+def _note(progress: Progress, logs: dict[str, float], monitor: str | None) -> None:
+    """Adds an epoch to the progress. Without a figure to monitor, the last epoch is the best."""
+    value = logs[f"val_{monitor}"] if monitor else progress.lowest
+    better = monitor is None or value < progress.lowest
+    progress.history.append(logs)
+    if better:
+        progress.lowest, progress.best_epoch, progress.since_change = value, progress.epochs, 0
+    else:
+        progress.since_change += 1
+    progress.epochs += 1
+
+
+def _lower_rate(model: keras.Model, progress: Progress, options: Training) -> None:
+    if options.schedule != "plateau" or progress.since_change < options.plateau_patience:
+        return
+    for optimizer in (model.optimizer, getattr(model, "discriminator_optimizer", None)):
+        if optimizer is not None:
+            lowered = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * options.plateau_factor
+            optimizer.learning_rate = max(lowered, options.min_learning_rate)
+    progress.since_change = 0
+
+
+def _ended(progress: Progress, options: Training) -> bool:
+    if options.early_stopping is None:
+        return False
+    return progress.epochs - 1 - progress.best_epoch >= options.early_stopping
+
+
+def _restore(state: list[keras.Variable], values: list[np.ndarray], path: Path) -> None:
+    if [tuple(variable.shape) for variable in state] != [value.shape for value in values]:
+        raise InputError(path, "the checkpoint is of another recipe", "Name a new folder for this recipe")
+    for variable, value in zip(state, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,151 @@
+"""The options of every stage of a training, as a recipe names them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pydantic
+
+# The loss terms' names stand in the generators' LOSS_WEIGHTS too, whose modules wait for TensorFlow.
+CyCETerm = Literal["cycle", "flip", "cycle_decision", "realism", "near", "gradient_penalty"]
+SyCETerm = Literal["stable", "cycle", "flip", "keep", "cycle_decision", "realism", "gradient_penalty"]
+SAGenTerm = Literal["stable", "near", "keep", "flip"]
+MaskTerm = Literal["smooth", "small", "preserve", "destroy"]
+FixedPointTerm = Literal[
+    "discrimination",
+    "real_classification",
+    "gradient_penalty",
+    "realism",
+    "classification",
+    "cycle",
+    "same_realism",
+    "same_classification",
+    "same_cycle",
+    "identity",
+    "flip",
+]
+Filters = Annotated[list[pydantic.PositiveInt], pydantic.Field(min_length=2)]
+
+
+class Options(pydantic.BaseModel):
+    """Any part of a recipe: unknown keys are errors, values are fixed."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(Options):
+    """How long and how fast a stage trains.
+
+    Attributes:
+        learning_rate: At the start.
+        schedule: "plateau" multiplies the rate by ``plateau_factor``, down to ``min_learning_rate``, when the
+            validation loss has not fallen for ``plateau_patience`` epochs. "cosine" lets it fall to 0 along
+            half a cosine over all steps.
+        batch_size: Images of a step; of CyCE and SyCE, images of each domain.
+        epochs: At most.
+        steps_per_epoch: None is once through the training images (of the smaller domain).
+        early_stopping: Epochs without a lower validation loss after which the stage ends; None trains on.
+        clip_norm: Gradients longer than that, over all weights, are shortened to it; None leaves them.
+    """
+
+    learning_rate: float = pydantic.Field(1e-4, gt=0)
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    plateau_factor: float = pydantic.Field(0.3, gt=0, lt=1)
+    plateau_patience: int = pydantic.Field(4, ge=1)
+    min_learning_rate: float = pydantic.Field(1e-5, ge=0)
+    batch_size: int = pydantic.Field(64, ge=1)
+    epochs: int = pydantic.Field(60, ge=1)
+    steps_per_epoch: int | None = pydantic.Field(None, ge=1)
+    early_stopping: int | None = pydantic.Field(None, ge=1)
+    clip_norm: float | None = pydantic.Field(None, gt=0)
+
+
+class Augmentation(Options):
+    """Random changes of the classifier's training images, as shares of the image or of a full turn."""
+
+    flip: bool = True
+    rotation: float = pydantic.Field(0.05, ge=0, le=0.5)
+    zoom: float = pydantic.Field(0.1, ge=0, lt=1)
+    translation: float = pydantic.Field(0.05, ge=0, lt=1)
+
+
+class ClassifierOptions(Training):
+    """The classifier's network and training (arguments of ``models.resnet50_classifier``)."""
+
+    variant: Literal["v1", "v2"] = "v2"
+    weights: str | None = "imagenet"
+    width: Literal[4, 8, 16, 32, 64] = 64
+    dropout: float = pydantic.Field(0.3, ge=0, lt=1)
+    plateau_patience: int = pydantic.Field(3, ge=1)
+    epochs: int = pydantic.Field(50, ge=1)
+    augmentation: Augmentation = Augmentation()
+
+
+class UNetOptions(Training):
+    """A stage that trains U-Nets (arguments of ``models.UNet``).
+
+    Attributes:
+        warm_up_steps: Steps in which the U-Nets first learn to copy their input.
+        warm_up_learning_rate: Falls to 0 along half a cosine over those steps.
+    """
+
+    filters: Filters = [16, 32, 64, 128, 256]
+    normalization: Literal["affine", "group", "batch"] = "affine"
+    dropout: float = pydantic.Field(0.2, ge=0, lt=1)
+    warm_up_steps: int = pydantic.Field(0, ge=0)
+    warm_up_learning_rate: float = pydantic.Field(2e-3, gt=0)
+
+
+class CyCEOptions(UNetOptions):
+    """The generators of ``generators.CyCE``."""
+
+    discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
+    loss_weights: dict[CyCETerm, float] = {}
+
+
+class SyCEOptions(UNetOptions):
+    """The generators of ``generators.SyCE``."""
+
+    discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
+    loss_weights: dict[SyCETerm, float] = {}
+
+
+class SAGenOptions(UNetOptions):
+    """The network of ``generators.SAGen``."""
+
+    loss_weights: dict[SAGenTerm, float] = {}
+
+
+class MaskGeneratorOptions(Training):
+    """The decoder of ``generators.MaskGenerator`` (arguments of it and of ``models.mask_decoder``)."""
+
+    width: int = pydantic.Field(64, ge=1)
+    blur_sigma: float = pydantic.Field(5.0, gt=0)
+    noise_share: float = pydantic.Field(0.5, ge=0, le=1)
+    learning_rate: float = pydantic.Field(1e-3, gt=0)
+    loss_weights: dict[MaskTerm, float] = {}
+
+
+class FixedPointGANOptions(Training):
+    """The networks of ``generators.FixedPointGAN`` (arguments of it and of ``models.translator``).
+
+    Attributes:
+        batch_size: Images of a step: of ``n_critic`` updates of the discriminator together.
+    """
+
+    width: int = pydantic.Field(64, ge=1)
+    residual_blocks: int = pydantic.Field(6, ge=1)
+    discriminator_width: int = pydantic.Field(64, ge=1)
+    levels: int = pydantic.Field(6, ge=1)
+    n_critic: int = pydantic.Field(5, ge=1)
+    discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
+    batch_size: int = pydantic.Field(40, ge=1)
+    loss_weights: dict[FixedPointTerm, float] = {}
+
+    @pydantic.model_validator(mode="after")
+    def _shared_out(self) -> FixedPointGANOptions:
+        if self.batch_size % (2 * self.n_critic):
+            raise ValueError(
+                "batch_size must be a multiple of 2 n_critic: half of each class in every update"
+            )
+        return self

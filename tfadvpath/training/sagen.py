@@ -1,0 +1,48 @@
+"""The stage of SAGen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.generators.sagen import SAGen
+from tfadvpath.importance import use_xla
+from tfadvpath.models.two_headed_unet import two_headed_unet
+from tfadvpath.training.figures import pair_figures
+from tfadvpath.training.generator_stage import GeneratorStage, learn_to_copy
+from tfadvpath.training.optimizers import adam
+from tfadvpath.training.options import SAGenOptions
+from tfadvpath.training.panels import pair_panel
+
+
+class SAGenStage(GeneratorStage):
+    """Trains the network of ``generators.SAGen``."""
+
+    name = "sagen"
+    options: SAGenOptions
+
+    def build(self) -> keras.Model:
+        options = self.options
+        network = two_headed_unet(
+            self.material.image_shape, options.filters, options.normalization, options.dropout
+        )
+        weights = {str(name): weight for name, weight in options.loss_weights.items()}
+        model = SAGen(self.classifier, network, weights, self.seed)
+        model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))
+        return model
+
+    def warm_up(self, model: SAGen) -> None:
+        learn_to_copy(model.network, 2, self.options, self)
+
+    def networks(self, model: SAGen) -> Mapping[str, keras.Model]:
+        return {"network": model.network}
+
+    def figures(self, model: SAGen, part: LabelledImages) -> Mapping[str, Any]:
+        return pair_figures(model, part.images, part.patients)
+
+    def panel(self, model: SAGen) -> np.ndarray:
+        return pair_panel(self.shown(), model)
