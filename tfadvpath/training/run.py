@@ -75,7 +75,8 @@ def train(
 
     Args:
         recipe: What to train.
-        out: The bundle's folder. Beside the bundle it gets ``logs/`` for TensorBoard and ``stages/``, which resuming needs.
+        out: The bundle's folder. Beside the bundle it gets ``logs/`` for TensorBoard and ``stages/``, which
+            resuming needs.
         stages: Only these, those before them being done; None is all.
         resume: Go on with a run that was stopped, or add stages to it.
         listener: Is told how far it is.
