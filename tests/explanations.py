@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import PathExplanation
 
 NAMES = ("fi_v2_smooth", "fi_v2", "fi_v1", "difference")
 
@@ -25,12 +25,14 @@ def fields_of(images: np.ndarray) -> dict:
     }
 
 
-def explanation_of(images: np.ndarray) -> Explanation:
-    return Explanation(images=images, **fields_of(images))
+def explanation_of(images: np.ndarray) -> PathExplanation:
+    return PathExplanation(images=images, **fields_of(images))
 
 
 class KnownExplainer(Explainer):
     """Explains as `explanation_of` and counts its batches."""
+
+    EXPLANATION = PathExplanation
 
     def __init__(self, batch_size: int = 4):
         super().__init__(NAMES, batch_size)

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from tfadvpath import explainers, generators, metrics, models
     from tfadvpath.bundle import Bundle, load_bundle
     from tfadvpath.errors import InputError
-    from tfadvpath.explanation import Explanation
+    from tfadvpath.explanation import Explanation, PathExplanation
     from tfadvpath.gaussian import gaussian_filter
     from tfadvpath.importance import PathImportance, feature_importance
     from tfadvpath.paths import LinearPath, ManifoldPath
@@ -20,6 +20,7 @@ __all__ = [
     "InputError",
     "LinearPath",
     "ManifoldPath",
+    "PathExplanation",
     "PathImportance",
     "explainers",
     "feature_importance",
@@ -36,6 +37,7 @@ _HOMES = {
     "InputError": "errors",
     "LinearPath": "paths",
     "ManifoldPath": "paths",
+    "PathExplanation": "explanation",
     "PathImportance": "importance",
     "feature_importance": "importance",
     "gaussian_filter": "gaussian",

@@ -15,7 +15,7 @@ from tfadvpath.batch.results import finite
 from tfadvpath.datasets.labels import read_labels
 from tfadvpath.datasets.slices import TUMOUR_LABELS
 from tfadvpath.errors import InputError
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import PathExplanation
 from tfadvpath.training.data import patient_seeds
 from tfadvpath.training.data_options import PhantomBrain
 
@@ -39,7 +39,7 @@ class Patient:
     slices: np.ndarray
     masks: np.ndarray
     labels: np.ndarray
-    explanation: Explanation
+    explanation: PathExplanation
 
 
 def choose_seeds(data: PhantomBrain, recipe_seed: int, patients: int, seed: int) -> list[int]:
@@ -65,7 +65,9 @@ def patient_of(result: StudyExplanation, labels_file: Path, data: PhantomBrain) 
     Raises:
         InputError: The labels cannot be read.
     """
-    study = result.study
+    study, explanation = result.study, result.explanation
+    if not isinstance(explanation, PathExplanation):
+        raise TypeError("the demonstration shows paths across the decision")
     masks = np.isin(read_labels(labels_file, study.grid), TUMOUR_LABELS)
     body = (study.images[..., 0] > 0).mean(axis=(1, 2)) >= data.min_body_fraction
     counted = np.flatnonzero(body & ~study.blank)
@@ -74,7 +76,7 @@ def patient_of(result: StudyExplanation, labels_file: Path, data: PhantomBrain) 
         counted,
         masks[counted],
         masks[counted].sum(axis=(1, 2)) >= data.min_tumour_pixels,
-        result.explanation.take(body[~study.blank]),
+        explanation.take(body[~study.blank]),
     )
 
 

@@ -5,18 +5,58 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Maps for B images, with the figures to judge them by. Arrays are float32 unless said.
+    """Maps for B images. Arrays are float32 unless said.
 
     Attributes:
         images: [B, H, W, C] in [0, 1], what was explained.
-        maps: By name, [B, H, W, C], not negative: how much each pixel matters to the decision.
+        maps: By name, [B, H, W, C] or, of methods with one value for all channels, [B, H, W, 1]; not negative:
+            how much each pixel matters to the decision.
         score: [B], the classifier's probability f(x).
+    """
+
+    images: np.ndarray
+    maps: dict[str, np.ndarray]
+    score: np.ndarray
+
+    @property
+    def decision(self) -> np.ndarray:
+        """bool [B]: the image is predicted class 1, f(x) >= 0.5."""
+        return self.score >= 0.5
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: slice | np.ndarray) -> Self:
+        """Returns the explanation of some of the images."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        maps = {name: values[index] for name, values in fields.pop("maps").items()}
+        return type(self)(maps=maps, **{name: values[index] for name, values in fields.items()})
+
+    def only(self, map_names: Sequence[str]) -> Self:
+        """Returns the explanation with some of its maps, in the order of their names."""
+        return dataclasses.replace(self, maps={name: self.maps[name] for name in map_names})
+
+    @classmethod
+    def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Self:
+        """Returns the explanation of no image, for a study without anything to explain."""
+        images, figures = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
+        names = {field.name for field in dataclasses.fields(cls)} - {"maps"}
+        values = {name: images if name in ("images", "start", "adversary") else figures for name in names}
+        return cls(maps=dict.fromkeys(map_names, images), **values)
+
+
+@dataclass(frozen=True)
+class PathExplanation(Explanation):
+    """Maps from a path across the decision, with the figures to judge them by. Arrays are float32.
+
+    Attributes:
         start: [B, H, W, C] in [0, 1], where the path begins: the stable image, or the input.
         adversary: [B, H, W, C] in [0, 1], where the path ends, across the decision.
         score_start: [B], f(start).
@@ -24,19 +64,11 @@ class Explanation:
         completeness_residual: [B], how far the integral is from f(adversary) - f(start), relative to that.
     """
 
-    images: np.ndarray
-    maps: dict[str, np.ndarray]
-    score: np.ndarray
     start: np.ndarray
     adversary: np.ndarray
     score_start: np.ndarray
     score_adversary: np.ndarray
     completeness_residual: np.ndarray
-
-    @property
-    def decision(self) -> np.ndarray:
-        """bool [B]: the image is predicted class 1, f(x) >= 0.5."""
-        return self.score >= 0.5
 
     @property
     def kept(self) -> np.ndarray:
@@ -47,23 +79,3 @@ class Explanation:
     def crossed(self) -> np.ndarray:
         """bool [B]: the adversary has the other decision. Where it has not, the maps explain no change."""
         return (self.score_adversary >= 0.5) != self.decision
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def take(self, index: slice | np.ndarray) -> Explanation:
-        """Returns the explanation of some of the images."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        maps = {name: values[index] for name, values in fields.pop("maps").items()}
-        return Explanation(maps=maps, **{name: values[index] for name, values in fields.items()})
-
-    def only(self, map_names: Sequence[str]) -> Explanation:
-        """Returns the explanation with some of its maps, in the order of their names."""
-        return dataclasses.replace(self, maps={name: self.maps[name] for name in map_names})
-
-    @classmethod
-    def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Explanation:
-        """Returns the explanation of no image, for a study without anything to explain."""
-        images, figures = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
-        maps = dict.fromkeys(map_names, images)
-        return cls(images, maps, figures, images, images, figures, figures, figures)

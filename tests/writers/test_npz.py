@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from explanations import explanation_of
 
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import PathExplanation
 from tfadvpath.writers.npz import write_npz
 
 BLANK = np.array([True, False, False, True])
@@ -35,7 +35,7 @@ def test_every_array_reads_back_at_its_slice(tmp_path):
 
 
 def test_a_study_without_anything_to_explain_is_written_as_such(tmp_path):
-    write_npz(tmp_path / "a.npz", Explanation.of_nothing((8, 6, 1), ["difference"]), [True, True])
+    write_npz(tmp_path / "a.npz", PathExplanation.of_nothing((8, 6, 1), ["difference"]), [True, True])
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["difference"].shape == (2, 8, 6, 1)
         assert not arrays["difference"].any()

@@ -93,5 +93,6 @@ def _explain_together(
         if count:
             yield StudyExplanation(study, together.take(slice(first, first + count)))
         else:
-            yield StudyExplanation(study, Explanation.of_nothing(study.images.shape[1:], explainer.map_names))
+            nothing = explainer.EXPLANATION.of_nothing(study.images.shape[1:], explainer.map_names)
+            yield StudyExplanation(study, nothing)
         first += count

@@ -14,6 +14,7 @@ from tfadvpath.batch.explain import StudyExplanation
 from tfadvpath.batch.pictures import study_pictures
 from tfadvpath.batch.plan import Task
 from tfadvpath.errors import InputError
+from tfadvpath.explanation import PathExplanation
 from tfadvpath.writers.atomic import replacing_file, replacing_folder
 from tfadvpath.writers.nifti import write_nifti
 from tfadvpath.writers.npz import at_slices, write_npz
@@ -108,11 +109,11 @@ def _figures(result: StudyExplanation) -> dict[str, Any]:
     def flags(values: np.ndarray) -> list[bool | None]:
         return [None if value is None else value == 1 for value in numbers(values)]
 
-    return {
-        "slices": len(blank),
-        "blank": int(blank.sum()),
+    figures = {"slices": len(blank), "blank": int(blank.sum()), "score": numbers(explanation.score)}
+    if not isinstance(explanation, PathExplanation):
+        return figures
+    return figures | {
         "crossings": int(explanation.crossed.sum()),
-        "score": numbers(explanation.score),
         "score_start": numbers(explanation.score_start),
         "score_adversary": numbers(explanation.score_adversary),
         "crossed": flags(explanation.crossed),

@@ -117,7 +117,9 @@ def _chosen(option: str, text: str, known: Collection[str]) -> list[str]:
 def _sentence(studies: list[dict[str, Any]], errors: list[dict[str, str]], out: Path) -> str:
     slices = sum(study["slices"] - study["blank"] for study in studies)
     blank = sum(study["blank"] for study in studies)
-    crossings = sum(study["crossings"] for study in studies)
-    text = f"{len(studies)} studies explained in {out}: {slices} slices, in {crossings} of them the adversary"
-    text += f" crossed the decision; {blank} blank slices."
+    text = f"{len(studies)} studies explained in {out}: {slices} slices, "
+    if any("crossings" in study for study in studies):
+        crossings = sum(study["crossings"] for study in studies)
+        text += f"in {crossings} of them the adversary crossed the decision; "
+    text += f"{blank} blank slices."
     return text + (f" {len(errors)} studies failed." if errors else "")

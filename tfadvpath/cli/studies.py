@@ -25,7 +25,7 @@ def get_explainer(bundle: Bundle, method: str, **options: Any) -> Explainer:
     """
     from tfadvpath import explainers  # imports TensorFlow, which --help need not wait for
 
-    names = sorted(set(explainers.NAMES) & set(bundle.generators))
+    names = explainers.names(bundle)
     if method not in names:
         raise InputError(
             "--method", f"{method!r} is no method of this bundle", f"Choose one of {', '.join(names)}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
+from tfadvpath.explainers.registry import register
+from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.importance import PathOptions, integrate_path, use_xla
 from tfadvpath.probability import probability_function
@@ -21,6 +23,9 @@ class PairGenerator(Protocol):
     def generate(self, images: tf.Tensor) -> AdversarialPair: ...
 
 
+@register("cyce", generator="cyce")
+@register("syce", generator="syce")
+@register("sagen", generator="sagen")
 class AdversarialPath(Explainer):
     """Generates start and adversary and integrates the gradient between them, in one compiled function.
 
@@ -32,6 +37,8 @@ class AdversarialPath(Explainer):
         jit_compile: As of ``tfadvpath.feature_importance``.
         **options: Of ``tfadvpath.importance.PathOptions``: steps, path_chunk, sigma and so on.
     """
+
+    EXPLANATION: ClassVar = PathExplanation
 
     def __init__(
         self,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +21,12 @@ class Explainer(abc.ABC):
         map_names: The maps it makes, the one to show first in front.
         batch_size: Images on the device at once. The last batch is filled up with black images, so that
             nothing is compiled twice.
+
+    Attributes:
+        EXPLANATION: What it answers with: a PathExplanation where there is a path across the decision.
     """
+
+    EXPLANATION: ClassVar[type[Explanation]] = Explanation
 
     def __init__(self, map_names: tuple[str, ...], batch_size: int):
         if batch_size < 1:
@@ -32,7 +36,7 @@ class Explainer(abc.ABC):
 
     @abc.abstractmethod
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
-        """Returns the fields of an Explanation but ``images``, as tensors.
+        """Returns the fields of ``EXPLANATION`` but ``images``, as tensors.
 
         Args:
             images: float32 [batch_size, H, W, C].
@@ -65,5 +69,4 @@ class Explainer(abc.ABC):
             if on_batch:
                 on_batch(len(batch))
         joined = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-        names = {field.name for field in dataclasses.fields(Explanation)}
-        return Explanation(images=images, **{name: joined[name] for name in names & set(joined)})
+        return self.EXPLANATION(images=images, **joined)

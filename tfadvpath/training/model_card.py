@@ -7,7 +7,6 @@ from typing import Any
 
 import jinja2
 
-from tfadvpath import explainers
 from tfadvpath.training.data_options import PhantomBrain, PhantomChest
 from tfadvpath.training.recipe import STAGES, Recipe, dump_recipe
 
@@ -20,6 +19,8 @@ _STAGES = {
     "fixed_point_gan": "Fixed-point GAN",
 }
 _PARTS = ("validation", "test")
+# The card shows how to explain with the first of these that was trained.
+_EXPLAINERS = ("syce", "cyce", "sagen")
 # Title and digits of a figure, by its name in figures.json.
 _FIGURES = {
     "auc": ("Area under the ROC curve", 3),
@@ -80,7 +81,7 @@ def model_card(
         bins=_bins(test.get("classifier", {})),
         times={name: _duration(sum(epoch["seconds"] for epoch in histories[name])) for name in stages},
         epochs={name: len(histories[name]) for name in stages},
-        method=next((name for name in explainers.NAMES if name in stages), None),
+        method=next((name for name in _EXPLAINERS if name in stages), None),
         about=about,
     )
 

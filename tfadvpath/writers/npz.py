@@ -7,35 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import Explanation, PathExplanation
 from tfadvpath.writers.atomic import replacing_file
 
 
 def write_npz(path: Path | str, explanation: Explanation, blank: Any) -> None:
     """Writes every array, with one row for each slice of the study, readable by ``np.load`` without pickle.
 
-    The keys are the maps' names, ``images``, ``start``, ``adversary`` (float32 [N, H, W, C]); ``score``,
-    ``score_start``, ``score_adversary``, ``completeness_residual`` (float32 [N]); ``decision``, ``kept``,
-    ``crossed`` and ``blank`` (bool [N]). At a blank slice images are 0, figures NaN and flags False.
+    The keys are the maps' names and ``images`` (float32 [N, H, W, C]), ``score`` (float32 [N]), ``decision``
+    and ``blank`` (bool [N]); of a PathExplanation also ``start``, ``adversary`` (as images), ``score_start``,
+    ``score_adversary``, ``completeness_residual`` (as score), ``kept`` and ``crossed`` (as decision). At a
+    blank slice images are 0, figures NaN and flags False.
 
     Args:
         path: Where to.
         explanation: Of the slices that are not blank, in their order.
         blank: bool [N].
     """
-    figures = {
-        name: getattr(explanation, name)
-        for name in ("score", "score_start", "score_adversary", "completeness_residual")
-    }
-    rows: dict[str, np.ndarray] = {
-        "images": explanation.images,
-        "start": explanation.start,
-        "adversary": explanation.adversary,
-        **explanation.maps,
-        **{name: getattr(explanation, name) for name in ("decision", "kept", "crossed")},
-    }
-    arrays: dict[str, Any] = {name: at_slices(values, blank, np.nan) for name, values in figures.items()}
-    arrays |= {name: at_slices(values, blank, 0) for name, values in rows.items()}
+    figures, rows = ["score"], ["images", "decision"]
+    if isinstance(explanation, PathExplanation):
+        figures += ["score_start", "score_adversary", "completeness_residual"]
+        rows += ["start", "adversary", "kept", "crossed"]
+    arrays: dict[str, Any] = {name: at_slices(values, blank, 0) for name, values in explanation.maps.items()}
+    arrays |= {name: at_slices(getattr(explanation, name), blank, np.nan) for name in figures}
+    arrays |= {name: at_slices(getattr(explanation, name), blank, 0) for name in rows}
     arrays["blank"] = np.asarray(blank, bool)
     with replacing_file(path) as partial:
         np.savez_compressed(partial, **arrays)
