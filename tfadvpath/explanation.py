@@ -16,7 +16,7 @@ class Explanation:
 
     Attributes:
         images: [B, H, W, C] in [0, 1], what was explained.
-        maps: By name, [B, H, W, C] or, of methods with one value for all channels, [B, H, W, 1]; not negative:
+        maps: By name, [B, H, W, C], or [B, H, W, 1] of methods with one value for all channels; not negative:
             how much each pixel matters to the decision.
         score: [B], the classifier's probability f(x).
     """
