@@ -22,9 +22,9 @@ class Progress:
 
     Attributes:
         epochs: Done.
-        lowest: The lowest validation loss.
+        lowest: The lowest value so far of what ranks epochs (``Stage.rank``).
         best_epoch: Where it was, from 0; -1 before the first.
-        since_change: Epochs since the loss fell or the learning rate was lowered.
+        since_change: Epochs since then, or since the learning rate was lowered.
         history: The figures of every epoch.
     """
 

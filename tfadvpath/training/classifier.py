@@ -80,6 +80,9 @@ class ClassifierStage(Stage):
         arrays = part.images, part.labels[:, np.newaxis]
         return batches(arrays, np.arange(len(part.labels)), self.options.batch_size)
 
+    def rank(self, logs: Mapping[str, float]) -> float | None:
+        return -logs["val_auc"] if self.options.monitor == "auc" else super().rank(logs)
+
     def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
         return {"classifier": model}
 

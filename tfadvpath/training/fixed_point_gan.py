@@ -27,12 +27,14 @@ class FixedPointGANStage(GeneratorStage):
     """
 
     name = "fixed_point_gan"
-    monitor = None
     options: FixedPointGANOptions
 
     def __init__(self, options: FixedPointGANOptions, material: Material, seed: int):
         super().__init__(options, material, seed)
         self.hands = options.n_critic
+
+    def rank(self, logs: Mapping[str, float]) -> None:
+        return None
 
     def build(self) -> keras.Model:
         options, shape = self.options, self.material.image_shape

@@ -87,7 +87,7 @@ def train_stage(
         logs |= {f"val_{name}": value for name, value in run_epoch(model, test, strategy, held_out).items()}
         _check(stage.name, epoch, logs)
         logs |= {"epoch": epoch, "learning_rate": rate, "seconds": time.monotonic() - began}
-        _note(progress, logs, stage.monitor)
+        _note(progress, logs, stage.rank(logs))
         if progress.best_epoch == epoch:
             best = _values(state)
         _lower_rate(model, progress, options)
@@ -154,13 +154,12 @@ def _check(stage: str, epoch: int, logs: dict[str, Any]) -> None:
             )
 
 
-def _note(progress: Progress, logs: dict[str, float], monitor: str | None) -> None:
-    """Adds an epoch to the progress. Without a figure to monitor, the last epoch is the best."""
-    value = logs[f"val_{monitor}"] if monitor else progress.lowest
-    better = monitor is None or value < progress.lowest
+def _note(progress: Progress, logs: dict[str, float], rank: float | None) -> None:
+    """Adds an epoch to the progress. Without a figure to rank it by, the last epoch is the best."""
     progress.history.append(logs)
-    if better:
-        progress.lowest, progress.best_epoch, progress.since_change = value, progress.epochs, 0
+    if rank is None or rank < progress.lowest:
+        progress.lowest = progress.lowest if rank is None else rank
+        progress.best_epoch, progress.since_change = progress.epochs, 0
     else:
         progress.since_change += 1
     progress.epochs += 1

@@ -39,7 +39,7 @@ class Training(Options):
     Attributes:
         learning_rate: At the start.
         schedule: "plateau" multiplies the rate by ``plateau_factor``, down to ``min_learning_rate``, when the
-            validation loss has not fallen for ``plateau_patience`` epochs. "cosine" lets it fall to 0 along
+            monitored figure (the validation loss) has not got better for ``plateau_patience`` epochs. "cosine" lets it fall to 0 along
             half a cosine over all steps.
         batch_size: Images of a step; of CyCE and SyCE, images of each domain.
         epochs: At most.
@@ -70,12 +70,19 @@ class Augmentation(Options):
 
 
 class ClassifierOptions(Training):
-    """The classifier's network and training (arguments of ``models.resnet50_classifier``)."""
+    """The classifier's network and training (arguments of ``models.resnet50_classifier``).
+
+    Attributes:
+        monitor: Which figure on the validation images tells the best epoch, and the plateau: the loss or the
+            area under the ROC curve. The loss of a small network trained at a high rate jumps, and its lowest
+            value can be an early one.
+    """
 
     variant: Literal["v1", "v2"] = "v2"
     weights: str | None = "imagenet"
     width: Literal[4, 8, 16, 32, 64] = 64
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)
+    monitor: Literal["loss", "auc"] = "loss"
     plateau_patience: int = pydantic.Field(3, ge=1)
     epochs: int = pydantic.Field(50, ge=1)
     augmentation: Augmentation = Augmentation()

@@ -25,9 +25,6 @@ class Stage(abc.ABC):
     """
 
     name: str
-    monitor: str | None = (
-        "loss"  # the lowest value on the validation images is the best epoch; None: the last
-    )
 
     def __init__(self, options: Training, material: Material, seed: int):
         self.options = options
@@ -54,6 +51,10 @@ class Stage(abc.ABC):
     @abc.abstractmethod
     def validation(self) -> tf.data.Dataset:
         """Returns the validation batches, the same ones each time."""
+
+    def rank(self, logs: Mapping[str, float]) -> float | None:
+        """Returns the figure whose lowest value marks the best epoch; None: the last epoch is the best."""
+        return logs["val_loss"]
 
     @abc.abstractmethod
     def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
