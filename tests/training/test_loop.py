@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.training.checkpoint import load_checkpoint, state_of
+from tfadvpath.training.classifier import ClassifierStage
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import train_stage
-from tfadvpath.training.options import Training
+from tfadvpath.training.material import Material
+from tfadvpath.training.options import ClassifierOptions, Training
 from tfadvpath.training.stage import Stage
 
 ONE_DEVICE = tf.distribute.get_strategy()
@@ -97,6 +100,35 @@ def test_the_best_epoch_on_validation_is_kept(tmp_path):
     assert progress.lowest == min(losses) == losses[progress.best_epoch]
     x = np.linspace(0, 1, 4)
     assert np.mean((slope(model) * x - x) ** 2) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_a_stage_ranks_its_epochs_itself(tmp_path):
+    class FarFrom(Line):
+        def rank(self, logs):
+            return -logs["val_loss"]
+
+    class Last(Line):
+        held_out_slope = -1.0
+
+        def rank(self, logs):
+            return None
+
+    _, progress = train(FarFrom(), tmp_path)
+    assert progress.best_epoch == np.argmax([logs["val_loss"] for logs in progress.history])
+    (tmp_path / "last").mkdir()
+    assert train(Last(), tmp_path / "last")[1].best_epoch == 5
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("loss", 0), ("auc", 1)])
+def test_the_classifier_is_best_where_its_recipe_looks(monitor, best):
+    labels = np.array([0, 1], np.float32)
+    part = LabelledImages(
+        np.zeros((2, 8, 8, 1), np.float32), labels, np.zeros((2, 8, 8), bool), np.array(["a", "b"])
+    )
+    options = ClassifierOptions(batch_size=2, monitor=monitor)
+    stage = ClassifierStage(options, Material("two images", {"train": part}), 0)
+    epochs = [{"val_loss": 0.2, "val_auc": 0.9}, {"val_loss": 0.3, "val_auc": 0.95}]
+    assert np.argmin([stage.rank(logs) for logs in epochs]) == best
 
 
 def test_the_rate_falls_on_a_plateau_down_to_its_least_and_comes_back_from_the_checkpoint(tmp_path):

@@ -39,8 +39,8 @@ class Training(Options):
     Attributes:
         learning_rate: At the start.
         schedule: "plateau" multiplies the rate by ``plateau_factor``, down to ``min_learning_rate``, when the
-            monitored figure (the validation loss) has not got better for ``plateau_patience`` epochs. "cosine" lets it fall to 0 along
-            half a cosine over all steps.
+            monitored figure (the validation loss) has not got better for ``plateau_patience`` epochs.
+            "cosine" lets it fall to 0 along half a cosine over all steps.
         batch_size: Images of a step; of CyCE and SyCE, images of each domain.
         epochs: At most.
         steps_per_epoch: None is once through the training images (of the smaller domain).
