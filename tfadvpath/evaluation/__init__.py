@@ -1,0 +1,1 @@
+"""Explanations of a bundle's test images, measured: what the paper's tables and figures are made of."""

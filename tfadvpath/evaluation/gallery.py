@@ -1,0 +1,68 @@
+"""Which test images are shown: best, median, worst, and those that the classifier gets wrong."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tfadvpath.evaluation.held_out import HeldOut
+
+_EACH = 3  # of the best, the worst and those around the median
+_WRONG = 2  # of each wrong decision
+
+
+class Example(NamedTuple):
+    """One test image to show.
+
+    Attributes:
+        row: Its place among the test images.
+        kind: "best", "median", "worst", "missed" or "false alarm".
+        iou: Of the map that it was chosen by; None where there is none.
+    """
+
+    row: int
+    kind: str
+    iou: float | None
+
+
+def choose_examples(held_out: HeldOut, iou: np.ndarray) -> list[Example]:
+    """Chooses images to show; an image is shown once.
+
+    Args:
+        held_out: The test images.
+        iou: float [M], of the localised ones, of the map that they are chosen by. NaN counts as 0.
+
+    Returns:
+        The best, those around the median, and the worst by IoU, of different patients as long as there are
+        any; then misses and false alarms, those that the classifier is surest of.
+    """
+    patients = np.asarray(held_out.images.patients)
+    rows, values = held_out.localised, np.nan_to_num(np.asarray(iou, np.float64))
+    order = rows[np.argsort(-values, kind="stable")]
+    from_median = order[np.argsort(np.abs(np.arange(len(order)) - (len(order) - 1) / 2), kind="stable")]
+    found: dict[int, Example] = {}
+    for kind, candidates in (("best", order), ("worst", order[::-1]), ("median", from_median)):
+        free = [row for row in candidates.tolist() if row not in found]
+        for row in _of_different_patients(free, patients, _EACH):
+            found[row] = Example(row, kind, float(values[np.searchsorted(rows, row)]))
+    positive = np.asarray(held_out.images.labels) == 1
+    for kind, wrong, certainty in (
+        ("missed", positive & ~held_out.decisions, -held_out.scores),
+        ("false alarm", ~positive & held_out.decisions, held_out.scores),
+    ):
+        surest = np.argsort(-np.where(wrong, certainty, -np.inf), kind="stable")[: wrong.sum()]
+        free = [row for row in surest.tolist() if row not in found]
+        for row in _of_different_patients(free, patients, _WRONG):
+            found[row] = Example(row, kind, None)
+    kinds = ("best", "median", "worst", "missed", "false alarm")
+    return sorted(found.values(), key=lambda example: kinds.index(example.kind))
+
+
+def _of_different_patients(rows: list[int], patients: np.ndarray, count: int) -> list[int]:
+    """Returns the first rows, at most ``count``; a patient's second one only where patients are too few."""
+    first: dict[str, int] = {}
+    for row in rows:
+        first.setdefault(patients[row], row)
+    chosen = list(first.values())[:count]
+    return chosen + [row for row in rows if row not in chosen][: count - len(chosen)]

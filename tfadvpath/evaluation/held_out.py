@@ -1,0 +1,113 @@
+"""The test images of a bundle's recipe, and which of them each metric takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfadvpath.bundle import Bundle
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation.options import Options
+from tfadvpath.training.data import fingerprint, load_part
+from tfadvpath.training.material import Material, with_classifier
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Test images with the classifier's answers, and who takes part in what.
+
+    Attributes:
+        images: Images, labels, masks and patients, N of each.
+        scores: float32 [N], f(x).
+        localised: int64 [M], those of class 1 whose finding is annotated, in their order.
+        without_mask: How many of class 1 have no annotation.
+        relevance: int64 [R], those whose pixels are replaced, as many of each class, in their order.
+        subset: int64 [K], which rows of ``relevance`` are taken for what is costly, as many of each class.
+    """
+
+    images: LabelledImages
+    scores: np.ndarray
+    localised: np.ndarray
+    without_mask: int
+    relevance: np.ndarray
+    subset: np.ndarray
+
+    @property
+    def decisions(self) -> np.ndarray:
+        """bool [N]: the image is predicted class 1."""
+        return self.scores >= 0.5
+
+    @property
+    def explained(self) -> np.ndarray:
+        """int64 [U], in their order: the images that maps are needed of."""
+        return np.union1d(self.localised, self.relevance)
+
+
+def hold_out(bundle: Bundle, options: Options) -> HeldOut:
+    """Loads the test images of a bundle's recipe and draws those that each metric takes.
+
+    Raises:
+        InputError: The images cannot be had, are others than those of the training, or one of the classes is
+            missing among them.
+    """
+    recipe = bundle.recipe
+    recorded = bundle.manifest.get("data")
+    if recorded is not None and recorded != fingerprint(recipe.data, recipe.seed):
+        raise InputError(
+            getattr(recipe.data, "path", recipe.name),
+            "holds other images than the bundle was trained on, perhaps in other parts",
+            "Prepare them as for the training",
+        )
+    images = load_part(recipe.data, recipe.seed, "test")
+    material = with_classifier(Material(recipe.name, {"test": images}), bundle.classifier)
+    return choose_images(images, material.scores["test"], options, recipe.name)
+
+
+def choose_images(images: LabelledImages, scores: np.ndarray, options: Options, name: str) -> HeldOut:
+    """Draws the images that each metric takes.
+
+    Args:
+        images: All test images.
+        scores: float [N], f(x).
+        options: How many, and the seed.
+        name: Of the data, for the message.
+
+    Raises:
+        InputError: One of the classes is missing.
+    """
+    positive = np.asarray(images.labels) == 1
+    if positive.all() or not positive.any():
+        raise InputError(
+            name,
+            f"all test images are of class {int(positive.any())}",
+            "Evaluate on data with test images of both classes",
+        )
+    annotated = positive & np.asarray(images.masks).any(axis=(1, 2))
+    relevance = balanced(positive, options.images, options.seed)
+    return HeldOut(
+        images=images,
+        scores=np.asarray(scores),
+        localised=np.flatnonzero(annotated),
+        without_mask=int((positive & ~annotated).sum()),
+        relevance=relevance,
+        subset=balanced(positive[relevance], options.subset, options.seed),
+    )
+
+
+def balanced(positive: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Draws images, as many of each class, without replacement.
+
+    Args:
+        positive: bool [N], the class.
+        count: At most so many; half of them, rounded down, are of each class, fewer where one has fewer.
+        seed: Of the draw.
+
+    Returns:
+        int64, in ascending order.
+    """
+    random = np.random.default_rng(seed)
+    classes = [random.permutation(np.flatnonzero(positive == one)) for one in (False, True)]
+    each = min(count // 2, *map(len, classes))
+    return np.sort(np.concatenate([rows[:each] for rows in classes]))

@@ -1,0 +1,55 @@
+"""The methods as they would be if the classifier had learned nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfadvpath.bundle import Bundle
+from tfadvpath.generators.base import AdversarialPair, PairGenerator
+from tfadvpath.generators.mask_generator import MaskGenerator
+from tfadvpath.models.randomize import randomized
+
+# What is made of the pair alone: no randomised classifier can change it.
+OF_THE_PAIR = "difference"
+
+
+class SamePair:
+    """The images of a trained generator, judged by another classifier.
+
+    Which of two generators an image goes to stays the trained classifier's decision. So what changes in a map
+    is what the classifier's gradient contributes to it.
+
+    Args:
+        generator: Trained.
+        classifier: The other one.
+    """
+
+    def __init__(self, generator: PairGenerator, classifier: keras.Model):
+        self.generator = generator
+        self.classifier = classifier
+
+    def generate(self, images: tf.Tensor) -> AdversarialPair:
+        """Returns what the trained generator does, with the other classifier's probability."""
+        pair = self.generator.generate(images)
+        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        return pair._replace(probability=probability)
+
+
+def without_learning(bundle: Bundle, method: str, seed: int) -> Any:
+    """Returns what ``explainers.get`` takes for a method whose classifier has random weights.
+
+    Args:
+        bundle: Has the networks of the method.
+        method: The explainer's name.
+        seed: Of the weights: the same for every method of a seed.
+    """
+    classifier = randomized(bundle.classifier, seed)
+    generator = bundle.generators.get(method)
+    if generator is None:
+        return classifier
+    if isinstance(generator, MaskGenerator):
+        return MaskGenerator(classifier, generator.decoder)
+    return SamePair(generator, classifier)

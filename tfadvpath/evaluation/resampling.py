@@ -1,0 +1,116 @@
+"""Means over images and how far they could be from their values by the choice of patients: many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A figure, and what it is in each resampling of the patients.
+
+    Figures of the same ``Resampling`` are paired: the difference of two is again an estimate, with an
+    interval of its own.
+
+    Attributes:
+        value: float64 [...], of all images; NaN where it is not defined.
+        resampled: float64 [repeats, ...].
+    """
+
+    value: np.ndarray
+    resampled: np.ndarray
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        return Estimate(self.value - other.value, self.resampled - other.resampled)
+
+    def __neg__(self) -> Estimate:
+        return Estimate(-self.value, -self.resampled)
+
+    def through(self, function: Callable[[np.ndarray], Any]) -> Estimate:
+        """Returns the estimate of a function of the figure, such as the area under a mean curve."""
+        return Estimate(
+            np.asarray(function(self.value), np.float64),
+            np.array([function(row) for row in self.resampled], np.float64),
+        )
+
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns low and high of 95 %, float64 [...].
+
+        As of ``metrics.bootstrap_interval``: resamplings where the figure is not defined are left out; both
+        are NaN where more than half of them are.
+        """
+        low, high = (np.full(self.value.shape, np.nan) for _ in range(2))
+        ends = (1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2
+        for place in np.ndindex(self.value.shape):
+            values = self.resampled[(slice(None), *place)]
+            defined = values[~np.isnan(values)]
+            if 2 * len(defined) >= len(values) and len(defined):
+                low[place], high[place] = np.quantile(defined, ends)
+        return low, high
+
+
+class Resampling:
+    """Draws as many patients as there are, with replacement, again and again.
+
+    The same draws as of ``metrics.bootstrap_interval`` with the same seed. A resampling is a row of weights,
+    so means of all resamplings are one product of matrices.
+
+    Args:
+        patients: The patient of each image, [N].
+        repeats: How often.
+        seed: Of the draws.
+    """
+
+    def __init__(self, patients: Iterable[Any], repeats: int = 1000, seed: int = 0):
+        numbers: dict[Any, int] = {}
+        self.patient = np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], np.int64)
+        self.patients = len(numbers)
+        random = np.random.default_rng(seed)
+        self.weights = np.zeros((repeats, self.patients))
+        for row in self.weights:
+            row += np.bincount(random.integers(self.patients, size=self.patients), minlength=self.patients)
+
+    def mean(self, values: Any, where: Any = None) -> Estimate:
+        """Estimates the mean over images.
+
+        Args:
+            values: float [N, ...]. An image whose value is NaN is left out.
+            where: bool [N], the images that count; None is all.
+        """
+        values = np.asarray(values, np.float64)
+        flat = values.reshape(len(values), -1)
+        counted = ~np.isnan(flat)
+        if where is not None:
+            counted &= np.asarray(where, bool)[:, np.newaxis]
+        totals = self._by_patient(np.where(counted, flat, 0))
+        counts = self._by_patient(counted.astype(np.float64))
+        shape = values.shape[1:]
+        value = _ratio(totals.sum(axis=0), counts.sum(axis=0)).reshape(shape)
+        # One patient leaves nothing to choose.
+        weights = self.weights if self.patients > 1 else np.zeros_like(self.weights)
+        resampled = _ratio(weights @ totals, weights @ counts).reshape(len(weights), *shape)
+        return Estimate(value, resampled)
+
+    def _by_patient(self, values: np.ndarray) -> np.ndarray:
+        sums = np.zeros((self.patients, values.shape[1]))
+        np.add.at(sums, self.patient, values)
+        return sums
+
+
+def largest(estimates: Iterable[Estimate]) -> Estimate:
+    """Returns the largest of several figures, in every resampling anew."""
+    chosen = list(estimates)
+    return Estimate(
+        np.max([estimate.value for estimate in chosen], axis=0),
+        np.max([estimate.resampled for estimate in chosen], axis=0),
+    )
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -1,0 +1,192 @@
+"""A whole measurement: every method in its turn, those that an earlier run finished read from their files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import tfadvpath
+from tfadvpath import explainers
+from tfadvpath.bundle import Bundle, library_versions
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation.columns import columns_of
+from tfadvpath.evaluation.held_out import HeldOut
+from tfadvpath.evaluation.measure import Arrays, Setting, measure, measure_random, work
+from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.perturbed import perturbed_images
+from tfadvpath.evaluation.randomised import without_learning
+from tfadvpath.evaluation.store import read_arrays, write_arrays
+from tfadvpath.training.provenance import git_revision
+
+FOLDER = "methods"
+# The name of the random orders among the methods.
+RANDOM = "random"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one method, or of random orders.
+
+    Attributes:
+        method: Its name, or ``RANDOM``.
+        arrays: Of ``measure`` or ``measure_random``.
+        seconds: How long it took; None where it was read from a file.
+    """
+
+    method: str
+    arrays: Arrays
+    seconds: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """A method that could not be measured, and why."""
+
+    method: str
+    error: Exception
+
+
+class Evaluation:
+    """Measures the methods of a bundle on its test images.
+
+    Args:
+        bundle: Classifier and generators.
+        digest: Tells this bundle from others: the SHA-256 of its manifest.
+        held_out: Its test images.
+        options: How they are measured.
+        out: Gets ``methods/``, a file for each method.
+        batch_size: Images explained at once.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        digest: str,
+        held_out: HeldOut,
+        options: Options,
+        out: Path,
+        batch_size: int = 16,
+    ):
+        self.bundle = bundle
+        self.held_out = held_out
+        self.options = options
+        self.batch_size = batch_size
+        self.folder = out / FOLDER
+        self.identity = {
+            "format": _FORMAT,
+            "tfadvpath": tfadvpath.__version__,
+            "bundle": digest,
+            "options": options.as_json(),
+        }
+        self._explainers: dict[str, explainers.Explainer] = {}
+        self._setting: Setting | None = None
+
+    @property
+    def setting(self) -> Setting:
+        """What all methods are measured on; the perturbed images are made when they are first needed."""
+        if self._setting is None:
+            images = np.asarray(self.held_out.images.images[self.held_out.relevance])
+            perturbed = perturbed_images(self.bundle, self.options.perturbation, images, self.options.seed)
+            self._setting = Setting(self.bundle.classifier, self.held_out, perturbed, self.options)
+        return self._setting
+
+    def stored(self, methods: Sequence[str]) -> dict[str, Arrays]:
+        """Returns what an earlier run measured, by method.
+
+        Raises:
+            InputError: It was measured with other options, another bundle or another version.
+        """
+        found = {name: read_arrays(self._path(name), self.identity) for name in (RANDOM, *methods)}
+        return {name: arrays for name, arrays in found.items() if arrays is not None}
+
+    def work(self, methods: Sequence[str]) -> int:
+        """Returns how many units of progress ``run`` reports for methods that are not stored."""
+        return sum(work(self.setting, len(columns_of([method]))) for method in methods)
+
+    def run(
+        self,
+        methods: Sequence[str],
+        stored: Mapping[str, Arrays],
+        on_progress: Callable[[float], None] = lambda amount: None,
+    ) -> Iterator[Measured | Failed]:
+        """Measures the random orders and every method; one that fails does not stop the others.
+
+        Args:
+            methods: Names of explainers that the bundle has the networks for.
+            stored: Of ``stored``: is not measured again.
+            on_progress: Called with units of ``work``.
+
+        Yields:
+            What became of each, in their order.
+        """
+        for method in (RANDOM, *methods):
+            if method in stored:
+                yield Measured(method, stored[method], None)
+                continue
+            start = time.perf_counter()
+            try:
+                arrays = self._measure(method, on_progress)
+            except Exception as error:
+                if method == RANDOM:
+                    raise  # no method can be measured if that cannot
+                # Whatever goes wrong in one method, the figures of the others are worth having.
+                yield Failed(method, error)
+                continue
+            seconds = time.perf_counter() - start
+            header = {**self.identity, "method": method, "seconds": round(seconds, 3)}
+            header |= {"versions": library_versions(), "git_revision": git_revision()}
+            write_arrays(self._path(method), arrays, header)
+            yield Measured(method, arrays, seconds)
+
+    def maps(self, method: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Explains a few test images for pictures; an earlier run's maps of the same ones are read.
+
+        Args:
+            method: The explainer's name.
+            rows: int64 [G], which test images.
+
+        Returns:
+            By map, float32 [G, H, W].
+        """
+        path = self._path(f"{method}.maps")
+        identity = {**self.identity, "rows": rows.tolist()}
+        try:
+            stored = read_arrays(path, identity)
+        except InputError:  # other images were chosen: other methods took part
+            stored = None
+        if stored is not None:
+            return stored
+        explanation = self._explainer(method).explain(self.held_out.images.images[rows])
+        maps = {
+            column.map_name: explanation.maps[column.map_name].sum(axis=3) for column in columns_of([method])
+        }
+        write_arrays(path, maps, identity)
+        return maps
+
+    def _measure(self, method: str, on_progress: Callable[[float], None]) -> Arrays:
+        keras.utils.set_random_seed(
+            self.options.seed
+        )  # each method's figures are its own, whatever ran before
+        if method == RANDOM:
+            return measure_random(self.setting)
+        map_names = [column.map_name for column in columns_of([method])]
+
+        def randomised() -> explainers.Explainer:
+            models = without_learning(self.bundle, method, self.options.seed)
+            return explainers.get(method, models, batch_size=self.batch_size)
+
+        return measure(self._explainer(method), map_names, self.setting, randomised, on_progress)
+
+    def _explainer(self, method: str) -> explainers.Explainer:
+        if method not in self._explainers:
+            self._explainers[method] = explainers.get(method, self.bundle, batch_size=self.batch_size)
+        return self._explainers[method]
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npz"

@@ -1,0 +1,183 @@
+"""From the figures of every image to those of every column, with intervals over patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfadvpath import metrics
+from tfadvpath.evaluation.columns import GENERATORS, WEIGHTED, Column, columns_of
+from tfadvpath.evaluation.held_out import HeldOut
+from tfadvpath.evaluation.measure import Arrays
+from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.resampling import Estimate, Resampling
+
+# Images by the classifier's decision.
+CLASSES = ("all", "class_0", "class_1")
+# Steps of a hundredth of the image: AOPC is given after so many, and after all.
+SHORT = 16
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnSummary:
+    """The figures of one column.
+
+    Attributes:
+        column: Which.
+        estimates: By name: "iou", "fnr" [P, 2], "share" [P], "curve" [Q], "pointing", "average_precision";
+            "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders
+            after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image", "same_pixels" where a subset
+            was drawn; "crossed", "kept" where there is a path.
+        survives: The map outlives the randomisation of its classifier; None where that was not tried.
+        seconds: To explain one image.
+    """
+
+    column: Column
+    estimates: Mapping[str, Estimate]
+    survives: bool | None
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """The figures of a measurement.
+
+    Attributes:
+        columns: By key, in the order of the table.
+        random: What random orders reach: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
+            anything; "flipped", how many decisions the perturbation turns.
+        options: By which it was measured.
+        counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
+            "relevance_patients", "subset".
+    """
+
+    columns: Mapping[str, ColumnSummary]
+    random: Mapping[str, Estimate]
+    options: Options
+    counts: Mapping[str, int]
+
+    def differences(self) -> dict[str, dict[str, Estimate]]:
+        """Returns how far each weighted map is above its generator's ``difference``, by column and figure."""
+        found = {}
+        for method in GENERATORS:
+            base = self.columns.get(f"{method}_difference")
+            if base is None:
+                continue
+            for name in WEIGHTED:
+                column = self.columns[f"{method}_{name}"]
+                found[column.column.key] = {
+                    figure: estimate - base.estimates[figure]
+                    for figure, estimate in column.estimates.items()
+                    if figure not in ("crossed", "kept")
+                }
+        return found
+
+
+def summarise(
+    measured: Mapping[str, Arrays], random: Arrays, held_out: HeldOut, options: Options, repeats: int = 1000
+) -> Summary:
+    """Averages over images, and resamples the patients.
+
+    R and AOPC are those of mean curves: in every resampling the curves are averaged anew.
+
+    Args:
+        measured: By method, of ``measure``.
+        random: Of ``measure_random``.
+        held_out: The test images that were measured.
+        options: By which.
+        repeats: Resamplings of the patients.
+    """
+    patients = np.asarray(held_out.images.patients)
+    groups = {
+        "localised": patients[held_out.localised],
+        "relevance": patients[held_out.relevance],
+        "subset": patients[held_out.relevance][held_out.subset],
+    }
+    draws = {name: Resampling(group.tolist(), repeats) for name, group in groups.items() if len(group)}
+    by_class = _ByClass(draws["relevance"], held_out.decisions[held_out.relevance])
+    by_chance = {
+        "relevance": by_class.relevance(random["pixels"], random["pixels"]),
+        "aopc": by_class.aopc(random["regions"]),
+        "flipped": draws["relevance"].mean(random["flipped"]),
+    }
+    columns = {
+        column.key: _column(column, measured[column.method], draws, by_class, by_chance["aopc"])
+        for column in columns_of(measured)
+    }
+    counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
+    for name, group in groups.items():
+        counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
+    return Summary(columns, by_chance, options, counts | {"without_mask": held_out.without_mask})
+
+
+class _ByClass:
+    """Figures of mean curves, of all images and of those predicted 0 and 1."""
+
+    def __init__(self, resampling: Resampling, decisions: np.ndarray):
+        self.resampling = resampling
+        self.images = (None, ~decisions, decisions)
+
+    def relevance(self, most: np.ndarray, least: np.ndarray) -> Estimate:
+        both = np.concatenate([most, least], axis=1)
+
+        def of_means(curves: np.ndarray) -> float:
+            return metrics.relevance_from_curves(*np.split(curves[np.newaxis], 2, axis=1))
+
+        return _stacked([self.resampling.mean(both, rows).through(of_means) for rows in self.images])
+
+    def aopc(self, curves: np.ndarray) -> Estimate:
+        def of_means(mean: np.ndarray) -> np.ndarray:
+            return metrics.aopc_per_step(mean[np.newaxis])
+
+        return _stacked([self.resampling.mean(curves, rows).through(of_means) for rows in self.images])
+
+
+def _column(
+    column: Column,
+    arrays: Arrays,
+    draws: Mapping[str, Resampling],
+    by_class: _ByClass,
+    aopc_by_chance: Estimate,
+) -> ColumnSummary:
+    own = {
+        name.removeprefix(f"{column.map_name}."): values
+        for name, values in arrays.items()
+        if name.startswith(f"{column.map_name}.")
+    }
+    estimates: dict[str, Estimate] = {}
+    if "localised" in draws:
+        for name in ("iou", "fnr", "share", "curve", "pointing", "average_precision"):
+            estimates[name] = draws["localised"].mean(own[name])
+    estimates["relevance"] = by_class.relevance(own["most"], own["least"])
+    estimates["aopc"] = by_class.aopc(own["regions"]) - aopc_by_chance
+    for name in ("sensitivity", "randomised", "other_image", "same_pixels"):
+        if name in own:
+            estimates[name] = draws["subset"].mean(own[name])
+    for name in ("crossed", "kept"):
+        if name in arrays:
+            estimates[name] = draws["relevance"].mean(arrays[name])
+    survives = metrics.survives(own["randomised"]) if "randomised" in own else None
+    return ColumnSummary(column, estimates, survives, float(arrays["seconds"]))
+
+
+def _stacked(estimates: list[Estimate]) -> Estimate:
+    return Estimate(
+        np.stack([estimate.value for estimate in estimates]),
+        np.stack([estimate.resampled for estimate in estimates], axis=1),
+    )
+
+
+def as_json(estimate: Estimate) -> Any:
+    """Returns {"value", "low", "high"}, nested like the figure; None where a number is not finite."""
+    low, high = estimate.interval()
+
+    def nested(place: tuple[int, ...]) -> Any:
+        if len(place) < estimate.value.ndim:
+            return [nested((*place, i)) for i in range(estimate.value.shape[len(place)])]
+        ends = {"value": estimate.value[place], "low": low[place], "high": high[place]}
+        return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}
+
+    return nested(())
