@@ -1,11 +1,24 @@
-"""IoU and the paper's false negative rate."""
+"""IoU, the paper's false negative rate, the pointing game and average precision."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tfadvpath.metrics import false_negative_rate, iou, most_important, selected_share
+from tfadvpath.metrics import (
+    average_precision,
+    false_negative_rate,
+    iou,
+    most_important,
+    pointing_game,
+    selected_share,
+)
+
+GOLDEN = Path(__file__).parents[1] / "parity" / "golden" / "quantus.npz"
 
 RAMP = np.arange(100.0).reshape(1, 10, 10)
 
@@ -84,3 +97,90 @@ def test_exact_agrees_with_the_percentile_without_ties():
 def test_wrong_arguments_are_named(maps, masks, percentile, message):
     with pytest.raises(ValueError, match=message):
         iou(maps, masks, percentile)
+
+
+def test_the_pointing_game_asks_for_the_largest_pixel_alone():
+    maps = np.random.default_rng(0).random((3, 8, 9))
+    masks = np.zeros((3, 8, 9, 1), bool)
+    maps[:, 2, 3] = 2, 2, 0.5
+    masks[:, 2, 3, 0] = True, False, True
+    np.testing.assert_array_equal(pointing_game(maps, masks), [True, False, False])
+
+
+@pytest.mark.parametrize(("tolerance", "hit"), [(0, False), (4.9, False), (5, True), (15, True)])
+def test_the_pointing_game_forgives_a_distance(tolerance, hit):
+    maps, masks = np.zeros((1, 12, 12)), np.zeros((1, 12, 12))
+    maps[0, 2, 9] = 1
+    masks[0, 5, 5] = 1  # 3 rows and 4 columns away: 5 pixels
+    np.testing.assert_array_equal(pointing_game(maps, masks, tolerance), [hit])
+
+
+def test_a_pointing_game_on_a_constant_map_favours_no_edge():
+    upper = np.zeros((1, 20, 20), bool)
+    hits = []
+    for row in range(20):
+        upper[:] = False
+        upper[0, row] = True
+        hits.append(pointing_game(np.ones((1, 20, 20)), upper)[0])
+    assert sum(hits) == 1
+    assert not hits[0]
+
+
+def test_nothing_annotated_is_no_hit_and_has_no_precision():
+    maps = np.random.default_rng(1).random((2, 5, 5))
+    masks = np.stack([np.zeros((5, 5)), np.ones((5, 5))])
+    np.testing.assert_array_equal(pointing_game(maps, masks, 3), [False, True])
+    np.testing.assert_array_equal(average_precision(maps, masks), [np.nan, 1])
+
+
+def test_average_precision_is_scikit_learns():
+    with np.load(GOLDEN) as golden:
+        maps, masks = golden["average_precision/maps"], golden["average_precision/masks"]
+        expected = golden["average_precision/output"]
+    assert len(np.unique(maps[0])) < 10  # many ties
+    np.testing.assert_allclose(average_precision(maps, masks), expected, rtol=0, atol=1e-12)
+
+
+def test_average_precision_sums_channels():
+    maps = np.random.default_rng(2).random((2, 6, 5, 3))
+    masks = np.random.default_rng(3).random((2, 6, 5, 1)) < 0.3
+    np.testing.assert_array_equal(average_precision(maps, masks), average_precision(maps.sum(axis=3), masks))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    values=st.lists(st.integers(0, 4), min_size=20, max_size=20),
+    annotated=st.lists(st.booleans(), min_size=20, max_size=20).filter(any),
+)
+def test_average_precision_is_its_definition_threshold_by_threshold(values, annotated):
+    values, annotated = np.array(values), np.array(annotated)
+    expected, recall = 0.0, 0.0
+    for threshold in sorted(set(values.tolist()), reverse=True):
+        selected = values >= threshold
+        previous, recall = recall, (selected & annotated).sum() / annotated.sum()
+        expected += (recall - previous) * (selected & annotated).sum() / selected.sum()
+    result = average_precision(values.reshape(1, 4, 5), annotated.reshape(1, 4, 5))
+    assert result == pytest.approx([expected], abs=1e-12)
+
+
+def test_a_random_map_reaches_the_annotated_share():
+    masks = np.zeros((1, 200, 200), bool)
+    masks[:, :60] = True
+    assert average_precision(np.random.default_rng(4).random((1, 200, 200)), masks)[0] == pytest.approx(
+        0.3, abs=0.02
+    )
+
+
+@pytest.mark.parametrize("measure", [pointing_game, average_precision])
+@pytest.mark.parametrize(
+    ("maps", "masks", "message"),
+    [(RAMP[0], RAMP[0], "maps"), (RAMP * np.nan, RAMP, "finite"), (RAMP, RAMP[:, :5], "masks")],
+)
+def test_wrong_maps_and_masks_are_named(measure, maps, masks, message):
+    with pytest.raises(ValueError, match=message):
+        measure(maps, masks)
+
+
+def test_a_negative_tolerance_is_refused():
+    with pytest.raises(ValueError, match="tolerance"):
+        pointing_game(RAMP, RAMP, -1)

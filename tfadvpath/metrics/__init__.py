@@ -1,5 +1,6 @@
 """What maps, classifiers and generators are measured by. Arrays and callables only."""
 
+from tfadvpath.metrics.area_over_curve import Aopc, aopc, aopc_from_curves, aopc_per_step
 from tfadvpath.metrics.bootstrap import bootstrap_interval, bootstrap_values
 from tfadvpath.metrics.classification import (
     auc,
@@ -10,20 +11,58 @@ from tfadvpath.metrics.classification import (
     specificity,
 )
 from tfadvpath.metrics.frechet import frechet_distance
-from tfadvpath.metrics.localization import false_negative_rate, iou, most_important, selected_share
+from tfadvpath.metrics.localization import (
+    average_precision,
+    false_negative_rate,
+    iou,
+    most_important,
+    pointing_game,
+    selected_share,
+)
+from tfadvpath.metrics.perturbation_curves import (
+    BothCurves,
+    most_and_least_curves,
+    perturbation_curves,
+    random_curves,
+)
+from tfadvpath.metrics.perturbations import PERTURBATIONS, inpaint, noise, perturbation
+from tfadvpath.metrics.randomization import rank_correlation, survives
+from tfadvpath.metrics.relevance import FeatureRelevance, feature_relevance, relevance_from_curves
+from tfadvpath.metrics.stability import MapSensitivity, map_sensitivity
 
 __all__ = [
+    "PERTURBATIONS",
+    "Aopc",
+    "BothCurves",
+    "FeatureRelevance",
+    "MapSensitivity",
+    "aopc",
+    "aopc_from_curves",
+    "aopc_per_step",
     "auc",
+    "average_precision",
     "bootstrap_interval",
     "bootstrap_values",
     "brier",
     "expected_calibration_error",
     "false_negative_rate",
+    "feature_relevance",
     "frechet_distance",
+    "inpaint",
     "iou",
+    "map_sensitivity",
+    "most_and_least_curves",
     "most_important",
+    "noise",
+    "perturbation",
+    "perturbation_curves",
+    "pointing_game",
+    "random_curves",
+    "rank_correlation",
+    "relevance_from_curves",
     "reliability",
     "selected_share",
     "sensitivity",
     "specificity",
+    "survives",
 ]

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-# Orders pixels of one value where an exact number is selected. Row by row would favour the upper edge.
-_TIE_SEED = 0
+from tfadvpath.metrics.ties import tie_order
 
 
 def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndarray:
@@ -37,7 +36,7 @@ def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndar
         selected = flat >= np.percentile(flat, percentile, axis=1, keepdims=True)
     else:
         count = math.ceil(round((100 - percentile) * flat.shape[1] / 100, 6))
-        order = np.random.default_rng(_TIE_SEED).permutation(flat.shape[1])
+        order = tie_order(flat.shape[1])
         descending = order[np.argsort(-flat[:, order], axis=1, kind="stable")]
         selected = np.zeros(flat.shape, bool)
         np.put_along_axis(selected, descending[:, :count], True, axis=1)
@@ -99,9 +98,92 @@ def false_negative_rate(maps: Any, masks: Any, percentile: float, exact: bool = 
     return (selected & ~annotated).sum(axis=(1, 2)) / selected.sum(axis=(1, 2))
 
 
+def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> np.ndarray:
+    """Returns whether the largest value of each map lies in the annotation G, or near it.
+
+    One pixel decides, so the figure says nothing of the map's extent. Of several largest values a fixed
+    random order picks one.
+
+    Source: Zhang et al. 2016, "Top-down neural attention by excitation backprop"; its tolerance is 15 pixels.
+
+    Args:
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
+        masks: As of ``iou``.
+        tolerance: Largest distance from the annotation in pixels, between centres.
+
+    Returns:
+        bool [B]; False where nothing is annotated.
+
+    Raises:
+        ValueError: Other shapes, values that are not finite, or a negative tolerance.
+
+    Example:
+        >>> ramp = np.arange(100.0).reshape(1, 10, 10)
+        >>> pointing_game(ramp, ramp == 97), pointing_game(ramp, ramp == 97, tolerance=2)
+        (array([False]), array([ True]))
+    """
+    if not tolerance >= 0:
+        raise ValueError(f"`tolerance` must not be negative. Received: {tolerance}")
+    maps = _checked_maps(maps)
+    annotated = _checked_masks(masks, maps)
+    flat = maps.reshape(len(maps), -1)
+    order = tie_order(flat.shape[1])
+    row, column = np.divmod(order[np.argmax(flat[:, order], axis=1)], maps.shape[2])
+    height, width = (np.arange(size) for size in maps.shape[1:])
+    squared = ((height - row[:, np.newaxis]) ** 2)[:, :, np.newaxis] + ((width - column[:, np.newaxis]) ** 2)[
+        :, np.newaxis
+    ]
+    return (annotated & (squared <= tolerance**2)).any(axis=(1, 2))
+
+
+def average_precision(maps: Any, masks: Any) -> np.ndarray:
+    """Returns how well each map classifies the pixels of its image into annotated and other.
+
+        AP = Σ_n (recall_n - recall_{n-1}) precision_n,  n over the map's distinct values, the largest first
+
+    No percentile is chosen. Equal values are passed at once, so their order does not matter. A random map
+    reaches the annotated share of the image, so figures of images with lesions of different size do not
+    compare.
+
+    Args:
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
+        masks: As of ``iou``.
+
+    Returns:
+        float64 [B] in [0, 1]; NaN where nothing is annotated.
+
+    Raises:
+        ValueError: Other shapes, or values that are not finite.
+
+    Example:
+        >>> ramp = np.arange(4.0).reshape(1, 2, 2)
+        >>> average_precision(ramp, ramp >= 2), average_precision(0 * ramp, ramp >= 2)
+        (array([1.]), array([0.5]))
+    """
+    maps = _checked_maps(maps)
+    annotated = _checked_masks(masks, maps).reshape(len(maps), -1)
+    flat = maps.reshape(len(maps), -1)
+    order = np.argsort(-flat, axis=1)
+    values = np.take_along_axis(flat, order, axis=1)
+    found = np.cumsum(np.take_along_axis(annotated, order, axis=1), axis=1)
+    precision = found / np.arange(1, flat.shape[1] + 1)
+    # A threshold lies behind the last of equal values.
+    last = np.ones(flat.shape, bool)
+    last[:, :-1] = values[:, 1:] != values[:, :-1]
+    recalled = np.where(last, found, 0)
+    gained = np.diff(np.maximum.accumulate(recalled, axis=1), axis=1, prepend=0)
+    total = found[:, -1]
+    return (gained * precision).sum(axis=1) / np.where(total > 0, total, np.nan)
+
+
 def _checked(maps: Any, percentile: float) -> np.ndarray:
     if not 0 < percentile < 100:
         raise ValueError(f"`percentile` must be between 0 and 100. Received: {percentile}")
+    return _checked_maps(maps)
+
+
+def _checked_maps(maps: Any) -> np.ndarray:
+    """Returns the maps summed over their channels, float64 [B, H, W]."""
     maps = np.asarray(maps, np.float64)
     if maps.ndim == 4:
         maps = maps.sum(axis=3)
@@ -118,12 +200,16 @@ def _selected_and_annotated(
     maps: Any, masks: Any, percentile: float, exact: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     selected = most_important(maps, percentile, exact)
+    return selected, _checked_masks(masks, selected)
+
+
+def _checked_masks(masks: Any, maps: np.ndarray) -> np.ndarray:
+    """Returns the annotation, bool [B, H, W] like the maps."""
     annotated = np.asarray(masks) != 0
     if annotated.ndim == 4 and annotated.shape[3] == 1:
         annotated = annotated[..., 0]
-    if annotated.shape != selected.shape:
+    if annotated.shape != maps.shape:
         raise ValueError(
-            "`masks` must be [B, H, W] like the maps. Received: shapes "
-            f"{np.shape(masks)} and {np.shape(maps)}"
+            f"`masks` must be [B, H, W] like the maps. Received: shapes {np.shape(masks)} and {maps.shape}"
         )
-    return selected, annotated
+    return annotated

@@ -2,6 +2,7 @@
 
 from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.mask_decoder import activation_levels, mask_decoder
+from tfadvpath.models.randomize import randomized
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.models.translators import class_discriminator, translator
 from tfadvpath.models.two_headed_unet import two_headed_unet
@@ -13,6 +14,7 @@ __all__ = [
     "class_discriminator",
     "discriminator",
     "mask_decoder",
+    "randomized",
     "resnet50_classifier",
     "translator",
     "two_headed_unet",

@@ -1,0 +1,85 @@
+"""What removed pixels are replaced with, where no generator does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from tfadvpath.gaussian import gaussian_blur
+
+PERTURBATIONS = ("blur", "inpainting", "noise", "zero")
+_BLUR_SIGMA = 5.0  # pixels
+_LAST_WEIGHT = 1e-12  # keeps 0 / 0 at 0 where no pixel remains
+
+
+def perturbation(
+    name: str, images: Any, *, seed: int = 0
+) -> tf.Tensor | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns what ``perturbation_curves`` takes as ``perturbed``, by name.
+
+    - "blur": the images filtered by a Gaussian of 5 pixels.
+    - "inpainting": the function ``inpaint``, which does not depend on ``images``.
+    - "noise": independent uniform values, see ``noise``.
+    - "zero": black.
+
+    Only a generator's images look like images: the classifier may answer to the edges that the others make.
+
+    Args:
+        name: One of ``PERTURBATIONS``.
+        images: float [B, H, W, C] in [0, 1].
+        seed: Of the noise.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    if name not in PERTURBATIONS:
+        raise ValueError(f"`name` must be one of {PERTURBATIONS}. Received: {name!r}")
+    if name == "inpainting":
+        return inpaint
+    images = tf.convert_to_tensor(images, tf.float32)
+    if name == "blur":
+        return gaussian_blur(images, _BLUR_SIGMA)
+    if name == "noise":
+        return noise(images, seed)
+    return tf.zeros_like(images)
+
+
+def noise(images: tf.Tensor, seed: int = 0) -> tf.Tensor:
+    """Returns uniform values in [0, 1) of the images' shape, the same for the same seed and shape."""
+    return tf.random.stateless_uniform(tf.shape(images), [seed, 0])
+
+
+def inpaint(images: tf.Tensor, removed: tf.Tensor) -> tf.Tensor:
+    """Fills the removed pixels smoothly from the remaining ones, without a trace of what they were.
+
+    Pull and push: the remaining pixels are averaged into ever coarser images, until each place knows a value;
+    from the coarsest on, places without remaining pixels take the bilinear interpolation of the next coarser
+    image. A fill lies between the least and the largest remaining value of its channel. Where no pixel of an
+    image remains it is black.
+
+    Source: Gortler et al. 1996, "The Lumigraph", section 3.4.
+
+    Args:
+        images: float [N, H, W, C]; H and W are static.
+        removed: bool [N, H, W, 1].
+
+    Returns:
+        The shape of ``images``; the remaining pixels are unchanged.
+    """
+    weight = tf.cast(~removed, images.dtype)
+    value = tf.where(removed, tf.zeros_like(images), images)
+    levels = [(value, weight)]
+    while max(value.shape[1:3]) > 1:
+        # Padding takes no part in these means.
+        total = tf.nn.avg_pool2d(value * weight, 2, 2, "SAME")
+        weight = tf.nn.avg_pool2d(weight, 2, 2, "SAME")
+        value = total / tf.maximum(weight, _LAST_WEIGHT)
+        weight = tf.cast(weight > 0, images.dtype)
+        levels.append((value, weight))
+    filled, _ = levels.pop()
+    for value, weight in reversed(levels):
+        coarse = tf.image.resize(filled, value.shape[1:3], "bilinear")
+        filled = tf.where(weight > 0, value, coarse)
+    return filled

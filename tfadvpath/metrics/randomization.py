@@ -1,0 +1,73 @@
+"""Whether a map is that of the classifier, or would be the same without what the classifier learned.
+
+Source: Adebayo et al. 2018, "Sanity checks for saliency maps".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+def rank_correlation(maps: Any, others: Any) -> np.ndarray:
+    """Returns Spearman's rank correlation of two sets of maps, image by image.
+
+    Equal values share the mean of their ranks. Maps that are 0 over the same background correlate by that
+    alone: compare the figure with that of maps of different images.
+
+    Args:
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
+        others: Of that shape: for the check, the maps of a classifier with random weights
+            (``tfadvpath.models.randomized``).
+
+    Returns:
+        float64 [B] in [-1, 1]; NaN where one of the maps is constant.
+
+    Raises:
+        ValueError: Shapes differ or are others, or values are not finite.
+
+    Example:
+        >>> ramp = np.arange(9.0).reshape(1, 3, 3)
+        >>> rank_correlation(ramp, -np.exp(ramp))
+        array([-1.])
+    """
+    if np.shape(maps) != np.shape(others):
+        raise ValueError(
+            "`others` must have the shape of `maps`. "
+            f"Received: shapes {np.shape(others)} and {np.shape(maps)}"
+        )
+    a, b = _centred_ranks(maps), _centred_ranks(others)
+    norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.clip((a * b).sum(axis=1) / np.where(norm > 0, norm, np.nan), -1, 1)
+
+
+def survives(correlations: Any, limit: float = 0.5) -> bool:
+    """Returns whether maps outlive the randomisation of their classifier: mean correlation >= ``limit``.
+
+    Such a map shows the image, or the generator, rather than the classifier's reasons. Constant maps, whose
+    correlation is NaN, are left out; where all are, nothing survived.
+
+    Args:
+        correlations: float [B], of ``rank_correlation``.
+        limit: Nobody has published one; half is ours. Report the correlation beside the answer.
+    """
+    correlations = np.asarray(correlations, np.float64)
+    defined = correlations[~np.isnan(correlations)]
+    return bool(defined.size and defined.mean() >= limit)
+
+
+def _centred_ranks(maps: Any) -> np.ndarray:
+    """Returns float64 [B, H W] of mean 0."""
+    maps = np.asarray(maps, np.float64)
+    if maps.ndim == 4:
+        maps = maps.sum(axis=3)
+    if maps.ndim != 3 or not maps.size:
+        raise ValueError(
+            f"`maps` must be [B, H, W] or [B, H, W, C] with B >= 1. Received: shape {maps.shape}"
+        )
+    if not np.isfinite(maps).all():
+        raise ValueError("`maps` must be finite. Received: NaN or infinite values")
+    ranks = stats.rankdata(maps.reshape(len(maps), -1), axis=1)
+    return ranks - ranks.mean(axis=1, keepdims=True)

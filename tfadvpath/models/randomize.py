@@ -1,0 +1,57 @@
+"""A classifier that has learned nothing: what maps of a trained one are compared with."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import keras
+
+
+def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Returns a copy of a network with every weight drawn anew by its initializer.
+
+    The statistics of batch normalization go back to mean 0 and variance 1 with the rest. Those of the trained
+    network describe activations that the new weights do not produce. Estimating them anew would need images
+    and is not needed: with residual blocks the untrained network's answers stay away from 0 and 1.
+
+    Source: Adebayo et al. 2018, "Sanity checks for saliency maps": all layers at once.
+
+    Args:
+        model: Functional or sequential; it stays as it is. Custom layers inside a nested model must be
+            registered with Keras.
+        seed: The same seed draws the same weights; Python's random numbers go on as if none had been drawn.
+
+    Raises:
+        ValueError: Another kind of model.
+
+    Example:
+        >>> dense = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        >>> other, same = randomized(dense, seed=1), randomized(dense, seed=1)
+        >>> bool((other.layers[0].kernel == same.layers[0].kernel).numpy().all())
+        True
+    """
+    state = random.getstate()
+    random.seed(seed)  # where Keras's initializers take their seeds from
+    try:
+        return keras.models.clone_model(model, clone_function=_fresh)
+    finally:
+        random.setstate(state)
+
+
+def _fresh(layer: keras.Layer) -> keras.Layer:
+    config = layer.get_config()
+    _forget_seeds(config)
+    return layer.__class__.from_config(config)
+
+
+def _forget_seeds(node: Any) -> None:
+    """Lets the initializers in a configuration take seeds of their own: a given one draws the old weights."""
+    if isinstance(node, list | tuple):
+        for item in node:
+            _forget_seeds(item)
+    elif isinstance(node, dict):
+        if node.get("module") == "keras.initializers" and "seed" in node["config"]:
+            node["config"]["seed"] = None
+        for item in node.values():
+            _forget_seeds(item)
