@@ -7,6 +7,7 @@ OUT ?= demo
 BIN := $(VENV)/bin
 PARITY_VENV ?= .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
+QUANTUS_VENV ?= .venv-parity-quantus
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
@@ -23,7 +24,7 @@ help:
 	@echo "make types      check the types of the library"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
-	@echo "make parity     compare the Gaussian filter with tensorflow-addons (needs Python 3.11)"
+	@echo "make parity     compare with the peers: tensorflow-addons' filter, Quantus's curves (needs Python 3.11)"
 	@echo "make clean      remove what the targets above made"
 
 install: $(VENV)/.installed-base
@@ -53,12 +54,13 @@ notebooks: $(VENV)/.installed-notebooks
 	$(if $(NOTEBOOKS),JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter IPYTHONDIR=$(CURDIR)/build/ipython \
 	$(BIN)/python -m nbconvert --to notebook --execute --output-dir build/notebooks $(NOTEBOOKS),@echo "no notebooks")
 
-parity: $(PARITY_VENV)/.installed $(VENV)/.installed-test
+parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(VENV)/.installed-test
 	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz
-	$(BIN)/python -m pytest tests/test_gaussian.py
+	$(QUANTUS_VENV)/bin/python tests/parity/make_quantus_golden.py --check tests/parity/golden/quantus.npz
+	$(BIN)/python -m pytest tests/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -90,4 +92,9 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/python
 $(PARITY_VENV)/.installed: tests/parity/requirements.txt
 	python3.11 -m venv $(PARITY_VENV)
 	$(PARITY_BIN)/python -m pip install -q -r tests/parity/requirements.txt
+	@touch $@
+
+$(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
+	python3.11 -m venv $(QUANTUS_VENV)
+	$(QUANTUS_VENV)/bin/python -m pip install -q -r tests/parity/requirements-quantus.txt
 	@touch $@
