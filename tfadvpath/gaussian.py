@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -56,3 +58,17 @@ def gaussian_filter(maps: tf.Tensor, sigma: float = 2.0, kernel_size: int = 28) 
     # Sums of shifted images, not convolutions: GPUs would round a convolution's factors to TensorFloat-32.
     filtered = tf.add_n([float(tap) * mirrored[:, i : i + rows] for i, tap in enumerate(taps)])
     return tf.add_n([float(tap) * filtered[:, :, i : i + columns] for i, tap in enumerate(taps)])
+
+
+def gaussian_blur(images: tf.Tensor, sigma: float) -> tf.Tensor:
+    """Convolves with a Gaussian that reaches 3 σ to every side, or as far as the mirrored image does.
+
+    Args:
+        images: float [B, H, W, C]; H and W are static.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        The same shape and dtype as ``images``.
+    """
+    reach = min(math.ceil(3 * sigma), min(images.shape[1:3]) - 1)
+    return gaussian_filter(images, sigma, 2 * reach + 1)

@@ -41,7 +41,7 @@ def test_batches_of_any_size_give_the_same_maps_from_one_trace(bundle, images, j
     a, b = one_by_one.explain(images), batched.explain(images)
     for name in MAPS:
         np.testing.assert_allclose(a.maps[name], b.maps[name], atol=1e-5 * a.maps[name].max())
-    assert batched._explain_batch.experimental_get_tracing_count() == 1
+    assert batched.run_batch.experimental_get_tracing_count() == 1
 
 
 def test_everything_is_float32(bundle, images):

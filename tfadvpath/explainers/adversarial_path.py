@@ -11,7 +11,8 @@ from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.importance import PathOptions, integrate_path, use_xla
+from tfadvpath.importance import integrate_path
+from tfadvpath.path_integral import PathOptions
 from tfadvpath.probability import probability_function
 
 
@@ -35,7 +36,11 @@ class AdversarialPath(Explainer):
         generator: Has ``classifier`` and ``generate(images) -> AdversarialPair``.
         batch_size: Images on the device at once.
         jit_compile: As of ``tfadvpath.feature_importance``.
-        **options: Of ``tfadvpath.importance.PathOptions``: steps, path_chunk, sigma and so on.
+        steps: As of ``feature_importance``, and so on.
+        path_chunk: As there.
+        sigma: As there.
+        kernel_size: As there.
+        dtype: As there.
     """
 
     EXPLANATION: ClassVar = PathExplanation
@@ -46,28 +51,27 @@ class AdversarialPath(Explainer):
         *,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",
-        **options: Any,
+        steps: int = 50,
+        path_chunk: int | None = None,
+        sigma: float = 2.0,
+        kernel_size: int = 28,
+        dtype: str | None = None,
     ):
-        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size)
-        probability = probability_function(generator.classifier)
-        if options.get("path") is not None:
-            raise ValueError("`path` is straight here: a manifold is of one class, and batches hold both")
-        path_options = PathOptions(**options)
-
-        def explain_batch(images: tf.Tensor, count: tf.Tensor) -> dict[str, Any]:
-            pair = generator.generate(images)
-            result = integrate_path(probability, pair.start, pair.adversary, path_options, count)
-            return {
-                "maps": {name: getattr(result, name) for name in self.map_names},
-                "score": pair.probability,
-                "start": pair.start,
-                "adversary": pair.adversary,
-                "score_start": result.score_start,
-                "score_adversary": result.score_adversary,
-                "completeness_residual": result.completeness_residual,
-            }
-
-        self._explain_batch = tf.function(explain_batch, jit_compile=use_xla(jit_compile))
+        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile)
+        self.generator = generator
+        self.probability = probability_function(generator.classifier)
+        # The path is the straight one: a manifold is of one class, and batches hold both.
+        self.path_options = PathOptions(steps, path_chunk, sigma, kernel_size, dtype=dtype)
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
-        return self._explain_batch(images, count)
+        pair = self.generator.generate(images)
+        result = integrate_path(self.probability, pair.start, pair.adversary, self.path_options, count)
+        return {
+            "maps": {name: getattr(result, name) for name in self.map_names},
+            "score": pair.probability,
+            "start": pair.start,
+            "adversary": pair.adversary,
+            "score_start": result.score_start,
+            "score_adversary": result.score_adversary,
+            "completeness_residual": result.completeness_residual,
+        }

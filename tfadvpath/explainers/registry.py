@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -51,29 +52,48 @@ def names(models: Any = None) -> tuple[str, ...]:
     )
 
 
-def get(name: str, models: Any, **options: Any) -> Explainer:
+def get(name: str, models: Any, **given: Any) -> Explainer:
     """Returns the explainer of that name.
 
     Args:
         name: One of ``tfadvpath.explainers.names()``.
         models: A bundle, or the model that the method needs: for "syce" a ``tfadvpath.generators.SyCE``, for
             "gradient" a classifier.
-        **options: Of the explainer's constructor.
+        **given: Of its ``options``.
 
     Raises:
         ValueError: The name is unknown, or the bundle has no such generator.
     """
+    make = _maker(name)
+    generators = getattr(models, "generators", None)
+    if not isinstance(generators, Mapping):  # no bundle; a SyCE has a pair of them
+        return make(models, **given)
+    if name not in _GENERATORS:
+        return make(models.classifier, **given)
+    if _GENERATORS[name] not in generators:
+        raise ValueError(f"The bundle has no {_GENERATORS[name]!r} generator, only {sorted(generators)}")
+    return make(generators[_GENERATORS[name]], **given)
+
+
+def options(name: str) -> dict[str, Any]:
+    """Returns what ``get`` takes for the explainer of that name beside the models, with the defaults.
+
+    Raises:
+        ValueError: The name is unknown.
+
+    Example:
+        >>> options("integrated_gradients")["steps"]
+        50
+    """
+    parameters = inspect.signature(_maker(name)).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def _maker(name: str) -> Callable[..., Explainer]:
     _load_all()
     if name not in _MAKERS:
         raise ValueError(f"`name` must be one of {names()}. Received: {name!r}")
-    generators = getattr(models, "generators", None)
-    if not isinstance(generators, Mapping):  # no bundle; a SyCE has a pair of them
-        return _MAKERS[name](models, **options)
-    if name not in _GENERATORS:
-        return _MAKERS[name](models.classifier, **options)
-    if _GENERATORS[name] not in generators:
-        raise ValueError(f"The bundle has no {_GENERATORS[name]!r} generator, only {sorted(generators)}")
-    return _MAKERS[name](generators[_GENERATORS[name]], **options)
+    return _MAKERS[name]
 
 
 def _load_all() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from tfadvpath.gaussian import gaussian_filter
+from tfadvpath.gaussian import gaussian_blur
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AgainstClassifier, descend
 from tfadvpath.models.mask_decoder import activation_levels
@@ -145,8 +144,7 @@ class MaskGenerator(AgainstClassifier):
             images: float32 [B, H, W, C] in [0, 1].
         """
         step = self.optimizer.iterations
-        reach = min(math.ceil(3 * self.blur_sigma), min(images.shape[1:3]) - 1)
-        blurred = gaussian_filter(images, self.blur_sigma, 2 * reach + 1)
+        blurred = gaussian_blur(images, self.blur_sigma)
         noise = self._noise(images, step)
         uniform = self.random_position(images, step, _BRIGHTNESS) + self.noise_sigma * noise
         is_uniform = self.random_position(images, step, _KIND) < self.noise_share
