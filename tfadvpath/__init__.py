@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tfadvpath.gaussian import gaussian_filter
     from tfadvpath.importance import PathImportance, feature_importance
     from tfadvpath.paths import LinearPath, ManifoldPath
+    from tfadvpath.saved_model.export import export_saved_model
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "PathExplanation",
     "PathImportance",
     "explainers",
+    "export_saved_model",
     "feature_importance",
     "gaussian_filter",
     "generators",
@@ -39,6 +41,7 @@ _HOMES = {
     "ManifoldPath": "paths",
     "PathExplanation": "explanation",
     "PathImportance": "importance",
+    "export_saved_model": "saved_model.export",
     "feature_importance": "importance",
     "gaussian_filter": "gaussian",
     "load_bundle": "bundle",

@@ -75,7 +75,7 @@ def sum_along_path(
     """
     height, width, channels = start.shape[1:]
     images = tf.shape(start)[0] if start.shape[0] is None else start.shape[0]
-    path_chunk = options.path_chunk or max(1, _DEFAULT_CHUNK_PIXELS // (height * width))
+    path_chunk = options.path_chunk or default_chunk(height, width)
     block, chunk = _tiling(options.steps, path_chunk, start.shape[0])
     positions, weights = _midpoints(options.steps, chunk)
     blocks = -(-images // block)  # images / block, rounded up
@@ -101,6 +101,11 @@ def sum_along_path(
             for result, shape in zip(results, shapes, strict=True)
         )
     )
+
+
+def default_chunk(height: int, width: int) -> int:
+    """Returns the points of that image size that are differentiated at once unless an option says it."""
+    return max(1, _DEFAULT_CHUNK_PIXELS // (height * width))
 
 
 def pad_images(images: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:

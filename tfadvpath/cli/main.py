@@ -10,7 +10,9 @@ import tfadvpath
 from tfadvpath.cli.console import say
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.explain import explain
+from tfadvpath.cli.export import export
 from tfadvpath.cli.prepare import prepare
+from tfadvpath.cli.serve_check import serve_check
 from tfadvpath.cli.train import train
 from tfadvpath.errors import InputError
 
@@ -55,5 +57,5 @@ def _start(
     pass
 
 
-for verb in (explain, demo, train, prepare):
+for verb in (explain, demo, train, prepare, export, serve_check):
     app.command()(verb)

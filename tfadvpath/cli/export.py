@@ -1,0 +1,67 @@
+"""``tfadvpath export``: a bundle as one SavedModel."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfadvpath.cli.console import import_tensorflow
+from tfadvpath.errors import InputError
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="What `tfadvpath train` wrote.")],
+    out: Annotated[
+        Path, typer.Option(metavar="MODELS", help="Gets NAME/VERSION, the next version of the model.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Of the model. Without it: the bundle's.")] = None,
+    method: Annotated[str, typer.Option(help="syce, cyce or sagen.")] = "syce",
+    map_name: Annotated[
+        str, typer.Option("--map", help="fi_v2_smooth, fi_v2, fi_v1 or difference.")
+    ] = "fi_v2_smooth",
+    steps: Annotated[int, typer.Option(min=1, help="Points of the path where the gradient is taken.")] = 50,
+    sizes: Annotated[
+        str, typer.Option(help="Batch sizes that the server fills batches up to, separated by commas.")
+    ] = "1,2,4,8",
+    xla: Annotated[
+        bool,
+        typer.Option("--xla", help="Add explain_xla, which needs a server that was started to allow XLA."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Write the whole explainer as one SavedModel, ready for TensorFlow Serving.
+
+    It needs neither this package nor Keras. Check it by `tfadvpath serve-check MODELS/NAME/VERSION`.
+    Needs the extra: pip install 'tfadvpath[serving]'.
+    """
+    batch_sizes = _numbers(sizes)
+    import_tensorflow()
+    # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
+    from tfadvpath.bundle import load_bundle
+    from tfadvpath.saved_model.export import export_saved_model
+    from tfadvpath.saved_model.manifest import read_manifest
+
+    version = export_saved_model(
+        load_bundle(run),
+        out,
+        name=name,
+        method=method,
+        map_name=map_name,
+        steps=steps,
+        sizes=batch_sizes,
+        xla=xla,
+    )
+    if as_json:
+        typer.echo(json.dumps({"folder": str(version), **read_manifest(version)}, indent=2))
+    else:
+        typer.echo(f"The SavedModel is in {version}. Check it: tfadvpath serve-check {version}")
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError("--sizes", f"{text!r} is no list of numbers", "Write it as 1,2,4,8") from None

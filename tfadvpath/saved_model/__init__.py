@@ -1,0 +1,1 @@
+"""One SavedModel of the whole explainer: written, checked, and called over the network."""

@@ -1,0 +1,173 @@
+"""Runs an exported version as a stranger would: TensorFlow alone, Keras and tfadvpath cannot be imported.
+
+``tfadvpath.saved_model.check`` starts it as a program of its own and reads one line of JSON: what was
+measured, or why the version is refused. Nothing of tfadvpath may be imported here.
+
+    python -I check_process.py MODELS/NAME/VERSION
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_REPEATS = 3
+_BLOCKED = ("keras", "tf_keras", "tfadvpath")
+# Below this change of the probability a residual relative to it says nothing, as in tfadvpath.importance.
+_SMALLEST_CHANGE = 1e-6
+Arrays = Mapping[str, np.ndarray]
+
+
+class Refused(Exception):
+    """The version does not do what its manifest says."""
+
+
+class _WithoutBlocked(MetaPathFinder):
+    """A finder of modules for which the blocked packages are not installed."""
+
+    def __init__(self, finder: Any):
+        self.finder = finder
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] in _BLOCKED:
+            return None
+        return self.finder.find_spec(fullname, path, target)
+
+
+def main(folder: Path) -> None:
+    """Prints {"signatures": …} or {"refused": …}."""
+    # As the commands do: recorded results and latencies are those with oneDNN's kernels.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    sys.meta_path[:] = [_WithoutBlocked(finder) for finder in sys.meta_path]
+    try:
+        answer: dict[str, Any] = {"signatures": _measure(folder)}
+    except Refused as error:
+        answer = {"refused": str(error)}
+    print(json.dumps(answer))
+
+
+def _measure(folder: Path) -> dict[str, Any]:
+    import tensorflow as tf  # whose import must not find Keras either
+
+    tf.config.set_visible_devices([], "GPU")  # whose convolutions round otherwise than the recorded ones
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        cases = _read_cases(folder / "assets.extra" / "cases.tfrecord")
+    except Exception as error:  # whatever the loader raises, the version is of no use
+        raise Refused(f"it cannot be loaded: {error}") from error
+    _compare_signatures(loaded.signatures, manifest["signatures"])
+    results: dict[str, Any] = {}
+    for name in manifest["signatures"]:
+        # The signature compiled by XLA must answer what serving_default does.
+        inputs, expected = cases[name if name in cases else "serving_default"]
+        for size in manifest["batch_sizes"]:
+            batch = {each: tf.constant(values[:size]) for each, values in inputs.items()}
+
+            def run(name: str = name, batch: Any = batch) -> dict[str, np.ndarray]:
+                return {key: value.numpy() for key, value in loaded.signatures[name](**batch).items()}
+
+            try:
+                outputs = run()
+            except Exception as error:
+                raise Refused(f"{name}, batch of {size}, fails: {error}") from error
+            wanted = {each: values[:size] for each, values in expected.items()}
+            difference = _compare(f"{name}, batch of {size}", outputs, wanted, manifest["tolerance"][name])
+            results.setdefault(name, {})[str(size)] = {
+                "seconds": _seconds(run),
+                "largest_difference": difference,
+            }
+    return results
+
+
+def _read_cases(path: Path) -> dict[str, tuple[Arrays, Arrays]]:
+    """Returns the inputs and outputs of every signature by tensor name."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import named_tensor_pb2
+
+    cases: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        named = named_tensor_pb2.NamedTensorProto.FromString(record)
+        signature, part, name = named.name.split("/")
+        parts = cases.setdefault(signature, {"inputs": {}, "outputs": {}})
+        parts[part][name] = tf.make_ndarray(named.tensor)
+    return {signature: (parts["inputs"], parts["outputs"]) for signature, parts in cases.items()}
+
+
+def _compare_signatures(found: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    if set(found) != set(described):
+        raise Refused(f"its signatures are {sorted(found)}, the manifest has {sorted(described)}")
+    for name, signature in found.items():
+        tensors = {
+            "inputs": signature.structured_input_signature[1],
+            "outputs": signature.structured_outputs,
+        }
+        for part, expected in described[name].items():
+            actual = {
+                each: {
+                    "dtype": tensor.dtype.name,
+                    "shape": [-1 if length is None else length for length in tensor.shape],
+                }
+                for each, tensor in tensors[part].items()
+            }
+            if actual != expected:
+                raise Refused(f"{name} has other {part} than the manifest says: {actual}")
+
+
+def _compare(where: str, outputs: Arrays, expected: Arrays, tolerance: float) -> float:
+    """Returns the largest difference; that of images is relative to the largest value of each.
+
+    Raises:
+        Refused: One is above the tolerance.
+    """
+    change = np.maximum(
+        np.abs(expected.get("probability_adversary", 0.0) - expected.get("probability_start", 0.0)),
+        _SMALLEST_CHANGE,
+    )
+    largest = 0.0
+    for name, wanted in expected.items():
+        values = outputs[name]
+        if values.shape != wanted.shape:
+            raise Refused(f"{where}: {name} has the shape {values.shape}, recorded is {wanted.shape}")
+        if wanted.dtype == bool:
+            difference = float((values != wanted).any())
+        elif wanted.ndim == 1:
+            # A residual is relative to the change: its rounding error is that of the probabilities over it.
+            scale = change if name == "completeness_residual" else 1.0
+            difference = float(np.abs((values - wanted) * scale).max())
+        else:
+            axes = tuple(range(1, wanted.ndim))
+            peak = np.maximum(np.abs(wanted).max(axis=axes), np.finfo(np.float32).tiny)
+            difference = float((np.abs(values - wanted).max(axis=axes) / peak).max())
+        if not difference <= tolerance:  # so written that NaN is refused
+            raise Refused(
+                f"{where}: {name} is {difference:.2g} from what was recorded, allowed is {tolerance:g}"
+            )
+        largest = max(largest, difference)
+    return largest
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(_REPEATS):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

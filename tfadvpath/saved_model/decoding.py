@@ -1,0 +1,85 @@
+"""PNG and JPEG files to images as ``tfadvpath.datasets`` reads them, as graph code."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfadvpath.datasets.image_file import JPEG_CHANNEL_TOLERANCE
+from tfadvpath.datasets.study import FLAT
+
+
+def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Decodes, scales to [0, 1] and resizes every file; NaN where it is a colour image or transparent.
+
+    Args:
+        files: string [B], each the bytes of a PNG (1 to 16 bits) or JPEG file.
+        size: Height and width of the images.
+
+    Returns:
+        float32 [B, height, width, 1], each image scaled by its own smallest and largest value; 0 where all
+        values are the same. Equal to ``read_study(file, size).images`` up to rounding.
+
+    Raises:
+        tf.errors.InvalidArgumentError: Bytes are neither, or damaged.
+    """
+    return tf.map_fn(
+        lambda file: _decode(file, size),
+        files,
+        fn_output_signature=tf.TensorSpec([*size, 1], tf.float32),
+        parallel_iterations=1,
+    )
+
+
+def _decode(file: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    pixels, grey = tf.cond(tf.io.is_jpeg(file), lambda: _jpeg(file), lambda: _png(file))
+    values = _min_max(pixels)
+    shrunk = _resized(values, size)
+    # Resizing may leave noise of a flat image, which is not to be scaled up.
+    flat = tf.reduce_max(shrunk) - tf.reduce_min(shrunk) < FLAT
+    scaled = tf.where(flat, tf.zeros_like(shrunk), _min_max(shrunk))
+    image = tf.cast(scaled, tf.float32)[..., tf.newaxis]
+    return tf.where(grey, image, tf.constant(float("nan")))
+
+
+def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns grey values, float64 [rows, columns], and whether it is a grey image."""
+    levels = tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE")
+    return _mean_channel(levels, JPEG_CHANNEL_TOLERANCE)
+
+
+def _png(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    levels = tf.io.decode_png(file, channels=4, dtype=tf.uint16)
+    values, grey = _mean_channel(levels[..., :3], 0)
+    return values, grey & tf.reduce_all(levels[..., 3] == tf.uint16.max)
+
+
+def _mean_channel(levels: tf.Tensor, tolerance: int) -> tuple[tf.Tensor, tf.Tensor]:
+    levels = tf.cast(levels, tf.int32)
+    apart = tf.reduce_max(tf.reduce_max(levels, axis=2) - tf.reduce_min(levels, axis=2))
+    return tf.reduce_mean(tf.cast(levels, tf.float64), axis=2), apart <= tolerance
+
+
+def _min_max(values: tf.Tensor) -> tf.Tensor:
+    low, high = tf.reduce_min(values), tf.reduce_max(values)
+    return tf.math.divide_no_nan(values - low, high - low)
+
+
+def _resized(values: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Averages over areas along axes that shrink and interpolates along axes that grow, float64 [H, W]."""
+    rows = _axis_weights(tf.shape(values)[0], size[0])
+    columns = _axis_weights(tf.shape(values)[1], size[1])
+    return tf.matmul(rows, tf.matmul(values, columns, transpose_b=True))
+
+
+def _axis_weights(length: tf.Tensor, size: int) -> tf.Tensor:
+    """Returns what each new pixel takes of each old one along an axis, float64 [size, length]."""
+    pixels = tf.cast(tf.range(length), tf.float64)[tf.newaxis]
+    new = tf.range(size, dtype=tf.float64)[:, tf.newaxis]
+    factor = tf.cast(length, tf.float64) / size
+    # Shrinking: the overlap of the new pixel's stretch of the axis with each old pixel's.
+    first, last = tf.maximum(new * factor, pixels), tf.minimum((new + 1) * factor, pixels + 1)
+    area = tf.maximum(last - first, 0.0) / factor
+    # Growing: the two nearest centres, the border's value beyond the outermost.
+    centre = tf.clip_by_value((new + 0.5) * factor - 0.5, 0.0, tf.cast(length - 1, tf.float64))
+    linear = tf.maximum(1.0 - tf.abs(centre - pixels), 0.0)
+    return tf.where(factor > 1.0, area, linear)

@@ -1,0 +1,167 @@
+"""Writes the whole explainer as one SavedModel that needs neither this package nor Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfadvpath import explainers
+from tfadvpath.bundle import Bundle, library_versions
+from tfadvpath.errors import InputError
+from tfadvpath.explainers.adversarial_path import AdversarialPath
+from tfadvpath.generators.domains import DomainGenerator
+from tfadvpath.path_integral import default_chunk
+from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
+from tfadvpath.saved_model.batching import batching_parameters
+from tfadvpath.saved_model.cases import make_cases, write_cases
+from tfadvpath.saved_model.contract import FOLDER as CONTRACT
+from tfadvpath.saved_model.contract import write_contract
+from tfadvpath.saved_model.manifest import seal
+from tfadvpath.saved_model.model_card import model_card
+from tfadvpath.saved_model.signatures import EXPLAIN_XLA, make_signatures
+from tfadvpath.saved_model.versions import check_name, write_version
+from tfadvpath.saved_model.warm_up import FILE_NAME as WARM_UP
+from tfadvpath.saved_model.warm_up import check_installed, write_warm_up
+
+# Of a map, relative to its largest value, and of the other figures. XLA joins operations and rounds
+# otherwise: where that moves a value across a ReLU's edge, a gradient jumps.
+TOLERANCE, _XLA_TOLERANCE = 1e-4, 1e-3
+
+
+def export_saved_model(
+    bundle: Bundle,
+    folder: Path | str,
+    *,
+    name: str | None = None,
+    method: str = "syce",
+    map_name: str = "fi_v2_smooth",
+    steps: int = 50,
+    sizes: Sequence[int] = (1, 2, 4, 8),
+    xla: bool = False,
+) -> Path:
+    """Writes FOLDER/NAME/VERSION, the next version, for TensorFlow Serving and whatever loads SavedModels.
+
+    Its signatures are those of ``saved_model.signatures``. Beside the SavedModel stand recorded cases,
+    warm-up requests, batching parameters, the contract of the preprocessing, a model card, and a manifest
+    with the sha256 of every file.
+
+    Args:
+        bundle: Has the generator of the method.
+        folder: Of all models.
+        name: Of the model; None is the bundle's.
+        method: "syce", "cyce" or "sagen".
+        map_name: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
+        steps: Points of the path where the gradient is taken.
+        sizes: Batch sizes that the server fills batches up to, and that are recorded and warmed up.
+        xla: Adds the signature ``explain_xla``.
+
+    Returns:
+        The version's folder.
+
+    Raises:
+        InputError: The bundle has no such generator; the method has no path; an option is not possible; the
+            folder cannot be written; the extra ``serving`` is not installed.
+    """
+    name = bundle.recipe.name if name is None else name
+    check_name(name)
+    check_installed()
+    sizes = _checked_sizes(sizes)
+    explainer = _explainer(bundle, method, steps, sizes[-1])
+    if map_name not in explainer.map_names:
+        raise InputError(
+            "--map", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
+        )
+    image_shape = tuple(bundle.classifier.input_shape[1:])
+
+    def fill(version: Path) -> None:
+        signatures = _write_graph(version, bundle, explainer, map_name, image_shape, xla)
+        extra = version / "assets.extra"
+        extra.mkdir(exist_ok=True)
+        cases = make_cases(bundle, explainer, map_name, sizes[-1])
+        write_cases(extra / "cases.tfrecord", cases)
+        write_warm_up(extra / WARM_UP, name, cases, sizes)
+        write_contract(version / CONTRACT, image_shape)
+        (version / BATCHING).write_text(batching_parameters(sizes), encoding="utf-8")
+        about = {
+            "name": name,
+            "method": method,
+            "map": map_name,
+            "steps": steps,
+            "batch_sizes": sizes,
+            "signatures": signatures,
+            "tolerance": {each: _XLA_TOLERANCE if each == EXPLAIN_XLA else TOLERANCE for each in signatures},
+            "versions": library_versions(),
+            "bundle": {
+                "name": bundle.recipe.name,
+                "git_revision": None,
+                "data": None,
+                **bundle.manifest,
+            },
+        }
+        (version / "model_card.md").write_text(model_card(bundle, about), encoding="utf-8")
+        seal(version, about)
+
+    return write_version(Path(folder) / name, fill)
+
+
+def _checked_sizes(sizes: Sequence[int]) -> list[int]:
+    if not sizes or min(sizes) < 1:
+        raise InputError("--sizes", "must be numbers of images from 1", "Write them as 1,2,4,8")
+    return sorted(set(sizes))
+
+
+def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> AdversarialPath:
+    known = [name for name in ("syce", "cyce", "sagen") if name in bundle.generators]
+    if method not in known:
+        remedy = f"Choose one of {', '.join(known)}" if known else "Train syce, cyce or sagen"
+        raise InputError("--method", f"{method!r} is no path across the decision in this bundle", remedy)
+    if steps < 1:
+        raise InputError("--steps", "must be positive", "Leave it out for 50")
+    height, width = bundle.image_size
+    # One image's path at a time: the batch is not known, and blocks of several would be filled up.
+    chunk = min(steps, default_chunk(height, width))
+    explainer = explainers.get(
+        method, bundle, steps=steps, path_chunk=chunk, batch_size=batch_size, jit_compile=False
+    )
+    assert isinstance(explainer, AdversarialPath)
+    return explainer
+
+
+def _write_graph(
+    version: Path,
+    bundle: Bundle,
+    explainer: AdversarialPath,
+    map_name: str,
+    image_shape: tuple[int, int, int],
+    xla: bool,
+) -> dict[str, Any]:
+    """Writes the SavedModel; returns its signatures' inputs and outputs with type and shape."""
+    archive = keras.export.ExportArchive()
+    # Servers restore variables through a session: those of a network that is not tracked would be missing.
+    for network in (bundle.classifier, *_networks(explainer.generator)):
+        archive.track(network)
+    described = {}
+    for name, (function, spec) in make_signatures(explainer, map_name, image_shape, xla).items():
+        endpoint = archive.add_endpoint(name, function, input_signature=[spec])
+        outputs = endpoint.get_concrete_function().structured_outputs
+        described[name] = {
+            "inputs": {spec.name: _described(spec)},
+            "outputs": {each: _described(values) for each, values in sorted(outputs.items())},
+        }
+    archive.write_out(str(version), verbose=False)
+    return described
+
+
+def _networks(generator: Any) -> list[keras.Model]:
+    return list(generator.generators) if isinstance(generator, DomainGenerator) else [generator.network]
+
+
+def _described(tensor: tf.TensorSpec | tf.Tensor) -> dict[str, Any]:
+    return {
+        "dtype": tensor.dtype.name,
+        "shape": [-1 if length is None else length for length in tensor.shape],
+    }

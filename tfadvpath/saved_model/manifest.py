@@ -1,0 +1,71 @@
+"""What an exported version is, and the sha256 of every file in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfadvpath.errors import InputError
+from tfadvpath.writers.atomic import replacing_file
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+_COPY_AGAIN = "Copy the version again or export it anew"
+
+
+def seal(folder: Path, about: Mapping[str, Any]) -> None:
+    """Writes the manifest of a version whose other files are all there.
+
+    Args:
+        folder: Of the version.
+        about: What it is, as JSON can hold it.
+    """
+    manifest = {"format": _FORMAT, **about, "sha256": _digests(folder)}
+    with replacing_file(folder / MANIFEST) as partial:
+        partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads the manifest of a version and checks every file against it.
+
+    It finds damage, not malice: who can change a file can change the manifest too.
+
+    Raises:
+        InputError: There is none, it is of another format, or a file is missing, changed or not listed.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version, listed = manifest["format"], dict(manifest["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            folder,
+            f"no exported version: {MANIFEST} is missing or damaged",
+            "Name a folder MODELS/NAME/VERSION that `tfadvpath export` wrote",
+        ) from error
+    if version != _FORMAT:
+        raise InputError(
+            folder, f"export of format {version}, this version checks {_FORMAT}", "Export it by this version"
+        )
+    found = _digests(folder)
+    for name in sorted(listed.keys() | found.keys()):
+        if name not in found:
+            raise InputError(folder / name, "the file is missing", _COPY_AGAIN)
+        if name not in listed:
+            raise InputError(folder / name, "the file is not in the manifest", _COPY_AGAIN)
+        if found[name] != listed[name]:
+            raise InputError(folder / name, "the file is changed", _COPY_AGAIN)
+    return manifest
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+
+
+def _sha256(path: Path) -> str:
+    # As in tfadvpath.bundle, whose import would take seconds.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

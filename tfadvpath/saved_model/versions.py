@@ -1,0 +1,59 @@
+"""Numbered versions of a model, as TensorFlow Serving looks for them: MODELS/NAME/VERSION."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tfadvpath.errors import InputError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check_name(name: str) -> None:
+    """Raises InputError if TensorFlow Serving's addresses could not hold the model's name."""
+    if not _NAME.fullmatch(name):
+        raise InputError("--name", f"{name!r} is no model name", "Use letters, digits, '.', '_' and '-'")
+
+
+def write_version(model: Path, fill: Callable[[Path], None]) -> Path:
+    """Lets a function fill a hidden folder and renames that to the next number.
+
+    A server that watches the folder finds a version only when it is whole.
+
+    Args:
+        model: MODELS/NAME; made if it is not there.
+        fill: Writes the files into the folder it is given.
+
+    Returns:
+        The version's folder: one above the highest number there, from 1.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    partial = model / f".partial-{os.getpid()}"
+    try:
+        partial.mkdir(parents=True)
+        fill(partial)
+        while True:
+            version = model / str(max(_versions(model), default=0) + 1)
+            try:
+                partial.rename(version)
+            except OSError:
+                if not version.exists():  # else another export was faster
+                    raise
+            else:
+                return version
+    except OSError as error:
+        raise InputError(
+            model, f"cannot be written ({error.strerror or error})", "Name another --out or make room"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _versions(model: Path) -> list[int]:
+    return [int(path.name) for path in model.iterdir() if path.name.isdecimal()]
