@@ -140,7 +140,7 @@ def random_curves(
     if draws < 1:
         raise ValueError(f"`draws` must be positive. Received: {draws}")
     images = _checked_images(images)
-    grid = Grid.of(*images.shape[1:3], region)
+    grid = Grid.of(images.shape[1], images.shape[2], region)
 
     def values(rows: np.ndarray) -> np.ndarray:
         drawn = (np.random.default_rng([seed, row]).random((draws, grid.units), np.float32) for row in rows)
@@ -164,7 +164,7 @@ def _map_curves(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the curves, float32 [B, orders, steps + 1], and the predicted classes, int64 [B]."""
     images = _checked_images(images)
-    grid = Grid.of(*images.shape[1:3], region)
+    grid = Grid.of(images.shape[1], images.shape[2], region)
     sums = grid.sums(_checked_maps(maps, images))
     plan = Plan.of([(0, _FROM_LAST[order]) for order in orders], grid.units, steps, share)
     return _of_predicted_class(
