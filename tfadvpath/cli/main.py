@@ -9,6 +9,7 @@ import typer
 import tfadvpath
 from tfadvpath.cli.console import say
 from tfadvpath.cli.demo import demo
+from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.explain import explain
 from tfadvpath.cli.export import export
 from tfadvpath.cli.prepare import prepare
@@ -57,5 +58,5 @@ def _start(
     pass
 
 
-for verb in (explain, demo, train, prepare, export, serve_check):
+for verb in (explain, demo, train, prepare, evaluate, export, serve_check):
     app.command()(verb)

@@ -64,20 +64,22 @@ class Claim:
     Attributes:
         text: What it says.
         comparisons: What it means for the columns that were measured.
+        missing: Keys of the columns that it speaks of and that were not measured.
     """
 
     text: str
     comparisons: Sequence[Comparison]
+    missing: Sequence[str] = ()
 
     @property
     def verdict(self) -> str:
-        """``HOLDS`` where every comparison does, ``FAILS`` where one does not; ``UNTESTED`` without any."""
+        """``HOLDS`` where every comparison does and none is missing, ``FAILS`` where one does not."""
         verdicts = {comparison.verdict for comparison in self.comparisons}
         if not verdicts:
             return UNTESTED
         if FAILS in verdicts:
             return FAILS
-        return UNDECIDED if UNDECIDED in verdicts else HOLDS
+        return UNDECIDED if UNDECIDED in verdicts or self.missing else HOLDS
 
     def count(self, verdict: str) -> int:
         """Returns how many comparisons have that verdict."""
@@ -109,18 +111,28 @@ def judge(summary: Summary) -> tuple[Claim, Claim, Claim]:
                         found.append(_compare(summary, f"{method}_{name}", others, figure, against is None))
         return found
 
+    def claim(text: str, comparisons: list[Comparison], maps: Sequence[str], others: Sequence[str]) -> Claim:
+        spoken_of = [*others, *(f"{method}_{name}" for method in GENERATORS for name in maps)]
+        return Claim(text, comparisons, [key for key in spoken_of if key not in measured])
+
     return (
-        Claim(
+        claim(
             "The smoothed importance v2 localises better than the difference E, for CyCE and for SyCE",
             compared(("fi_v2_smooth",), localisation, "difference"),
+            ("difference", "fi_v2_smooth"),
+            (),
         ),
-        Claim(
+        claim(
             "The importances v1, v2 and v2 smooth beat the difference E in feature relevance R and AOPC",
             compared(WEIGHTED, relevance, "difference"),
+            ("difference", *WEIGHTED),
+            (),
         ),
-        Claim(
+        claim(
             "The importances beat Gradient, integrated gradients, GradCAM, both masks and SAGen",
             compared(WEIGHTED, [*localisation, *relevance], None),
+            WEIGHTED,
+            BASELINES,
         ),
     )
 
@@ -140,9 +152,8 @@ def _merit(summary: Summary, column: ColumnSummary, figure: Figure) -> Estimate:
     estimate = column.estimates[figure.name]
     if figure.percentile is not None:
         place = summary.options.percentiles.index(figure.percentile)
-        picked = Estimate(estimate.value[place, 0], estimate.resampled[:, place, 0])  # the paper's tie rule
+        picked = estimate.at(place, 0)  # the paper's tie rule
         return -picked if figure.name == "fnr" else picked
     if figure.name == "aopc":
-        step = min(SHORT, estimate.value.shape[1] - 1)
-        return Estimate(estimate.value[0, step], estimate.resampled[:, 0, step])
-    return Estimate(estimate.value[0], estimate.resampled[:, 0])
+        return estimate.at(0, min(SHORT, summary.options.region_steps))
+    return estimate.at(0)

@@ -18,20 +18,23 @@ class Example(NamedTuple):
     Attributes:
         row: Its place among the test images.
         kind: "best", "median", "worst", "missed" or "false alarm".
-        iou: Of the map that it was chosen by; None where there is none.
+        key: Of the column that it was chosen by; "" where no map had a part in it.
+        iou: Of that column; None where there is none.
     """
 
     row: int
     kind: str
-    iou: float | None
+    key: str = ""
+    iou: float | None = None
 
 
-def choose_examples(held_out: HeldOut, iou: np.ndarray) -> list[Example]:
+def choose_examples(held_out: HeldOut, key: str, iou: np.ndarray) -> list[Example]:
     """Chooses images to show; an image is shown once.
 
     Args:
         held_out: The test images.
-        iou: float [M], of the localised ones, of the map that they are chosen by. NaN counts as 0.
+        key: Of the column that they are chosen by.
+        iou: float [M], its IoU of the localised images. NaN counts as 0.
 
     Returns:
         The best, those around the median, and the worst by IoU, of different patients as long as there are
@@ -45,7 +48,7 @@ def choose_examples(held_out: HeldOut, iou: np.ndarray) -> list[Example]:
     for kind, candidates in (("best", order), ("worst", order[::-1]), ("median", from_median)):
         free = [row for row in candidates.tolist() if row not in found]
         for row in _of_different_patients(free, patients, _EACH):
-            found[row] = Example(row, kind, float(values[np.searchsorted(rows, row)]))
+            found[row] = Example(row, kind, key, float(values[np.searchsorted(rows, row)]))
     positive = np.asarray(held_out.images.labels) == 1
     for kind, wrong, certainty in (
         ("missed", positive & ~held_out.decisions, -held_out.scores),
@@ -54,7 +57,7 @@ def choose_examples(held_out: HeldOut, iou: np.ndarray) -> list[Example]:
         surest = np.argsort(-np.where(wrong, certainty, -np.inf), kind="stable")[: wrong.sum()]
         free = [row for row in surest.tolist() if row not in found]
         for row in _of_different_patients(free, patients, _WRONG):
-            found[row] = Example(row, kind, None)
+            found[row] = Example(row, kind)
     kinds = ("best", "median", "worst", "missed", "false alarm")
     return sorted(found.values(), key=lambda example: kinds.index(example.kind))
 

@@ -32,6 +32,10 @@ class Estimate:
     def __neg__(self) -> Estimate:
         return Estimate(-self.value, -self.resampled)
 
+    def at(self, *place: int | slice) -> Estimate:
+        """Returns a part of the figure, by its place in ``value``."""
+        return Estimate(np.asarray(self.value[place]), self.resampled[(slice(None), *place)])
+
     def through(self, function: Callable[[np.ndarray], Any]) -> Estimate:
         """Returns the estimate of a function of the figure, such as the area under a mean curve."""
         return Estimate(

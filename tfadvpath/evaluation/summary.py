@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -168,16 +167,3 @@ def _stacked(estimates: list[Estimate]) -> Estimate:
         np.stack([estimate.value for estimate in estimates]),
         np.stack([estimate.resampled for estimate in estimates], axis=1),
     )
-
-
-def as_json(estimate: Estimate) -> Any:
-    """Returns {"value", "low", "high"}, nested like the figure; None where a number is not finite."""
-    low, high = estimate.interval()
-
-    def nested(place: tuple[int, ...]) -> Any:
-        if len(place) < estimate.value.ndim:
-            return [nested((*place, i)) for i in range(estimate.value.shape[len(place)])]
-        ends = {"value": estimate.value[place], "low": low[place], "high": high[place]}
-        return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}
-
-    return nested(())

@@ -1,0 +1,105 @@
+"""The curves of an evaluation as pictures: AOPC by the share replaced, IoU by percentile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from tfadvpath.evaluation.columns import BASELINES, GENERATORS, main_column
+from tfadvpath.evaluation.summary import SHORT, ColumnSummary, Summary
+
+# Okabe and Ito's colours, which colour-blind people can tell apart. The main map is black among others.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+_MAIN = "black"
+_BAND = 0.15  # opacity
+_DPI = 110
+
+
+def draw_aopc(summary: Summary) -> np.ndarray:
+    """Draws AOPC relative to random orders: above, the first part of the image; below, all of it.
+
+    Args:
+        summary: What was measured.
+
+    Returns:
+        uint8 RGB [rows, columns, 3]. Bands are intervals of 95 %.
+    """
+    steps = summary.options.region_steps
+    share = 100 * np.arange(steps + 1) / steps
+    groups = _groups(summary)
+    figure = Figure(figsize=(4.1 * len(groups) + 0.6, 7.2), layout="constrained", dpi=_DPI)
+    grid = figure.subplots(2, len(groups), squeeze=False, sharey="row")
+    for axes, last in zip(grid, (min(SHORT, steps), steps), strict=True):
+        _draw(axes, groups, share[: last + 1], "aopc", (0, slice(last + 1)))  # of all classes
+        axes[0].set_ylabel("AOPC above random order", fontsize=9)
+        for each in axes:
+            each.axhline(0, color="0.5", linewidth=0.8, linestyle=":")
+            each.set_xlabel("share of the image replaced, %", fontsize=9)
+    return _pixels(figure)
+
+
+def draw_iou(summary: Summary) -> np.ndarray:
+    """Draws IoU by the percentile from which pixels count as important.
+
+    Args:
+        summary: What was measured, with annotated images.
+
+    Returns:
+        uint8 RGB [rows, columns, 3]. Bands are intervals of 95 %.
+    """
+    groups = _groups(summary)
+    figure = Figure(figsize=(4.1 * len(groups) + 0.6, 3.8), layout="constrained", dpi=_DPI)
+    grid = figure.subplots(1, len(groups), squeeze=False, sharey=True)
+    _draw(grid[0], groups, np.array(summary.options.curve), "curve")
+    grid[0][0].set_ylabel("IoU", fontsize=9)
+    for each in grid[0]:
+        each.set_xlabel("percentile", fontsize=9)
+        each.set_ylim(bottom=0)
+    return _pixels(figure)
+
+
+def _groups(summary: Summary) -> list[tuple[str, list[tuple[ColumnSummary, str]]]]:
+    """Returns the panels: their titles, and columns with colours."""
+    main = main_column(summary.columns)
+    groups = []
+    measured = [key for key in BASELINES if key in summary.columns]
+    if measured:
+        lines = [(summary.columns[key], _COLOURS[BASELINES.index(key)]) for key in measured]
+        if main not in measured:
+            lines.append((summary.columns[main], _MAIN))
+        groups.append(("baselines", lines))
+    for method in GENERATORS:
+        columns = [column for column in summary.columns.values() if column.column.method == method]
+        if columns:
+            title = columns[0].column.title.split()[0]
+            groups.append((title, list(zip(columns, _COLOURS, strict=False))))
+    return groups
+
+
+def _draw(
+    axes: Sequence[Any],
+    groups: Sequence[tuple[str, list[tuple[ColumnSummary, str]]]],
+    x: np.ndarray,
+    name: str,
+    part: tuple[int | slice, ...] = (),
+) -> None:
+    for each, (title, lines) in zip(axes, groups, strict=True):
+        for column, colour in lines:
+            estimate = column.estimates[name].at(*part)
+            low, high = estimate.interval()
+            each.fill_between(x, low, high, color=colour, alpha=_BAND, linewidth=0)
+            each.plot(x, estimate.value, color=colour, linewidth=1.6, label=column.column.title)
+        each.set_title(title, fontsize=10, loc="left")
+        each.legend(fontsize=7.5, framealpha=0.6)
+        each.tick_params(labelsize=8)
+        each.grid(alpha=0.25)
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

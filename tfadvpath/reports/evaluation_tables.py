@@ -1,0 +1,196 @@
+"""The tables of an evaluation: the paper's two, ties broken, the field's later metrics, and the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tfadvpath.evaluation.claims import BEST_BASELINE, Claim, Figure
+from tfadvpath.evaluation.columns import COLUMNS
+from tfadvpath.evaluation.resampling import Estimate
+from tfadvpath.evaluation.summary import CLASSES, SHORT, ColumnSummary, Summary
+from tfadvpath.reports.paper import PaperTask
+from tfadvpath.reports.tables import Cell, Heading, Number, Table
+
+_TITLES = {column.key: column.title for column in COLUMNS}
+_CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
+_FIGURES = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
+_MAP = Heading("map", best="")
+
+_Cell = Callable[[ColumnSummary], Cell]
+_FNR_NOTE = (
+    "FNR is the paper's name for the share of the selected pixels outside the annotation, which the field "
+    "calls the false discovery rate."
+)
+
+
+def number(estimate: Estimate, *place: int) -> Number:
+    """Returns one figure of an estimate with its interval."""
+    one = estimate.at(*place)
+    low, high = one.interval()
+    return Number(float(one.value), float(low), float(high))
+
+
+def localisation_table(summary: Summary, paper: PaperTask | None, exact: bool) -> Table | None:
+    """Returns Table 1: IoU and FNR of the most important pixels; None where nothing is annotated.
+
+    Args:
+        summary: What was measured.
+        paper: Whose figures stand beside; with ``exact`` they do not.
+        exact: Whether ties are broken, so that every map selects the same number of pixels.
+    """
+    if not summary.counts["localised"]:
+        return None
+    columns: list[tuple[Heading, _Cell]] = []
+    for place, percentile in enumerate(summary.options.percentiles):
+        for name, best in (("iou", "highest"), ("fnr", "lowest")):
+            title = f"{_FIGURES[name]} {percentile:g}"
+            columns.append((Heading(title, best=best), _estimate(name, place, int(exact))))
+            if paper and not exact and Figure(name, percentile) in paper.figures:
+                columns.append((Heading(f"paper {title}"), _papers(paper, Figure(name, percentile))))
+    if not exact:
+        for place, percentile in enumerate(summary.options.percentiles):
+            columns.append((Heading(f"selected at {percentile:g}"), _estimate("share", place)))
+    counts = summary.counts
+    rule = "the same number of pixels of every map" if exact else "all pixels at or above the percentile"
+    notes = [
+        f"{counts['localised']} test images of class 1 of {counts['localised_patients']} patients. "
+        f"Selected: {rule}. {_FNR_NOTE}"
+    ]
+    if not exact:
+        notes.append("Where more is selected than the percentile says, the map has ties there: see Table 1b.")
+    return _table(
+        "table_1b" if exact else "table_1",
+        f"Table 1{'b' if exact else ''}: localisation{', ties broken' if exact else ''}",
+        summary,
+        columns,
+        notes,
+    )
+
+
+def relevance_table(summary: Summary, paper: PaperTask | None) -> Table:
+    """Returns Table 2: feature relevance R and AOPC, by predicted class."""
+    columns: list[tuple[Heading, _Cell]] = []
+    figure = Figure("relevance")
+    for place, name in enumerate(CLASSES):
+        heading = Heading(f"R {_CLASS_TITLES[name]}", best="highest")
+        columns.append((heading, _estimate("relevance", place)))
+        if paper and place == 0:
+            columns.append((Heading("paper R all"), _papers(paper, figure)))
+    last = summary.options.region_steps
+    short = min(SHORT, last)
+    for place, name in enumerate(CLASSES):
+        title = f"AOPC {_share(short, last)} {_CLASS_TITLES[name]}"
+        columns.append((Heading(title, best="highest"), _estimate("aopc", place, short)))
+    columns.append((Heading("AOPC 100 % all", best="highest"), _estimate("aopc", 0, last)))
+    counts = summary.counts
+    table = _table(
+        "table_2",
+        "Table 2: relevance",
+        summary,
+        columns,
+        [
+            f"{counts['relevance']} test images of {counts['relevance_patients']} patients, as many of each "
+            "class; classes here are the classifier's decisions. AOPC is relative to random orders."
+        ],
+    )
+    chance: list[Cell] = ["random order"]
+    for heading, _ in columns:
+        chance.append(_by_chance(heading.title, summary, paper))
+    return Table(table.name, table.caption, table.headings, [*table.rows, chance], table.notes)
+
+
+def further_table(summary: Summary) -> Table:
+    """Returns Table 3: metrics that the paper does not have."""
+    columns: list[tuple[Heading, _Cell]] = []
+    notes = []
+    if summary.counts["localised"]:
+        columns += [
+            (Heading("pointing game", best="highest"), _estimate("pointing")),
+            (Heading("average precision", best="highest"), _estimate("average_precision")),
+        ]
+    if summary.counts["subset"]:
+        columns += [
+            (Heading("sensitivity, maximum", best="lowest"), _estimate("sensitivity", 0)),
+            (Heading("sensitivity, mean", best="lowest"), _estimate("sensitivity", 1)),
+            (Heading("randomised: rank correlation"), _estimate("randomised")),
+            (Heading("other image: rank correlation"), _estimate("other_image")),
+            (Heading("randomised: same pixels"), _estimate("same_pixels")),
+            (Heading("survives"), lambda column: "yes" if column.survives else "no"),
+        ]
+        notes += [
+            f"Sensitivity: relative distance of the maps of {summary.options.samples} copies of an image, "
+            f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. Randomised: against "
+            "the map of the same classifier with random weights; same pixels: IoU of what both maps select "
+            f"({_percent(100 - summary.options.percentiles[0])} of the image). "
+            f"Over {summary.counts['subset']} of the images of Table 2."
+        ]
+    columns.append((Heading("seconds an image", 4), lambda column: Number(column.seconds)))
+    return _table("table_3", "Table 3: further metrics", summary, columns, notes)
+
+
+def claim_table(place: int, claim: Claim, paper: PaperTask | None) -> Table:
+    """Returns the comparisons of a claim.
+
+    Args:
+        place: Its number, from 1.
+        claim: What was judged.
+        paper: Whose differences stand beside.
+    """
+    headings = [_MAP, Heading("against"), Heading("by"), Heading("better by")]
+    headings += [Heading("paper: better by")] if paper else []
+    headings += [Heading("verdict")]
+    rows = []
+    for one in claim.comparisons:
+        against = BEST_BASELINE if one.against == BEST_BASELINE else _TITLES[one.against]
+        row: list[Cell] = [_TITLES[one.key], against, figure_title(one.figure)]
+        row.append(Number(one.advantage, one.low, one.high))
+        if paper:
+            papers = paper.advantage(one)
+            row.append(Number(float("nan") if papers is None else papers))
+        rows.append([*row, one.verdict])
+    return Table(f"claim_{place}", f"Claim {place}: {claim.text}: {claim.verdict}", headings, rows)
+
+
+def figure_title(figure: Figure) -> str:
+    """Returns "IoU 98", "R" and so on."""
+    title = _FIGURES[figure.name]
+    return title if figure.percentile is None else f"{title} {figure.percentile:g}"
+
+
+def _table(
+    name: str, caption: str, summary: Summary, columns: list[tuple[Heading, _Cell]], notes: list[str]
+) -> Table:
+    rows = [
+        [column.column.title, *(cell(column) for _, cell in columns)] for column in summary.columns.values()
+    ]
+    return Table(name, caption, [_MAP, *(heading for heading, _ in columns)], rows, notes)
+
+
+def _estimate(name: str, *place: int) -> _Cell:
+    return lambda column: number(column.estimates[name], *place)
+
+
+def _papers(paper: PaperTask, figure: Figure) -> _Cell:
+    def cell(column: ColumnSummary) -> Cell:
+        value = paper.value(figure, column.column.key)
+        return Number(float("nan") if value is None else value)
+
+    return cell
+
+
+def _by_chance(title: str, summary: Summary, paper: PaperTask | None) -> Cell:
+    """Returns what random orders reach, for a heading of Table 2."""
+    if title.startswith("paper"):
+        assert paper is not None
+        return Number(paper.random_relevance[0])
+    if title.startswith("R "):
+        return number(summary.random["relevance"], list(_CLASS_TITLES.values()).index(title[2:]))
+    return Number(0.0)
+
+
+def _share(steps: int, of: int) -> str:
+    return _percent(100 * steps / of)
+
+
+def _percent(value: float) -> str:
+    return f"{value:g} %"
