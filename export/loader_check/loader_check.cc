@@ -1,0 +1,211 @@
+// Loads an exported version as TensorFlow Serving does and compares its answers with the recorded ones.
+//
+//     loader_check MODELS/NAME/VERSION [SIZE...]
+//
+// TensorFlow Serving loads by tensorflow::LoadSavedModel into a session, and forbids XLA to compile unless it
+// was started to allow it. So does this program. Exit code: 0 every answer is as recorded, 1 it is not.
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tensorflow/cc/saved_model/loader.h"
+#include "tensorflow/compiler/jit/flags.h"
+#include "tensorflow/core/framework/tensor.h"
+#include "tensorflow/core/framework/tensor_util.h"
+#include "tensorflow/core/lib/io/record_reader.h"
+#include "tensorflow/core/platform/env.h"
+#include "tensorflow/core/protobuf/named_tensor.pb.h"
+#include "tensorflow/core/public/session.h"
+#include "tensorflow/core/public/session_options.h"
+
+namespace {
+
+using tensorflow::DataType;
+using tensorflow::Tensor;
+using Tensors = std::map<std::string, Tensor>;
+
+// Of an image relative to its largest value, and of a probability.
+constexpr double kTolerance = 1e-4;
+// Below this change of the probability a residual relative to it says nothing.
+constexpr float kSmallestChange = 1e-6f;
+constexpr char kServingTag[] = "serve";
+constexpr char kXlaSignature[] = "explain_xla";
+
+struct Case {
+  Tensors inputs;
+  Tensors outputs;
+};
+
+[[noreturn]] void Refuse(const std::string& reason) {
+  std::cerr << "loader_check: " << reason << "\n";
+  std::exit(EXIT_FAILURE);
+}
+
+void Require(const absl::Status& status, const std::string& what) {
+  if (!status.ok()) Refuse(what + ": " + std::string(status.message()));
+}
+
+// Reads records of NamedTensorProto, named SIGNATURE/inputs/NAME or SIGNATURE/outputs/NAME.
+std::map<std::string, Case> ReadCases(const std::string& path) {
+  std::unique_ptr<tensorflow::RandomAccessFile> file;
+  Require(tensorflow::Env::Default()->NewRandomAccessFile(path, &file), path);
+  tensorflow::io::SequentialRecordReader reader(file.get());
+  std::map<std::string, Case> cases;
+  tensorflow::tstring record;
+  absl::Status status;
+  while ((status = reader.ReadRecord(&record)).ok()) {
+    tensorflow::NamedTensorProto named;
+    Tensor tensor;
+    if (!named.ParseFromString(std::string(record)) || !tensor.FromProto(named.tensor())) {
+      Refuse(path + ": a record is damaged");
+    }
+    const std::string name = named.name();
+    const size_t first = name.find('/'), second = name.rfind('/');
+    Case& of_signature = cases[name.substr(0, first)];
+    const bool is_input = name.substr(first + 1, second - first - 1) == "inputs";
+    (is_input ? of_signature.inputs : of_signature.outputs)[name.substr(second + 1)] = tensor;
+  }
+  if (!absl::IsOutOfRange(status)) Require(status, path);
+  return cases;
+}
+
+// The first images of a batch, in memory of their own.
+Tensor FirstImages(const Tensor& batch, int64_t size) {
+  return tensorflow::tensor::DeepCopy(batch.Slice(0, size));
+}
+
+Tensors Run(const tensorflow::SavedModelBundle& bundle, const std::string& signature, const Tensors& inputs,
+            absl::Status* status) {
+  const tensorflow::SignatureDef& signature_def = bundle.GetSignatures().at(signature);
+  std::vector<std::pair<std::string, Tensor>> feeds;
+  for (const auto& [name, tensor] : inputs) feeds.emplace_back(signature_def.inputs().at(name).name(), tensor);
+  std::vector<std::string> names, fetches;
+  for (const auto& [name, info] : signature_def.outputs()) {
+    names.push_back(name);
+    fetches.push_back(info.name());
+  }
+  std::vector<Tensor> fetched;
+  *status = bundle.session->Run(feeds, fetches, {}, &fetched);
+  Tensors outputs;
+  for (size_t i = 0; i < fetched.size(); ++i) outputs[names[i]] = fetched[i];
+  return outputs;
+}
+
+// What the differences of one image's residual are multiplied with: it is relative to this change.
+std::vector<float> Changes(const Tensors& expected, int64_t size) {
+  std::vector<float> changes(size, 1.0f);
+  if (expected.count("completeness_residual") == 0) return changes;
+  const auto start = expected.at("probability_start").flat<float>();
+  const auto adversary = expected.at("probability_adversary").flat<float>();
+  for (int64_t i = 0; i < size; ++i) changes[i] = std::max(std::abs(adversary(i) - start(i)), kSmallestChange);
+  return changes;
+}
+
+// The largest difference of the first images; that of pictures is relative to the largest value of each.
+double Difference(const std::string& name, const Tensor& values, const Tensor& expected, int64_t size,
+                  const std::vector<float>& changes) {
+  if (values.dtype() != expected.dtype() || values.dims() != expected.dims() || values.dim_size(0) != size) {
+    return std::numeric_limits<double>::infinity();
+  }
+  const int64_t length = expected.NumElements() / expected.dim_size(0);  // values of one image
+  if (values.NumElements() != size * length) return std::numeric_limits<double>::infinity();
+  if (values.dtype() == DataType::DT_BOOL) {
+    for (int64_t i = 0; i < size; ++i) {
+      if (values.flat<bool>()(i) != expected.flat<bool>()(i)) return 1.0;
+    }
+    return 0.0;
+  }
+  const auto actual = values.flat<float>();
+  const auto wanted = expected.flat<float>();
+  double largest = 0.0;
+  for (int64_t image = 0; image < size; ++image) {
+    double difference = 0.0, peak = 0.0;
+    for (int64_t i = image * length; i < (image + 1) * length; ++i) {
+      const double apart = std::abs(static_cast<double>(actual(i)) - wanted(i));
+      if (!(apart <= difference)) difference = apart;  // so written that NaN is kept
+      peak = std::max(peak, static_cast<double>(std::abs(wanted(i))));
+    }
+    if (expected.dims() > 1) {
+      difference /= std::max(peak, static_cast<double>(std::numeric_limits<float>::min()));
+    } else if (name == "completeness_residual") {
+      difference *= changes[image];
+    }
+    if (!(difference <= largest)) largest = difference;
+  }
+  return largest;
+}
+
+void CheckSignature(const tensorflow::SavedModelBundle& bundle, const std::string& signature, const Case& recorded,
+                    int64_t size) {
+  Tensors inputs;
+  for (const auto& [name, tensor] : recorded.inputs) {
+    if (tensor.dim_size(0) < size) Refuse("only " + std::to_string(tensor.dim_size(0)) + " images are recorded");
+    inputs[name] = FirstImages(tensor, size);
+  }
+  const std::string where = signature + ", batch of " + std::to_string(size);
+  absl::Status status;
+  Run(bundle, signature, inputs, &status);  // the first run of a signature prepares its graph
+  Require(status, where);
+  const auto begin = std::chrono::steady_clock::now();
+  const Tensors outputs = Run(bundle, signature, inputs, &status);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  Require(status, where);
+  const std::vector<float> changes = Changes(recorded.outputs, size);
+  double largest = 0.0;
+  for (const auto& [name, expected] : recorded.outputs) {
+    if (outputs.count(name) == 0) Refuse(where + ": no output " + name);
+    const double difference = Difference(name, outputs.at(name), expected, size, changes);
+    if (!(difference <= kTolerance)) {
+      Refuse(where + ": " + name + " is " + std::to_string(difference) + " from what was recorded");
+    }
+    largest = std::max(largest, difference);
+  }
+  std::cout << where << ": " << seconds.count() << " s, largest difference " << largest << "\n";
+}
+
+// Where the export has the signature for XLA, it must be refused: that shows that XLA is off here.
+void CheckXlaIsRefused(const tensorflow::SavedModelBundle& bundle, const Case& recorded) {
+  Tensors inputs;
+  for (const auto& [name, tensor] : recorded.inputs) inputs[name] = FirstImages(tensor, 1);
+  absl::Status status;
+  Run(bundle, kXlaSignature, inputs, &status);
+  if (status.ok()) Refuse(std::string(kXlaSignature) + " ran although XLA is off");
+  std::cout << kXlaSignature << ": refused as it must be (" << status.message().substr(0, 80) << ")\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) Refuse("name a folder MODELS/NAME/VERSION, and batch sizes if wanted");
+  const std::string folder = argv[1];
+  std::vector<int64_t> sizes;
+  for (int i = 2; i < argc; ++i) {
+    sizes.push_back(std::atoll(argv[i]));
+    if (sizes.back() < 1) Refuse(std::string(argv[i]) + " is no batch size");
+  }
+  tensorflow::DisableXlaCompilation();
+  const std::map<std::string, Case> cases = ReadCases(folder + "/assets.extra/cases.tfrecord");
+  tensorflow::SavedModelBundle bundle;
+  Require(tensorflow::LoadSavedModel(tensorflow::SessionOptions(), tensorflow::RunOptions(), folder,
+                                     {kServingTag}, &bundle),
+          folder);
+  if (cases.count("serving_default") == 0) Refuse("no case of serving_default is recorded");
+  for (const auto& [signature, recorded] : cases) {
+    if (bundle.GetSignatures().count(signature) == 0) Refuse("the model has no signature " + signature);
+    const int64_t all = recorded.inputs.begin()->second.dim_size(0);
+    for (int64_t size : sizes.empty() ? std::vector<int64_t>{1, all} : sizes) {
+      CheckSignature(bundle, signature, recorded, size);
+    }
+  }
+  if (bundle.GetSignatures().count(kXlaSignature)) CheckXlaIsRefused(bundle, cases.at("serving_default"));
+  std::cout << folder << " answers as recorded\n";
+  return EXIT_SUCCESS;
+}
