@@ -30,7 +30,9 @@ class ColumnSummary:
             "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders
             after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image", "same_pixels" where a subset
             was drawn; "crossed", "kept" where there is a path.
-        survives: The map outlives the randomisation of its classifier; None where that was not tried.
+        survives: The map outlives the randomisation of its classifier: ``metrics.survives``, and it is nearer
+            to the map of the randomised classifier than to that of another image, by the paired interval.
+            Maps of one background correlate without that. None where it was not tried.
         seconds: To explain one image.
     """
 
@@ -158,7 +160,10 @@ def _column(
     for name in ("crossed", "kept"):
         if name in arrays:
             estimates[name] = draws["relevance"].mean(arrays[name])
-    survives = metrics.survives(own["randomised"]) if "randomised" in own else None
+    survives = None
+    if "randomised" in own:
+        low, _ = (estimates["randomised"] - estimates["other_image"]).interval()
+        survives = metrics.survives(own["randomised"]) and bool(low > 0)
     return ColumnSummary(column, estimates, survives, float(arrays["seconds"]))
 
 

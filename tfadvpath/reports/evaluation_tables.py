@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from tfadvpath.evaluation.claims import BEST_BASELINE, Claim, Figure
@@ -96,7 +97,7 @@ def relevance_table(summary: Summary, paper: PaperTask | None) -> Table:
     chance: list[Cell] = ["random order"]
     for heading, _ in columns:
         chance.append(_by_chance(heading.title, summary, paper))
-    return Table(table.name, table.caption, table.headings, [*table.rows, chance], table.notes)
+    return dataclasses.replace(table, rows=[*table.rows, chance], references=1)
 
 
 def further_table(summary: Summary) -> Table:
@@ -119,8 +120,8 @@ def further_table(summary: Summary) -> Table:
         ]
         notes += [
             f"Sensitivity: relative distance of the maps of {summary.options.samples} copies of an image, "
-            f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. Randomised: against "
-            "the map of the same classifier with random weights; same pixels: IoU of what both maps select "
+            f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. "
+            "Randomised: against the map of the same classifier with random weights; same pixels: IoU of what both maps select "
             f"({_percent(100 - summary.options.percentiles[0])} of the image). "
             f"Over {summary.counts['subset']} of the images of Table 2."
         ]

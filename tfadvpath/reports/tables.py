@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -52,13 +52,15 @@ class Table:
         headings: Of the columns.
         rows: As many cells each as there are headings.
         notes: Sentences below it.
+        references: How many of the last rows take no part in which is best.
     """
 
     name: str
     caption: str
     headings: Sequence[Heading]
     rows: Sequence[Sequence[Cell]]
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    references: int = 0
 
     def text(self, row: int, column: int) -> str:
         """Returns a cell as plain text: a dash for what is not known."""
@@ -75,12 +77,11 @@ class Table:
     def is_best(self, row: int, column: int) -> bool:
         """Returns whether a cell holds its column's best value, as far as its digits show."""
         heading = self.headings[column]
-        cells = [(i, cells[column]) for i, cells in enumerate(self.rows)]
-        values = {
-            i: round(cell.value, heading.digits)
-            for i, cell in cells
-            if isinstance(cell, Number) and not math.isnan(cell.value)
-        }
+        values = {}
+        for i, cells in enumerate(self.rows[: len(self.rows) - self.references]):
+            cell = cells[column]
+            if isinstance(cell, Number) and not math.isnan(cell.value):
+                values[i] = round(cell.value, heading.digits)
         if not heading.best or row not in values:
             return False
         return values[row] == (max if heading.best == "highest" else min)(values.values())
@@ -154,8 +155,8 @@ def comma_separated(table: Table) -> str:
     return text.getvalue()
 
 
-def _pipes(cells: Sequence[str] | map[str] | object) -> str:
-    return f"| {' | '.join(cells)} |"  # type: ignore[arg-type]
+def _pipes(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _decimal(value: float, digits: int) -> str:
