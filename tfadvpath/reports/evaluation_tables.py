@@ -120,9 +120,9 @@ def further_table(summary: Summary) -> Table:
         ]
         notes += [
             f"Sensitivity: relative distance of the maps of {summary.options.samples} copies of an image, "
-            f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. "
-            "Randomised: against the map of the same classifier with random weights; same pixels: IoU of what both maps select "
-            f"({_percent(100 - summary.options.percentiles[0])} of the image). "
+            f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. Randomised: "
+            "against the map of the same classifier with random weights; same pixels: IoU of what both maps "
+            f"select ({_percent(100 - summary.options.percentiles[0])} of the image). "
             f"Over {summary.counts['subset']} of the images of Table 2."
         ]
     columns.append((Heading("seconds an image", 4), lambda column: Number(column.seconds)))
