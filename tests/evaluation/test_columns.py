@@ -1,0 +1,49 @@
+"""The columns of the paper's tables."""
+
+import pytest
+
+from tfadvpath import explainers
+from tfadvpath.evaluation.columns import BASELINES, COLUMNS, METHODS, columns_of, main_column
+from tfadvpath.evaluation.options import percentiles_of
+from tfadvpath.training.data_options import ImageFolder, PhantomBrain, PhantomChest
+
+
+def test_there_are_the_fourteen_of_table_1_in_its_order():
+    keys = [column.key for column in COLUMNS]
+    assert keys == [
+        *("gradient", "integrated_gradients", "grad_cam", "mask_perturbation", "mask_generator"),
+        "sagen_difference",
+        *("cyce_difference", "cyce_fi_v1", "cyce_fi_v2", "cyce_fi_v2_smooth"),
+        *("syce_difference", "syce_fi_v1", "syce_fi_v2", "syce_fi_v2_smooth"),
+    ]
+    assert list(BASELINES) == keys[:6]
+
+
+def test_every_method_is_an_explainer_that_the_registry_knows():
+    assert set(METHODS) <= set(explainers.names())
+
+
+def test_columns_of_some_methods_keep_the_order_of_the_table():
+    assert [column.key for column in columns_of({"syce", "gradient"})][:2] == ["gradient", "syce_difference"]
+
+
+@pytest.mark.parametrize(
+    ("measured", "main"),
+    [
+        ({"gradient", "cyce", "syce"}, "syce_fi_v2_smooth"),
+        ({"gradient", "cyce"}, "cyce_fi_v2_smooth"),
+        ({"gradient", "grad_cam"}, "grad_cam"),
+    ],
+)
+def test_the_smoothed_map_stands_for_a_run(measured, main):
+    assert main_column(column.key for column in columns_of(measured)) == main
+
+
+def test_percentiles_are_the_papers_of_the_organ():
+    patients = {"train": 1, "validation": 1, "test": 1}
+    brain = PhantomBrain(task="phantom-brain", image_size=32, patients=patients)
+    chest = PhantomChest(task="phantom-chest", image_size=32, patients=patients)
+    folder = ImageFolder(task="image-folder", image_size=32, path="x")
+    assert percentiles_of(brain) == (98, 99)
+    assert percentiles_of(chest) == (90, 95, 98)
+    assert percentiles_of(folder) == (90, 95, 98, 99)

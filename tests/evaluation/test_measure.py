@@ -1,0 +1,148 @@
+"""What is measured of one method, against the metrics called one by one."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from evaluations import OPTIONS, held_out, labelled_images
+
+from tfadvpath import metrics
+from tfadvpath.evaluation.measure import Setting, measure, measure_random, work
+from tfadvpath.explainers.base import Explainer
+from tfadvpath.explanation import PathExplanation
+
+NAMES = ("bright", "row")
+
+
+def classifier(images):
+    """The brightest 5 x 5 square, as a probability."""
+    return tf.reduce_max(tf.nn.avg_pool2d(images, 5, 1, "VALID"), axis=(1, 2, 3))
+
+
+class Bright(Explainer):
+    """Two maps: the image, and the image with a growing weight by row. Counts its images."""
+
+    EXPLANATION = PathExplanation
+
+    def __init__(self, factor=1.0):
+        super().__init__(NAMES, batch_size=4)
+        self.factor = factor
+        self.explained = 0
+
+    def explain_batch(self, images, count):
+        self.explained += int(count)
+        rows = tf.range(16, dtype=tf.float32)[:, None, None]
+        score = tf.reduce_mean(images, axis=(1, 2, 3))
+        return {
+            "maps": {"bright": tf.abs(images) ** self.factor, "row": images * rows},
+            "score": score,
+            "start": images,
+            "adversary": 1 - images,
+            "score_start": score,
+            "score_adversary": score,
+            "completeness_residual": score,
+        }
+
+
+@pytest.fixture(scope="module")
+def setting():
+    held = held_out()
+    x = held.images.images[held.relevance]
+    return Setting(classifier, held, np.zeros_like(x), OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def measured(setting):
+    explainer = Bright()
+    progress = []
+    found = measure(explainer, NAMES, setting, lambda: Bright(-1.0), progress.append)
+    return found, explainer, progress
+
+
+def maps_of(name, images):
+    return images[..., 0] if name == "bright" else images[..., 0] * np.arange(16)[:, None]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_localisation_is_of_every_annotated_image_in_order(setting, measured, name):
+    held, found = setting.held_out, measured[0]
+    images = held.images.images[held.localised]
+    maps, masks = maps_of(name, images), held.images.masks[held.localised]
+    for i, percentile in enumerate(OPTIONS.percentiles):
+        for j, exact in enumerate((False, True)):
+            iou = metrics.iou(maps, masks, percentile, exact)
+            np.testing.assert_allclose(found[f"{name}.iou"][:, i, j], iou)
+            fnr = metrics.false_negative_rate(maps, masks, percentile, exact)
+            np.testing.assert_allclose(found[f"{name}.fnr"][:, i, j], fnr)
+        np.testing.assert_allclose(found[f"{name}.share"][:, i], metrics.selected_share(maps, percentile))
+    np.testing.assert_allclose(found[f"{name}.curve"][:, 1], metrics.iou(maps, masks, OPTIONS.curve[1]))
+    np.testing.assert_array_equal(found[f"{name}.pointing"], metrics.pointing_game(maps, masks))
+    np.testing.assert_allclose(found[f"{name}.average_precision"], metrics.average_precision(maps, masks))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_curves_are_of_the_balanced_images_in_order(setting, measured, name):
+    images = setting.replaced
+    maps, black = maps_of(name, images), np.zeros_like(images)
+    for order in ("most", "least"):
+        expected = metrics.perturbation_curves(
+            classifier, images, maps, black, steps=OPTIONS.steps, order=order
+        )
+        np.testing.assert_allclose(measured[0][f"{name}.{order}"], expected, atol=1e-6)
+    expected = metrics.perturbation_curves(classifier, images, maps, black, steps=20, region=8)
+    np.testing.assert_allclose(measured[0][f"{name}.regions"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, measured, name):
+    subset = setting.replaced[setting.held_out.subset]
+    expected = metrics.map_sensitivity(
+        lambda x: maps_of(name, x), subset, radius=OPTIONS.radius, samples=OPTIONS.samples, seed=0
+    )
+    np.testing.assert_allclose(
+        measured[0][f"{name}.sensitivity"], np.stack([expected.maximum, expected.mean], axis=1), rtol=1e-5
+    )
+
+
+def test_an_explanation_serves_all_maps(setting, measured):
+    held = setting.held_out
+    disturbed = len(held.subset) * (OPTIONS.samples + 1)
+    assert measured[1].explained == len(held.explained) + disturbed
+
+
+def test_progress_adds_up_to_the_work(setting, measured):
+    assert sum(measured[2]) == work(setting, len(NAMES))
+
+
+def test_the_randomised_explainer_is_compared_with_the_trained_one(measured):
+    # The map of the first is turned upside down there, that of the second is the same.
+    np.testing.assert_allclose(measured[0]["bright.randomised"], -1, atol=1e-6)
+    np.testing.assert_allclose(measured[0]["row.randomised"], 1, atol=1e-6)
+    np.testing.assert_array_equal(measured[0]["row.same_pixels"], 1)
+    np.testing.assert_array_equal(measured[0]["bright.same_pixels"], 0)
+    assert (measured[0]["row.other_image"] < 0.99).all()
+
+
+def test_crossings_are_of_the_balanced_images(setting, measured):
+    assert measured[0]["crossed"].shape == measured[0]["kept"].shape == (len(setting.held_out.relevance),)
+    assert measured[0]["kept"].all()
+    assert not measured[0]["crossed"].any()
+
+
+def test_without_annotation_there_is_no_row_of_localisation():
+    images = labelled_images()
+    images.masks[:] = False
+    held = held_out(images)
+    setting = Setting(classifier, held, np.zeros((8, 16, 16, 1)), OPTIONS)
+    found = measure(Bright(), ("bright",), setting, Bright)
+    assert found["bright.iou"].shape == (0, 2, 2)
+    assert found["bright.most"].shape == (8, OPTIONS.steps + 1)
+
+
+def test_random_orders_end_where_everything_is_replaced(setting):
+    found = measure_random(setting)
+    assert found["pixels"].shape == (8, OPTIONS.steps + 1)
+    assert found["regions"].shape == (8, OPTIONS.region_steps + 1)
+    # Black is class 0: images of class 1 are turned.
+    predicted = classifier(setting.replaced).numpy() >= 0.5
+    assert predicted.any()
+    np.testing.assert_array_equal(found["flipped"], predicted)

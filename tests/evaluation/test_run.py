@@ -1,0 +1,96 @@
+"""Methods are measured once, and one that fails stops no other."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from evaluations import OPTIONS, held_out
+
+from tfadvpath import explainers
+from tfadvpath.bundle import Bundle
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation import run
+from tfadvpath.evaluation.run import Evaluation, Failed, Measured
+from tfadvpath.explainers.base import Explainer
+
+
+class Known(Explainer):
+    def __init__(self, name):
+        super().__init__((name,), batch_size=8)
+        self.calls = 0
+
+    def explain_batch(self, images, count):
+        self.calls += 1
+        if self.map_names == ("grad_cam",):
+            raise RuntimeError("no convolution")
+        return {"maps": {self.map_names[0]: images}, "score": tf.reduce_mean(images, axis=(1, 2, 3))}
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The explainers that were asked for."""
+    found = []
+
+    def get(name, models, batch_size):
+        found.append(Known(name))
+        return found[-1]
+
+    monkeypatch.setattr(explainers, "get", get)
+    monkeypatch.setattr(run, "without_learning", lambda *arguments: None)
+    monkeypatch.setattr(run, "perturbed_images", lambda bundle, name, images, seed: np.zeros_like(images))
+    return found
+
+
+def evaluation(out, digest="abc", options=OPTIONS):
+    bundle = Bundle(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), {}, tiny.RECIPE, {}, {})
+    return Evaluation(bundle, digest, held_out(), options, out)
+
+
+METHODS = ("gradient", "grad_cam", "integrated_gradients")
+
+
+def test_a_failing_method_is_named_and_the_others_go_on(made, tmp_path):
+    outcomes = list(evaluation(tmp_path).run(METHODS, {}))
+    assert [outcome.method for outcome in outcomes] == ["random", *METHODS]
+    assert [type(outcome) for outcome in outcomes] == [Measured, Measured, Failed, Measured]
+    assert "no convolution" in str(outcomes[2].error)
+    names = {path.name for path in (tmp_path / "methods").iterdir()}
+    assert names == {"random.npz", "gradient.npz", "integrated_gradients.npz"}
+
+
+def test_what_is_measured_is_read_again(made, tmp_path):
+    first = {outcome.method: outcome for outcome in evaluation(tmp_path).run(METHODS[::2], {})}
+    made.clear()
+    again = evaluation(tmp_path)
+    outcomes = list(again.run(METHODS[::2], again.stored(METHODS[::2])))
+    assert made == []
+    for outcome in outcomes:
+        assert outcome.seconds is None
+        for name, values in first[outcome.method].arrays.items():
+            np.testing.assert_array_equal(outcome.arrays[name], values)
+
+
+def test_a_stopped_run_goes_on_with_the_next_method(made, tmp_path):
+    outcomes = evaluation(tmp_path).run(METHODS[::2], {})
+    assert [next(outcomes).method for _ in range(2)] == ["random", "gradient"]
+    outcomes.close()
+    again = evaluation(tmp_path)
+    assert set(again.stored(METHODS)) == {"random", "gradient"}
+
+
+def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):
+    list(evaluation(tmp_path).run(("gradient",), {}))
+    with pytest.raises(InputError, match="was measured with bundle abc, not xyz"):
+        evaluation(tmp_path, digest="xyz").stored(("gradient",))
+
+
+def test_maps_of_examples_are_kept(made, tmp_path):
+    rows = np.array([0, 5])
+    one = evaluation(tmp_path)
+    maps = one.maps("gradient", rows)
+    np.testing.assert_array_equal(maps["gradient"], one.held_out.images.images[rows][..., 0])
+    made.clear()
+    np.testing.assert_array_equal(evaluation(tmp_path).maps("gradient", rows)["gradient"], maps["gradient"])
+    assert made == []
+    other = evaluation(tmp_path).maps("gradient", np.array([1]))
+    np.testing.assert_array_equal(other["gradient"], one.held_out.images.images[[1]][..., 0])
