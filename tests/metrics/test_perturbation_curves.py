@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfadvpath.metrics import most_and_least_curves, perturbation_curves, random_curves
-from tfadvpath.metrics.replacement import ranks
+from tfadvpath.metrics.replacement import Grid, ranks
 from tfadvpath.probability import probability_function
 
 FLOAT32 = 1e-6  # sums of at most 200 values in [0, 1]
@@ -307,6 +307,13 @@ def test_equal_values_stand_in_an_order_that_favours_no_edge():
     # 1000 uniform draws from 0..99: the mean's standard deviation is 0.9.
     assert abs(rows.mean() - 49.5) < 4
     assert abs(columns.mean() - 49.5) < 4
+
+
+@pytest.mark.parametrize("region", [1, 2])
+def test_minus_0_is_0(region):
+    # A sort by bits, as some devices have, would put it behind.
+    sums = Grid.of(3, 4, region).sums(np.full((1, 3, 4), -0.0))
+    assert not np.signbit(sums).any()
 
 
 @pytest.mark.parametrize(
