@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-_CONFIDENCE = 0.95
+# Of the interval of 95 %.
+_ENDS = (0.025, 0.975)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +50,15 @@ class Estimate:
         As of ``metrics.bootstrap_interval``: resamplings where the figure is not defined are left out; both
         are NaN where more than half of them are.
         """
-        low, high = (np.full(self.value.shape, np.nan) for _ in range(2))
-        ends = (1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2
-        for place in np.ndindex(self.value.shape):
-            values = self.resampled[(slice(None), *place)]
-            defined = values[~np.isnan(values)]
-            if 2 * len(defined) >= len(values) and len(defined):
-                low[place], high[place] = np.quantile(defined, ends)
+        flat = self.resampled.reshape(len(self.resampled), -1)
+        defined = ~np.isnan(flat)
+        interval = np.full((2, flat.shape[1]), np.nan)
+        whole = defined.all(axis=0)
+        if whole.any():
+            interval[:, whole] = np.quantile(flat[:, whole], _ENDS, axis=0)
+        for i in np.flatnonzero(~whole & (2 * defined.sum(axis=0) >= len(flat))):
+            interval[:, i] = np.quantile(flat[defined[:, i], i], _ENDS)
+        low, high = interval.reshape(2, *self.value.shape)
         return low, high
 
 
