@@ -101,6 +101,7 @@ def test_values_can_be_set_beside_the_file(tmp_path):
         ("syce.epochs", "--set syce.epochs: names no value"),
         ("name.of=3", "--set name.of=3: names no value"),
         ("data.image_size=8", "--set data.image_size=8: data.image_size"),
+        ("syce.start_from=cyce", "syce.start_from: cyce needs a stage cyce with the filters"),
     ],
 )
 def test_a_wrong_change_is_named(tmp_path, change, message):

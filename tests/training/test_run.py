@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tfadvpath.bundle import load_bundle
+from tfadvpath.bundle import load_bundle, load_network
 from tfadvpath.errors import InputError
 from tfadvpath.training import classifier
 from tfadvpath.training.run import train
@@ -93,6 +93,22 @@ def test_a_stage_can_be_added_later(copy):
     train(tiny.EVERY_STAGE, copy, stages=["sagen"], resume=True, listener=events.append)
     assert {event.stage for event in events} == {"sagen"}
     assert "sagen" in load_bundle(copy).generators
+
+
+def test_syce_can_start_from_the_networks_of_cyce(copy):
+    changes = {"start_from": "cyce", "learning_rate": 1e-12, "warm_up_steps": 0}
+    syce = tiny.EVERY_STAGE.syce.model_copy(update=changes)
+    recipe = tiny.EVERY_STAGE.model_copy(update={"syce": syce})
+    shutil.rmtree(copy / "stages/syce")
+    train(recipe, copy, stages=["syce"], resume=True)
+    for k in (0, 1):
+        one, other = (load_network(copy / name / f"generator_{k}.keras") for name in ("cyce", "syce"))
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-9)
+    shutil.rmtree(copy / "stages/syce")
+    (copy / "stages/cyce/done.json").unlink()
+    with pytest.raises(InputError, match=r"starts from the networks of cyce\. Train cyce first"):
+        train(recipe, copy, stages=["syce"], resume=True)
 
 
 def test_a_run_is_not_overwritten_without_resume(copy):

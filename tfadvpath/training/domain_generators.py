@@ -16,10 +16,11 @@ from tfadvpath.importance import use_xla
 from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.unet import UNet
 from tfadvpath.training.figures import pair_figures
-from tfadvpath.training.generator_stage import GeneratorStage, learn_to_copy
+from tfadvpath.training.generator_stage import GeneratorStage
 from tfadvpath.training.optimizers import adam
 from tfadvpath.training.options import CyCEOptions, SyCEOptions
 from tfadvpath.training.panels import pair_panel
+from tfadvpath.training.warm_up import learn_to_copy, learn_to_undo
 
 
 class _DomainStage(GeneratorStage):
@@ -48,6 +49,13 @@ class _DomainStage(GeneratorStage):
         return model
 
     def warm_up(self, model: DomainGenerator) -> None:
+        if self.material.start_from:
+            networks = self.networks(model)
+            for name, unet in networks.items():
+                unet.set_weights(self.material.start_from[name].get_weights())
+            trained = [self.material.start_from[name] for name in networks]
+            learn_to_undo(model.generators, trained, self.options, self)
+            return
         first, second = model.generators
         learn_to_copy(first, 1, self.options, self)
         if self.options.warm_up_steps:

@@ -1,4 +1,4 @@
-"""What the stages after the classifier's share: batches by its decisions, and learning to copy first."""
+"""What the stages after the classifier's share: batches by its decisions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.batches import batches, epoch_order
-from tfadvpath.generators import losses
-from tfadvpath.importance import use_xla
 from tfadvpath.training.material import Material
-from tfadvpath.training.options import Training, UNetOptions
+from tfadvpath.training.options import Training
 from tfadvpath.training.stage import Stage
 
 # Seeds of the orders within a recipe's seed, far from each other.
-_CLASS_0, _CLASS_1, _WARM_UP = 1_000, 2_000, 3_000
+_CLASS_0, _CLASS_1 = 1_000, 2_000
 _SHOWN = 4
 
 
@@ -69,29 +67,3 @@ class GeneratorStage(Stage):
         """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C]."""
         chosen = np.stack([indices[: _SHOWN // 2] for indices in self.domains["validation"]], axis=1)
         return np.asarray(self.material.parts["validation"].images[np.sort(chosen.reshape(-1))])
-
-
-def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> None:
-    """Teaches a network to reproduce its input, ``copies`` times along the channels.
-
-    Without it the first hundreds of steps learn just this, at several times the cost of a step.
-    """
-    if not options.warm_up_steps:
-        return
-    images = stage.material.parts["train"].images
-    rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
-    optimizer = keras.optimizers.Adam(rate)
-    optimizer.build(network.trainable_variables)
-
-    @tf.function(jit_compile=use_xla("auto"), autograph=False)
-    def step(batch: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
-            copied = network(batch, training=True)
-            loss = losses.reconstruction(tf.concat([batch] * copies, axis=-1), copied)
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
-
-    count = options.warm_up_steps * 2 * stage.per_class
-    for batch in batches(
-        (images,), epoch_order(len(images), count, stage.seed + _WARM_UP, 0), 2 * stage.per_class
-    ):
-        step(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,12 +25,14 @@ class Material:
         parts: By "train", "validation" and "test".
         classifier: Float32 network; None before it is trained.
         scores: By part, float32 [N]: the classifier's probability of class 1.
+        start_from: Trained networks that the stage begins with, by their files' names; empty for most.
     """
 
     name: str
     parts: Mapping[str, LabelledImages]
     classifier: keras.Model | None = None
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
+    start_from: Mapping[str, keras.Model] = field(default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -69,4 +72,4 @@ def with_classifier(material: Material, classifier: keras.Model) -> Material:
         else np.zeros(0, np.float32)
         for part, images in material.parts.items()
     }
-    return Material(material.name, material.parts, classifier, scores)
+    return dataclasses.replace(material, classifier=classifier, scores=scores)

@@ -111,8 +111,15 @@ class CyCEOptions(UNetOptions):
 
 
 class SyCEOptions(UNetOptions):
-    """The generators of ``generators.SyCE``."""
+    """The generators of ``generators.SyCE``.
 
+    Attributes:
+        start_from: "cyce" begins with the trained U-Nets of that stage, in place of learning to copy. Their
+            adversaries cross the decision and, for the cycle's sake, still carry what was removed: the stable
+            image has only to learn to bring it back where it was.
+    """
+
+    start_from: Literal["cyce"] | None = None
     discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
     loss_weights: dict[SyCETerm, float] = {}
 

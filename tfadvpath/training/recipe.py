@@ -75,6 +75,15 @@ class Recipe(Options):
                     f"data.image_size must be a multiple of {factor} for the {len(options.filters)} filters "
                     f"of {name}"
                 )
+        if self.syce and self.syce.start_from:
+            first = self.cyce
+            if first is None or (first.filters, first.normalization) != (
+                self.syce.filters,
+                self.syce.normalization,
+            ):
+                raise ValueError(
+                    "syce.start_from: cyce needs a stage cyce with the filters and normalization of syce"
+                )
         if self.generator_data and self.generator_data.image_size != self.data.image_size:
             raise ValueError("generator_data.image_size must be data.image_size")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ from tfadvpath.training.loop import Listener, train_stage
 from tfadvpath.training.mask_generator import MaskGeneratorStage
 from tfadvpath.training.material import PARTS, Material, with_classifier
 from tfadvpath.training.model_card import model_card
+from tfadvpath.training.options import Training
 from tfadvpath.training.provenance import git_revision
 from tfadvpath.training.recipe import Recipe, dump_recipe
 from tfadvpath.training.reliability_diagram import draw_reliability
@@ -109,6 +111,8 @@ def train(
         if name != "classifier":
             classifier = load_network(network_path(out, "classifier", "classifier"))
             material = with_classifier(material, classifier)
+            begin = {path.stem: load_network(path) for path in _networks_before(options, out)}
+            material = dataclasses.replace(material, start_from=begin)
         done = _train_one(recipe, name, options, material, images, out, logbook, listener)
         _write_json(folder / "done.json", done)
         (folder / "checkpoint.npz").unlink(missing_ok=True)
@@ -178,9 +182,7 @@ def _train_one(
     precision = POLICIES[recipe.precision]
     fast = material
     if material.classifier is not None and precision != "float32":
-        fast = Material(
-            material.name, material.parts, with_policy(material.classifier, precision), material.scores
-        )
+        fast = dataclasses.replace(material, classifier=with_policy(material.classifier, precision))
     with policy(precision):
         stage = STAGE_CLASSES[name](options, fast, recipe.seed)
         strategy = choose_strategy()
@@ -241,7 +243,19 @@ def _identity(recipe: Recipe, name: str, out: Path) -> dict[str, Any]:
         if not classifier.exists():
             raise InputError(out, f"{name} needs a trained classifier", "Train the stage classifier first")
         identity["classifier"] = sha256(classifier)
-    return identity
+    before = _networks_before(recipe.stages[name], out)
+    return identity | {f"start_from {path.stem}": sha256(path) for path in before}
+
+
+def _networks_before(options: Training, out: Path) -> list[Path]:
+    """Returns the files of the networks that a stage begins with."""
+    stage = getattr(options, "start_from", None)
+    if stage is None:
+        return []
+    files = sorted((out / stage).glob("*.keras"))
+    if not (out / WORK / stage / "done.json").exists():
+        raise InputError(out, f"a stage starts from the networks of {stage}", f"Train {stage} first")
+    return files
 
 
 def _started(folder: Path, identity: Mapping[str, Any]) -> bool:

@@ -13,10 +13,11 @@ from tfadvpath.generators.sagen import SAGen
 from tfadvpath.importance import use_xla
 from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.training.figures import pair_figures
-from tfadvpath.training.generator_stage import GeneratorStage, learn_to_copy
+from tfadvpath.training.generator_stage import GeneratorStage
 from tfadvpath.training.optimizers import adam
 from tfadvpath.training.options import SAGenOptions
 from tfadvpath.training.panels import pair_panel
+from tfadvpath.training.warm_up import learn_to_copy
 
 
 class SAGenStage(GeneratorStage):
