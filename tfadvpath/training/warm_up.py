@@ -1,0 +1,88 @@
+"""What U-Nets learn before a stage's own loss is let loose on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from tfadvpath.datasets.batches import batches, epoch_order
+from tfadvpath.generators import losses
+from tfadvpath.generators.base import clip_inward
+from tfadvpath.importance import use_xla
+from tfadvpath.training.generator_stage import GeneratorStage
+from tfadvpath.training.options import UNetOptions
+
+# Seed of the images' order within a recipe's seed, far from the stages' own.
+_ORDER = 3_000
+
+
+def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> None:
+    """Teaches a network to reproduce its input, ``copies`` times along the channels.
+
+    Without it the first hundreds of steps learn just this, at several times the cost of a step.
+    """
+    if not options.warm_up_steps:
+        return
+    images = stage.material.parts["train"].images
+    rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function(jit_compile=use_xla("auto"), autograph=False)
+    def step(batch: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            copied = network(batch, training=True)
+            loss = losses.reconstruction(tf.concat([batch] * copies, axis=-1), copied)
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    count = options.warm_up_steps * 2 * stage.per_class
+    for batch in batches(
+        (images,), epoch_order(len(images), count, stage.seed + _ORDER, 0), 2 * stage.per_class
+    ):
+        step(batch)
+
+
+def learn_to_undo(
+    networks: Sequence[keras.Model],
+    trained: Sequence[keras.Model],
+    options: UNetOptions,
+    stage: GeneratorStage,
+) -> None:
+    """Teaches U-Nets what trained ones do, and to undo it.
+
+    With g the trained U-Net of a class, C the clip to [0, 1] and x_a = C(g(x)), a network learns x -> x_a and
+    x_a -> x. Left to SyCE's loss alone, x_s gets the decision back by a spot painted at the same place in
+    every image, long before it shows what x_a lacks.
+
+    Args:
+        networks: Of class 0 and class 1, with the weights to begin with.
+        trained: As many, that cross the decision; they are not changed.
+        options: Steps and learning rate.
+        stage: Gives the images of both predicted classes.
+    """
+    if not options.warm_up_steps:
+        return
+    rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
+    optimizer = keras.optimizers.Adam(rate)
+    weights = [weight for network in networks for weight in network.trainable_variables]
+    optimizer.build(weights)
+
+    @tf.function(jit_compile=use_xla("auto"), autograph=False)
+    def step(domains: tuple[tf.Tensor, tf.Tensor]) -> None:
+        with tf.GradientTape() as tape:
+            loss = tf.constant(0.0)
+            for images, network, across in zip(domains, networks, trained, strict=True):
+                adversary = tf.clip_by_value(across(images, training=False), 0.0, 1.0)
+                both = clip_inward(network(tf.concat([images, adversary], axis=0), training=True))
+                loss += losses.reconstruction(tf.concat([adversary, images], axis=0), both)
+        optimizer.apply(tape.gradient(loss, weights), weights)
+
+    done, epoch = 0, options.epochs
+    while done < options.warm_up_steps:
+        # Epochs after the last one: other orders than those of the training.
+        for domains in stage.batches(epoch).take(options.warm_up_steps - done):
+            step(domains)
+            done += 1
+        epoch += 1
