@@ -32,7 +32,7 @@ using tensorflow::DataType;
 using tensorflow::Tensor;
 using Tensors = std::map<std::string, Tensor>;
 
-// Of an image relative to its largest value, and of a probability.
+// Of an image relative to its largest value, and of a probability; on the machine that exported.
 constexpr double kTolerance = 1e-4;
 // Below this change of the probability a residual relative to it says nothing.
 constexpr float kSmallestChange = 1e-6f;

@@ -85,7 +85,7 @@ def _measure(folder: Path) -> dict[str, Any]:
             except Exception as error:
                 raise Refused(f"{name}, batch of {size}, fails: {error}") from error
             wanted = {each: values[:size] for each, values in expected.items()}
-            difference = _compare(f"{name}, batch of {size}", outputs, wanted, manifest["tolerance"][name])
+            difference = _compare(f"{name}, batch of {size}", outputs, wanted, manifest["tolerance"])
             results.setdefault(name, {})[str(size)] = {
                 "seconds": _seconds(run),
                 "largest_difference": difference,

@@ -7,6 +7,9 @@ import tensorflow as tf
 from tfadvpath.datasets.image_file import JPEG_CHANNEL_TOLERANCE
 from tfadvpath.datasets.study import FLAT
 
+# Of the IHDR chunk, which every PNG file begins with: where the colour type stands, and its bit for alpha.
+_PNG_COLOUR_TYPE, _PNG_ALPHA = 25, 4
+
 
 def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     """Decodes, scales to [0, 1] and resizes every file; NaN where it is a colour image or transparent.
@@ -50,7 +53,12 @@ def _jpeg(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _png(file: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     levels = tf.io.decode_png(file, channels=4, dtype=tf.uint16)
     values, grey = _mean_channel(levels[..., :3], 0)
-    return values, grey & tf.reduce_all(levels[..., 3] == tf.uint16.max)
+    alpha = levels[..., 3]
+    # The decoder fills in an alpha channel that the file does not have, for 1 to 4 bits not with opaque.
+    kind = tf.io.decode_raw(tf.strings.substr(file, _PNG_COLOUR_TYPE, 1), tf.uint8)[0]
+    has_alpha = tf.bitwise.bitwise_and(kind, tf.constant(_PNG_ALPHA, tf.uint8)) > 0
+    filled = tf.where(has_alpha, tf.constant(tf.uint16.max, tf.uint16), alpha[0, 0])
+    return values, grey & tf.reduce_all(alpha == filled)
 
 
 def _mean_channel(levels: tf.Tensor, tolerance: int) -> tuple[tf.Tensor, tf.Tensor]:

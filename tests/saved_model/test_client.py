@@ -1,0 +1,271 @@
+"""Both clients against servers that speak the protocol's own messages, on the loopback interface."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import grpc
+import nibabel
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from serving import images, relative
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from tfadvpath import explainers
+from tfadvpath.datasets.study import read_study
+from tfadvpath.errors import InputError
+from tfadvpath.saved_model.client import GrpcClient, RestClient, retries
+from tfadvpath.saved_model.stand_in import stand_in_server
+
+
+@pytest.fixture(scope="module")
+def server(exported):
+    with stand_in_server(exported) as addresses:
+        yield addresses
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def connect(request, server):
+    """Makes a client of either kind for the model, or for what the test says."""
+
+    def make(model="tiny", **options):
+        if request.param == "rest":
+            return RestClient(server.rest, model, **options)
+        client = GrpcClient(server.grpc, model, **options)
+        request.addfinalizer(client.close)
+        return client
+
+    return make
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(retries, "_FIRST_WAIT", 1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_a_client_gives_the_library_s_explanation(connect, library, batch_size):
+    explained = connect(batch_size=batch_size).explain(images())
+    assert relative(explained.maps["fi_v2_smooth"], library.maps["fi_v2_smooth"]).max() < 1e-5
+    np.testing.assert_array_equal(explained.images, library.images)
+    np.testing.assert_array_equal(explained.crossed, library.crossed)
+    for name in ("score", "start", "adversary", "score_start", "score_adversary", "completeness_residual"):
+        np.testing.assert_allclose(getattr(explained, name), getattr(library, name), atol=1e-5)
+
+
+def test_a_client_predicts(connect, library):
+    np.testing.assert_allclose(connect().predict(images()), library.score, atol=1e-6)
+
+
+def test_the_server_says_the_size_of_the_images(connect):
+    assert connect().image_size == (32, 32)
+
+
+def test_a_study_comes_back_explained_on_its_grid(connect, bundle, tmp_path):
+    volume = np.random.default_rng(1).random((40, 36, 3)).astype(np.float32)
+    volume[..., 1] = 0.5  # blank
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "scan.nii.gz")
+    result = connect().explain_study(tmp_path / "scan.nii.gz")
+    assert result.study.blank.tolist() == [False, True, False]
+    study = read_study(tmp_path / "scan.nii.gz", (32, 32))
+    expected = explainers.get("syce", bundle, steps=5).explain(study.images[~study.blank])
+    assert relative(result.explanation.maps["fi_v2_smooth"], expected.maps["fi_v2_smooth"]).max() < 1e-5
+
+
+def test_a_blank_study_is_not_sent(connect, tmp_path):
+    Image.fromarray(np.full((30, 30), 7, np.uint8)).save(tmp_path / "blank.png")
+    client = connect()
+    assert client.image_size  # asked for before
+    client.request = None
+    assert len(client.explain_study(tmp_path / "blank.png").explanation) == 0
+
+
+def test_a_version_and_a_label_are_asked_for(connect):
+    assert connect(version=1).predict(images()[:1]).shape == (1,)
+    assert connect(label="stable").predict(images()[:1]).shape == (1,)
+    for options in ({"version": 2}, {"label": "canary"}, {"model": "other"}):
+        with pytest.raises(InputError, match="Check the model's name, version and label"):
+            connect(**options).predict(images()[:1])
+
+
+def test_images_of_another_size_are_refused_by_the_server(connect):
+    with pytest.raises(InputError, match="takes images of that size"):
+        connect().explain(images()[:1, :30])
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((0, 32, 32, 1)), np.zeros((32, 32)), np.full((1, 32, 32, 1), 2.0)]
+)
+def test_what_is_no_batch_of_images_is_not_sent(connect, wrong):
+    with pytest.raises(ValueError, match="`images` must be"):
+        connect().explain(wrong)
+
+
+def test_a_request_that_takes_too_long_is_not_sent_again(connect):
+    with pytest.raises(InputError, match="allow more time"):
+        connect(timeout=1e-3).explain(images())
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        lambda: GrpcClient("127.0.0.1:1", "m", attempts=2),
+        lambda: RestClient("http://127.0.0.1:1", "m", attempts=2),
+    ],
+)
+def test_a_server_that_is_not_there_is_said_in_one_line(client, at_once):
+    with pytest.raises(InputError, match="no answer after 2 attempts") as error:
+        client().predict(images())
+    assert "\n" not in str(error.value)
+
+
+def test_options_must_be_possible():
+    with pytest.raises(ValueError, match="must be positive"):
+        RestClient("http://127.0.0.1", "m", batch_size=0)
+    with pytest.raises(ValueError, match="Either `version` or `label`"):
+        RestClient("http://127.0.0.1", "m", version=1, label="stable")
+    with pytest.raises(InputError, match="is no address of a REST interface"):
+        RestClient("127.0.0.1:8501", "m")
+
+
+class Failing(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Fails with each code in turn, then answers with a probability for every image."""
+
+    def __init__(self, codes):
+        self.codes, self.calls = list(codes), 0
+
+    def Predict(self, request, context):
+        self.calls += 1
+        if self.codes:
+            context.abort(self.codes.pop(0), "as the test wants")
+        response = predict_pb2.PredictResponse()
+        count = request.inputs["images"].tensor_shape.dim[0].size
+        response.outputs["probability"].CopyFrom(tf.make_tensor_proto(np.ones(count, np.float32)))
+        return response
+
+
+@contextmanager
+def failing_grpc(codes):
+    service = Failing(codes)
+    with ThreadPoolExecutor(1) as threads:
+        server = grpc.server(threads)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            with GrpcClient(f"127.0.0.1:{port}", "m", attempts=3) as client:
+                yield service, client
+        finally:
+            server.stop(None).wait()
+
+
+@contextmanager
+def failing_rest(codes):
+    codes, calls = list(codes), []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            calls.append(body)
+            code = codes.pop(0) if codes else 200
+            good = {"outputs": [1.0] * len(body["inputs"]["images"])}
+            content = json.dumps(good if code == 200 else {"error": "as the test wants"}).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield calls, RestClient(f"http://127.0.0.1:{server.server_address[1]}", "m", attempts=3)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+UNAVAILABLE, INTERNAL = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL
+
+
+def test_grpc_tries_again_while_unavailable_and_only_then(at_once):
+    with failing_grpc([UNAVAILABLE, UNAVAILABLE]) as (service, client):
+        assert client.predict(images()).tolist() == [1] * 8
+        assert service.calls == 3
+    with failing_grpc([UNAVAILABLE] * 3) as (service, client):
+        with pytest.raises(InputError, match=r"no answer after 3 attempts \(as the test wants\)"):
+            client.predict(images())
+        assert service.calls == 3
+    with failing_grpc([INTERNAL]) as (service, client):
+        with pytest.raises(InputError, match="answers INTERNAL: as the test wants"):
+            client.predict(images())
+        assert service.calls == 1
+
+
+def test_rest_tries_again_while_unavailable_and_only_then(at_once):
+    with failing_rest([503, 503]) as (calls, client):
+        assert client.predict(images()).tolist() == [1] * 8
+        assert len(calls) == 3
+    with failing_rest([503] * 3) as (calls, client):
+        with pytest.raises(InputError, match=r"no answer after 3 attempts \(as the test wants\)"):
+            client.predict(images())
+        assert len(calls) == 3
+    with failing_rest([500]) as (calls, client):
+        with pytest.raises(InputError, match="answers 500: as the test wants"):
+            client.predict(images())
+        assert len(calls) == 1
+
+
+def test_pixels_lose_nothing_in_json():
+    with failing_rest([]) as (calls, client):
+        client.predict(images())
+    sent = np.array(calls[0]["inputs"]["images"], np.float32)
+    np.testing.assert_allclose(sent, images(), rtol=0, atol=1e-9)
+
+
+def test_waits_double_up_to_a_limit(monkeypatch):
+    waits = []
+    monkeypatch.setattr(retries.time, "sleep", waits.append)
+    monkeypatch.setattr(retries.random, "uniform", lambda low, high: high)
+
+    def fail():
+        raise retries.Unavailable
+
+    with pytest.raises(retries.Unavailable):
+        retries.with_retries(fail, 7)
+    assert waits == [0.5, 1, 2, 4, 8, 8]
+
+
+def test_a_message_may_be_larger_than_grpc_s_4_mib(server):
+    # 128 images of 32x32 come back as 1.5 MiB each way; 600 of them are above 4 MiB.
+    many = np.repeat(images(), 75, axis=0)
+    with GrpcClient(server.grpc, "tiny", batch_size=600) as client:
+        assert client.explain(many).start.nbytes * 3 > 4 * 2**20
+
+
+def test_a_file_is_explained_over_rest_as_the_kit_s_example_does(server, bundle, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray((255 * images()[3, ..., 0]).astype(np.uint8)).save(path)
+    body = {
+        "signature_name": "explain_bytes",
+        "inputs": {"image_bytes": [{"b64": base64.b64encode(path.read_bytes()).decode()}]},
+    }
+    request = urllib.request.Request(f"{server.rest}/v1/models/tiny:predict", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=60) as response:
+        outputs = json.load(response)["outputs"]
+    study = read_study(path, (32, 32))
+    np.testing.assert_allclose(outputs["image"], study.images, atol=1e-5)
+    expected = explainers.get("syce", bundle, steps=5).explain(study.images)
+    assert relative(np.array(outputs["map"]), expected.maps["fi_v2_smooth"]).max() < 1e-4

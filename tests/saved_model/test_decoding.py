@@ -1,0 +1,88 @@
+"""Files decoded in the graph against the readers of tfadvpath.datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tfadvpath.datasets.study import read_study
+from tfadvpath.saved_model.decoding import decode_images
+
+SIZE = (24, 32)
+
+
+@pytest.fixture(scope="module")
+def decode():
+    return tf.function(
+        lambda files: decode_images(files, SIZE), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+
+
+def pixels(shape, top=255, seed=0):
+    rng = np.random.default_rng(seed)
+    waves = np.add.outer(np.sin(np.arange(shape[0]) / 3), np.cos(np.arange(shape[1]) / 5)) + 2
+    return np.round((waves + rng.random(shape)) * top / 5)
+
+
+def written(tmp_path, name, array, **options):
+    path = tmp_path / name
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+# Larger, smaller, larger along one axis alone, and the same.
+@pytest.mark.parametrize("shape", [(60, 75), (10, 9), (50, 20), (24, 32)])
+@pytest.mark.parametrize("name", ["8.png", "16.png", "grey.jpg", "colour.jpg", "1.png", "palette.png"])
+def test_a_file_becomes_what_the_readers_make_of_it(decode, tmp_path, shape, name):
+    levels = pixels(shape)
+    array = {
+        "8.png": levels.astype(np.uint8),
+        "16.png": pixels(shape, top=65535).astype(np.uint16),
+        "grey.jpg": levels.astype(np.uint8),
+        "colour.jpg": np.repeat(levels[..., None], 3, axis=2).astype(np.uint8),
+        "1.png": levels > 128,
+        "palette.png": levels.astype(np.uint8),
+    }[name]
+    path = tmp_path / name
+    image = Image.fromarray(array)
+    (image.convert("P") if name == "palette.png" else image).save(path)
+    (image,) = decode(tf.constant([path.read_bytes()])).numpy()
+    np.testing.assert_allclose(image, read_study(path, SIZE).images[0], atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 90), columns=st.integers(1, 90), seed=st.integers(0, 99))
+def test_any_size_is_resized_as_the_readers_do(decode, tmp_path_factory, rows, columns, seed):
+    array = pixels((rows, columns), seed=seed).astype(np.uint8)
+    path = written(tmp_path_factory.mktemp("any"), "a.png", array)
+    (image,) = decode(tf.constant([path.read_bytes()])).numpy()
+    np.testing.assert_allclose(image, read_study(path, SIZE).images[0], atol=1e-5)
+
+
+def test_a_flat_image_is_black(decode, tmp_path):
+    path = written(tmp_path, "flat.png", np.full((50, 41), 77, np.uint8))
+    assert (decode(tf.constant([path.read_bytes()])).numpy() == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["colour png", "colour jpeg", "transparent"])
+def test_what_the_readers_refuse_is_nan_and_the_others_are_decoded(decode, tmp_path, kind):
+    colours = np.zeros((30, 30, 4), np.uint8)
+    colours[..., 0], colours[..., 1], colours[..., 3] = pixels((30, 30)), 200, 255
+    if kind == "transparent":
+        colours = np.repeat(pixels((30, 30)).astype(np.uint8)[..., None], 4, axis=2)
+        colours[..., 3] = 128
+    wrong = tmp_path / ("a.jpg" if kind == "colour jpeg" else "a.png")
+    Image.fromarray(colours[..., :3] if kind != "transparent" else colours).save(wrong)
+    good = written(tmp_path, "good.png", pixels((30, 30)).astype(np.uint8))
+    images = decode(tf.constant([wrong.read_bytes(), good.read_bytes()])).numpy()
+    assert np.isnan(images[0]).all()
+    np.testing.assert_allclose(images[1], read_study(good, SIZE).images[0], atol=1e-5)
+
+
+def test_bytes_of_no_image_are_an_error(decode):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(tf.constant([b"no image"]))

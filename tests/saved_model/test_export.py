@@ -1,0 +1,153 @@
+"""What stands beside the graph, and where it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from serving import STEPS
+from tensorflow.core.protobuf import named_tensor_pb2
+from tensorflow_serving.apis import prediction_log_pb2
+
+from tfadvpath.errors import InputError
+from tfadvpath.saved_model import versions, warm_up
+from tfadvpath.saved_model.export import export_saved_model
+from tfadvpath.saved_model.manifest import read_manifest
+from tfadvpath.saved_model.versions import write_version
+from tfadvpath.training.recipe import Recipe
+
+
+def records(path):
+    return list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
+
+
+def test_the_manifest_says_what_it_is(exported):
+    manifest = read_manifest(exported)
+    assert exported.name == "1"
+    assert exported.parent.name == manifest["name"] == "tiny"
+    assert (manifest["method"], manifest["map"], manifest["steps"]) == ("syce", "fi_v2_smooth", STEPS)
+    assert manifest["batch_sizes"] == [1, 3]
+    assert manifest["signatures"]["predict"] == {
+        "inputs": {"images": {"dtype": "float32", "shape": [-1, 32, 32, 1]}},
+        "outputs": {"probability": {"dtype": "float32", "shape": [-1]}},
+    }
+    assert {"saved_model.pb", "model_card.md", "batching_params.pbtxt"} <= set(manifest["sha256"])
+
+
+def test_the_warm_up_sends_every_batch_size_and_never_calls_xla(exported):
+    logs = [
+        prediction_log_pb2.PredictionLog.FromString(record)
+        for record in records(exported / "assets.extra" / warm_up.FILE_NAME)
+    ]
+    requests = [log.predict_log.request for log in logs]
+    sent = {
+        (request.model_spec.signature_name, tensor.tensor_shape.dim[0].size)
+        for request in requests
+        for tensor in request.inputs.values()
+    }
+    assert sent == {
+        ("predict", 1),
+        ("predict", 3),
+        ("serving_default", 1),
+        ("serving_default", 3),
+        ("explain_bytes", 1),
+    }
+    assert {request.model_spec.name for request in requests} == {"tiny"}
+    loaded = tf.saved_model.load(str(exported))
+    for request in requests:
+        inputs = {name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()}
+        for values in loaded.signatures[request.model_spec.signature_name](**inputs).values():
+            assert np.isfinite(values.numpy().astype(float)).all()
+
+
+def test_the_server_may_fill_batches_up_to_the_recorded_sizes(exported):
+    lines = (exported / "batching_params.pbtxt").read_text().splitlines()
+    assert [line for line in lines if "allowed" in line] == [
+        "allowed_batch_sizes: 1",
+        "allowed_batch_sizes: 3",
+    ]
+    assert "max_batch_size { value: 3 }" in lines  # must be the last of the allowed ones
+
+
+def test_a_case_is_recorded_for_every_signature(exported):
+    names = [
+        named_tensor_pb2.NamedTensorProto.FromString(record).name
+        for record in records(exported / "assets.extra" / "cases.tfrecord")
+    ]
+    for signature, described in read_manifest(exported)["signatures"].items():
+        expected = [f"{signature}/{part}/{name}" for part in described for name in described[part]]
+        assert set(expected) <= set(names)
+
+
+def test_the_recorded_images_are_prepared_ones(exported):
+    (first, *_) = (
+        tf.make_ndarray(named.tensor)
+        for record in records(exported / "assets.extra" / "cases.tfrecord")
+        if (named := named_tensor_pb2.NamedTensorProto.FromString(record)).name == "predict/inputs/images"
+    )
+    assert first.shape == (3, 32, 32, 1)
+    assert first.min() == 0.0
+    assert first.max() == 1.0
+
+
+def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
+    from tfadvpath.saved_model.cases import _phantoms
+
+    chest = {**bundle.recipe.model_dump(), "data": {"task": "phantom-chest", "image_size": 32}}
+    chest["data"]["patients"] = {"train": 1, "validation": 1, "test": 1}
+    other = dataclasses.replace(bundle, recipe=Recipe.model_validate(chest))
+    assert _phantoms(other, 1).shape == (2, 32, 32, 1)
+
+
+def test_versions_count_up_and_nothing_half_is_left(tmp_path):
+    def fill(folder):
+        (folder / "a").write_text("a")
+
+    assert [write_version(tmp_path / "m", fill).name for _ in range(2)] == ["1", "2"]
+    (tmp_path / "m" / "10").mkdir()
+    (tmp_path / "m" / "notes").mkdir()
+    assert write_version(tmp_path / "m", fill).name == "11"
+
+    def fail(folder):
+        (folder / "a").write_text("a")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError, match=r"cannot be written \(No space left"):
+        write_version(tmp_path / "m", fail)
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "10", "11", "2", "notes"]
+
+
+def test_a_version_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    (tmp_path / "m" / "1" / "b").write_text("b")
+    found = iter([[], [1]])  # the other export finishes between looking and renaming
+    monkeypatch.setattr(versions, "_versions", lambda model: next(found))
+    assert write_version(tmp_path / "m", lambda folder: (folder / "a").write_text("a")).name == "2"
+    assert (tmp_path / "m" / "1" / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "gradient"}, "--method: 'gradient' is no path .* Choose one of syce, cyce, sagen"),
+        ({"map_name": "saliency"}, "--map: 'saliency' is no map"),
+        ({"sizes": (0, 1)}, "--sizes"),
+        ({"sizes": ()}, "--sizes"),
+        ({"steps": 0}, "--steps"),
+        ({"name": "../up"}, "--name"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_before_anything_is_written(bundle, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        export_saved_model(bundle, tmp_path, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_card_shows_signatures_and_limits(exported):
+    card = (exported / "model_card.md").read_text()
+    assert "| `serving_default` | `images` float32 [-1, 32, 32, 1] |" in card
+    assert "not** a medical device" in card
+    assert "generated phantoms" in card
+    assert "explain_xla" not in card
