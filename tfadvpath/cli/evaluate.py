@@ -69,7 +69,7 @@ def evaluate(
     from tfadvpath.evaluation.columns import METHODS
     from tfadvpath.evaluation.facts import facts
     from tfadvpath.evaluation.held_out import hold_out
-    from tfadvpath.evaluation.options import Options, percentiles_of
+    from tfadvpath.evaluation.options import EvaluationOptions, percentiles_of
     from tfadvpath.evaluation.perturbed import check_perturbation
     from tfadvpath.evaluation.run import RANDOM, Evaluation
     from tfadvpath.evaluation.summary import summarise
@@ -80,7 +80,7 @@ def evaluate(
     check_perturbation(bundle, perturbation)
     make_folder(out)
     seed_everything(seed)
-    options = Options(
+    options = EvaluationOptions(
         images=images,
         steps=steps,
         perturbation=perturbation,

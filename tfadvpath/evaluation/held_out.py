@@ -9,7 +9,7 @@ import numpy as np
 from tfadvpath.bundle import Bundle
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.training.data import fingerprint, load_part
 from tfadvpath.training.material import Material, with_classifier
 
@@ -45,7 +45,7 @@ class HeldOut:
         return np.union1d(self.localised, self.relevance)
 
 
-def hold_out(bundle: Bundle, options: Options) -> HeldOut:
+def hold_out(bundle: Bundle, options: EvaluationOptions) -> HeldOut:
     """Loads the test images of a bundle's recipe and draws those that each metric takes.
 
     Raises:
@@ -65,7 +65,9 @@ def hold_out(bundle: Bundle, options: Options) -> HeldOut:
     return choose_images(images, material.scores["test"], options, recipe.name)
 
 
-def choose_images(images: LabelledImages, scores: np.ndarray, options: Options, name: str) -> HeldOut:
+def choose_images(
+    images: LabelledImages, scores: np.ndarray, options: EvaluationOptions, name: str
+) -> HeldOut:
     """Draws the images that each metric takes.
 
     Args:

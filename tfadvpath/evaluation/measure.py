@@ -12,7 +12,7 @@ import numpy as np
 
 from tfadvpath import metrics
 from tfadvpath.evaluation.held_out import HeldOut
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
 
@@ -38,7 +38,7 @@ class Setting:
     classifier: Any
     held_out: HeldOut
     perturbed: Any
-    options: Options
+    options: EvaluationOptions
 
     @property
     def replaced(self) -> np.ndarray:
@@ -163,7 +163,7 @@ def _explained(
     return maps, measured
 
 
-def _localisation(maps: np.ndarray, masks: np.ndarray, options: Options) -> Arrays:
+def _localisation(maps: np.ndarray, masks: np.ndarray, options: EvaluationOptions) -> Arrays:
     table = len(options.percentiles)
     if not len(maps):  # the metrics take no empty batch
         shapes = {"iou": (table, 2), "fnr": (table, 2), "share": (table,), "curve": (len(options.curve),)}
@@ -187,7 +187,7 @@ def _sensitivity(
     explainer: Explainer,
     images: np.ndarray,
     map_names: Sequence[str],
-    options: Options,
+    options: EvaluationOptions,
     on_progress: Callable[[float], None],
 ) -> Arrays:
     # One explanation gives all maps, but the metric asks for those of one: each further map is read from what
@@ -220,7 +220,7 @@ def _survival(
     randomised: Explainer,
     images: np.ndarray,
     maps: Arrays,
-    options: Options,
+    options: EvaluationOptions,
     on_progress: Callable[[float], None],
 ) -> Arrays:
     others = randomised.explain(images, on_progress).maps

@@ -20,7 +20,7 @@ _CURVE = (80.0, 85.0, 90.0, 92.5, 95.0, 97.0, 98.0, 99.0, 99.5)
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class EvaluationOptions:
     """How test images are drawn and maps measured.
 
     Attributes:

@@ -17,7 +17,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.evaluation.columns import columns_of
 from tfadvpath.evaluation.held_out import HeldOut
 from tfadvpath.evaluation.measure import Arrays, Setting, measure, measure_random, work
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.perturbed import perturbed_images
 from tfadvpath.evaluation.randomised import without_learning
 from tfadvpath.evaluation.store import read_arrays, write_arrays
@@ -69,7 +69,7 @@ class Evaluation:
         bundle: Bundle,
         digest: str,
         held_out: HeldOut,
-        options: Options,
+        options: EvaluationOptions,
         out: Path,
         batch_size: int = 16,
     ):

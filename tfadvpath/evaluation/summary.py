@@ -11,7 +11,7 @@ from tfadvpath import metrics
 from tfadvpath.evaluation.columns import GENERATORS, WEIGHTED, Column, columns_of
 from tfadvpath.evaluation.held_out import HeldOut
 from tfadvpath.evaluation.measure import Arrays
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.resampling import Estimate, Resampling
 
 # Images by the classifier's decision.
@@ -57,7 +57,7 @@ class Summary:
 
     columns: Mapping[str, ColumnSummary]
     random: Mapping[str, Estimate]
-    options: Options
+    options: EvaluationOptions
     counts: Mapping[str, int]
 
     def differences(self) -> dict[str, dict[str, Estimate]]:
@@ -78,7 +78,11 @@ class Summary:
 
 
 def summarise(
-    measured: Mapping[str, Arrays], random: Arrays, held_out: HeldOut, options: Options, repeats: int = 1000
+    measured: Mapping[str, Arrays],
+    random: Arrays,
+    held_out: HeldOut,
+    options: EvaluationOptions,
+    repeats: int = 1000,
 ) -> Summary:
     """Averages over images, and resamples the patients.
 

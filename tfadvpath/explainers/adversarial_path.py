@@ -16,7 +16,7 @@ from tfadvpath.path_integral import PathOptions
 from tfadvpath.probability import probability_function
 
 
-class PairGenerator(Protocol):
+class MakesPairs(Protocol):
     """What makes the ends of the path: ``SyCE`` and its relatives."""
 
     classifier: Any
@@ -47,7 +47,7 @@ class AdversarialPath(Explainer):
 
     def __init__(
         self,
-        generator: PairGenerator,
+        generator: MakesPairs,
         *,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",

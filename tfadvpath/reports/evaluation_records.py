@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tfadvpath.evaluation.claims import Claim
 from tfadvpath.evaluation.measure import TIE_RULES
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.resampling import Estimate
 from tfadvpath.evaluation.summary import CLASSES, SHORT, Summary
 
@@ -87,7 +87,9 @@ def as_json(summary: Summary, claims: Sequence[Claim]) -> dict[str, Any]:
     }
 
 
-def _records(column: str, against: str, estimates: Mapping[str, Estimate], options: Options) -> list[Record]:
+def _records(
+    column: str, against: str, estimates: Mapping[str, Estimate], options: EvaluationOptions
+) -> list[Record]:
     found = []
     for name, estimate in estimates.items():
         for figure, part, one in _scalars(name, estimate, options):
@@ -97,7 +99,9 @@ def _records(column: str, against: str, estimates: Mapping[str, Estimate], optio
     return found
 
 
-def _scalars(name: str, estimate: Estimate, options: Options) -> Iterator[tuple[str, str, Estimate]]:
+def _scalars(
+    name: str, estimate: Estimate, options: EvaluationOptions
+) -> Iterator[tuple[str, str, Estimate]]:
     """Yields the figures of an estimate of ``ColumnSummary.estimates`` one by one: name, part, scalar."""
     percentiles = [f"{percentile:g}" for percentile in options.percentiles]
     if name in ("iou", "fnr"):
