@@ -10,13 +10,13 @@ from tfadvpath.bundle import save_bundle
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.evaluation.columns import METHODS, columns_of
 from tfadvpath.evaluation.held_out import HeldOut, choose_images
-from tfadvpath.evaluation.options import Options
+from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.models.mask_decoder import mask_decoder
 from tfadvpath.models.translators import translator
 from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.models.unet import UNet
 
-OPTIONS = Options(
+OPTIONS = EvaluationOptions(
     images=8, steps=4, region_steps=20, subset=4, samples=2, percentiles=(90.0, 98.0), curve=(80.0, 90.0)
 )
 
@@ -35,7 +35,7 @@ def labelled_images(patients=6, size=16, seed=0) -> LabelledImages:
     return LabelledImages(images, labels, masks, np.repeat([f"patient {i}" for i in range(patients)], 4))
 
 
-def held_out(images: LabelledImages | None = None, options: Options = OPTIONS) -> HeldOut:
+def held_out(images: LabelledImages | None = None, options: EvaluationOptions = OPTIONS) -> HeldOut:
     """The labelled images, each decided as it is labelled but for the last two."""
     images = images or labelled_images()
     scores = np.where(images.labels == 1, 0.9, 0.1).astype(np.float32)
@@ -43,7 +43,7 @@ def held_out(images: LabelledImages | None = None, options: Options = OPTIONS) -
     return choose_images(images, scores, options, "squares")
 
 
-def random_arrays(held: HeldOut, options: Options = OPTIONS) -> dict[str, np.ndarray]:
+def random_arrays(held: HeldOut, options: EvaluationOptions = OPTIONS) -> dict[str, np.ndarray]:
     """What orders drawn at random could have reached: curves that fall evenly to 0.2."""
     count = len(held.relevance)
     pixels = np.tile(np.linspace(0.9, 0.2, options.steps + 1, dtype=np.float32), (count, 1))
@@ -52,7 +52,7 @@ def random_arrays(held: HeldOut, options: Options = OPTIONS) -> dict[str, np.nda
 
 
 def method_arrays(
-    method: str, merit: float, held: HeldOut, options: Options = OPTIONS, seed: int = 0
+    method: str, merit: float, held: HeldOut, options: EvaluationOptions = OPTIONS, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """What ``measure`` could return of a method: better in every figure with more merit, 0 to 1."""
     rng = np.random.default_rng(seed)
