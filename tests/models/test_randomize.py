@@ -87,3 +87,9 @@ def test_an_untrained_resnet_still_answers_to_its_image():
 def test_other_kinds_of_model_are_refused():
     with pytest.raises(ValueError, match="unctional"):
         randomized(UNet((16, 16, 1), [4, 8]))
+
+
+def test_the_weights_are_not_those_that_training_began_with_after_the_same_seed():
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(9)])
+    assert not np.allclose(randomized(network, seed=0).get_weights()[0], network.get_weights()[0])

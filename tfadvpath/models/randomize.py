@@ -32,7 +32,9 @@ def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
         True
     """
     state = random.getstate()
-    random.seed(seed)  # where Keras's initializers take their seeds from
+    # Where Keras's initializers take their seeds from. The number alone would draw the very weights that a
+    # network began its training with, if that was seeded alike.
+    random.seed(f"randomized {seed}")
     try:
         return keras.models.clone_model(model, clone_function=_fresh)
     finally:
