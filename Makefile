@@ -15,7 +15,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test lint format types docs notebooks parity clean
+.PHONY: help install demo test lint format types docs notebooks loader-check parity clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
@@ -24,6 +24,7 @@ help:
 	@echo "make types      check the types of the library"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
+	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
 	@echo "make parity     compare with the peers: tensorflow-addons' filter, Quantus's curves (needs Python 3.11)"
 	@echo "make clean      remove what the targets above made"
 
@@ -53,6 +54,14 @@ docs: $(VENV)/.installed-docs
 notebooks: $(VENV)/.installed-notebooks
 	$(if $(NOTEBOOKS),JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter IPYTHONDIR=$(CURDIR)/build/ipython \
 	$(BIN)/python -m nbconvert --to notebook --execute --output-dir build/notebooks $(NOTEBOOKS),@echo "no notebooks")
+
+# --xla: where XLA is off, that signature must be refused and the others must not need it.
+loader-check: $(VENV)/.installed-serving
+	$(MAKE) --no-print-directory -C export/loader_check PYTHON=$(abspath $(BIN)/python)
+	rm -rf build/models
+	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/models --sizes 1,3,8 --xla
+	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
+	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
 
 parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(VENV)/.installed-test
 	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz

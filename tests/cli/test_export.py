@@ -1,4 +1,4 @@
-"""The commands' own: options, what they print, exit codes. The export itself is tested in tests/saved_model."""
+"""The commands' own: options, what they print, exit codes. tests/saved_model has what they do."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""The deployment kit in export/: what can be checked of it without the server's image."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from google.protobuf import text_format
+from PIL import Image
+from serving import images
+from tensorflow_serving.config import model_server_config_pb2
+
+from tfadvpath.saved_model.stand_in import stand_in_server
+
+KIT = Path(__file__).parents[2] / "export"
+
+
+def compose():
+    return yaml.safe_load((KIT / "compose.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", ["models.config", "models.canary.config"])
+def test_every_label_means_a_version_that_is_served(name):
+    config = text_format.Parse((KIT / name).read_text(), model_server_config_pb2.ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert model.base_path == f"/models/{model.name}"
+    assert model.version_labels["stable"] == 1
+    policy = model.model_version_policy
+    if policy.HasField("specific"):
+        assert set(model.version_labels.values()) <= set(policy.specific.versions)
+
+
+def test_no_port_is_open_to_other_machines_and_models_cannot_be_written():
+    for service in compose()["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert all(volume["read_only"] for volume in service["volumes"])
+        assert service["read_only"]
+
+
+def test_the_servers_read_the_files_of_the_kit_and_each_version_s_batch_sizes():
+    for service in compose()["services"].values():
+        flags = dict(flag.removeprefix("--").split("=", 1) for flag in service["command"])
+        for name in ("monitoring_config_file", "batching_parameters_file"):
+            assert (KIT / flags[name].removeprefix("/config/")).is_file()
+        assert flags["enable_batching"] == flags["enable_per_model_batching_parameters"] == "true"
+        assert int(flags["rest_api_timeout_in_ms"]) >= 600_000
+        # explain_xla is for those who ask for it.
+        assert not any("xla" in name for name in flags)
+
+
+def test_without_a_compiler_the_loader_check_says_so(tmp_path):
+    command = ["make", "-C", str(KIT / "loader_check"), "CXX=no-compiler", f"BUILD={tmp_path}"]
+    finished = subprocess.run(
+        [*command, f"PYTHON={sys.executable}"], capture_output=True, text=True, check=False
+    )
+    assert finished.returncode
+    assert "needs a C++ compiler, and there is no no-compiler" in finished.stderr
+
+
+def test_the_readme_names_every_file_of_the_kit():
+    text = (KIT / "README.md").read_text()
+    for path in KIT.rglob("*"):
+        if path.is_file() and path.name != "README.md" and path.parent.name != "__pycache__":
+            assert re.search(rf"\b{re.escape(path.name)}\b", text), path
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray((255 * images()[3, ..., 0]).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(exported):
+    with stand_in_server(exported) as addresses:
+        yield addresses
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_the_python_example_writes_a_study(server, picture, tmp_path, monkeypatch, capsys, protocol):
+    options = ["--server", getattr(server, protocol), "--model", "tiny", "--out", str(tmp_path / "maps")]
+    monkeypatch.setattr(sys, "argv", ["explain_study.py", str(picture), *options])
+    runpy.run_path(str(KIT / "clients" / "explain_study.py"), run_name="__main__")
+    assert capsys.readouterr().out.startswith("1 slices, in ")
+    assert (tmp_path / "maps" / "a.png" / "explanation.npz").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
+def test_the_shell_example_prints_json(server, picture):
+    command = [KIT / "clients" / "explain_file.sh", picture, server.rest, "tiny"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert np.array(json.loads(finished.stdout)["outputs"]["map"]).shape == (1, 32, 32, 1)
