@@ -30,12 +30,12 @@ def test_help_is_quick_and_names_every_verb():
     )
     assert time.perf_counter() - begin < 2  # with TensorFlow it takes longer on any machine
     assert run.stdout.startswith("Usage: tfadvpath [OPTIONS] COMMAND")
-    for verb in ("explain", "demo", "train", "prepare"):
+    for verb in ("explain", "demo", "train", "prepare", "evaluate"):
         assert verb in run.stdout
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["explain", "demo", "train", "prepare"])
+@pytest.mark.parametrize("verb", ["explain", "demo", "train", "prepare", "evaluate"])
 def test_every_verb_has_help(verb):
     run = RUNNER.invoke(app, [verb, "--help"])
     assert run.exit_code == 0
