@@ -14,6 +14,8 @@ from tfadvpath.gaussian import gaussian_blur
 from tfadvpath.gradients import scores_and_gradients
 from tfadvpath.probability import probability_function
 
+# The weights are meant for masks of so many cells a side: those of the paper's images.
+_PAPER_CELLS = 56
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam
 
 
@@ -28,9 +30,10 @@ class MaskPerturbation(Explainer):
     Adam shifts x and blur(x) together under the mask, up to jitter / 2 pixels to each side, so that no mask
     fits single pixels. All images of all batches are shifted alike: a map depends on its image alone.
 
-    All lengths are in pixels whatever the image's size, as the classifier's filters are, and so are the
-    sums: a mask cell is 4 pixels wide, 56x56 cells at 224 pixels, and blurring it costs the same in images of
-    all sizes. (Weights that cost a given share of the image the same left more masks of small images at 1.)
+    Lengths are in pixels whatever the image's size, as the classifier's filters are: a mask cell is 4 pixels
+    wide, 56x56 cells at 224 pixels. The weights are for such masks. For r times as many cells a side l1 is
+    divided by r² and tv multiplied by r^(exponent - 2): a mask and its enlargement cost the same. Unscaled,
+    tv outweighs l1 in small images, and masks run out over all of them.
 
     Where f is so near 0 or 1 that its derivative at x is smaller than l1, nothing moves the mask and E is 0.
 
@@ -45,8 +48,8 @@ class MaskPerturbation(Explainer):
         cell: Width of a mask cell in pixels.
         mask_sigma: Of the mask's filter, in pixels.
         blur_sigma: Of the image's blur, in pixels.
-        l1_weight: l1.
-        tv_weight: tv.
+        l1_weight: l1 of a mask of 56x56 cells.
+        tv_weight: tv of a mask of 56x56 cells.
         tv_exponent: At least 2: below, the derivative of a flat mask is not bounded.
         jitter: Range of the shifts in pixels.
         seed: Of the shifts.
@@ -127,8 +130,8 @@ class MaskPerturbation(Explainer):
         shape = (batch, math.ceil(height / self.cell), math.ceil(width / self.cell), 1)
         initial = (tf.constant(0), tf.ones(shape), tf.zeros(shape), tf.zeros(shape))
         _, mask, _, _ = tf.while_loop(lambda i, *_: i < self.iterations, step, initial, parallel_iterations=1)
-        # Rounding takes M of a mask of ones a little above 1.
-        maps = tf.nn.relu(1.0 - self._enlarged(mask, height, width))
+        # 1 - M, without the rounding that would tell untouched pixels apart.
+        maps = self._enlarged(1.0 - mask, height, width)
         return {"maps": {"mask_perturbation": maps}, "score": scores}
 
     def _enlarged(self, mask: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -137,9 +140,12 @@ class MaskPerturbation(Explainer):
 
     def _penalty(self, mask: tf.Tensor) -> tf.Tensor:
         """Returns l1 Σ (1 - m) + tv Σ (dx² + dy²)^(exponent / 2) of every mask, [B]."""
+        enlargement = math.sqrt(mask.shape[1] * mask.shape[2]) / _PAPER_CELLS
+        l1 = self.l1_weight / enlargement**2
+        tv = self.tv_weight * enlargement ** (self.tv_exponent - 2.0)
         removed = tf.reduce_sum(1.0 - mask, axis=(1, 2, 3))
         # Beyond the last row and column the mask goes on as it is.
         down = tf.pad(mask[:, 1:] - mask[:, :-1], [[0, 0], [0, 1], [0, 0], [0, 0]])
         right = tf.pad(mask[:, :, 1:] - mask[:, :, :-1], [[0, 0], [0, 0], [0, 1], [0, 0]])
         edges = tf.pow(tf.square(down) + tf.square(right), self.tv_exponent / 2.0)
-        return self.l1_weight * removed + self.tv_weight * tf.reduce_sum(edges, axis=(1, 2, 3))
+        return l1 * removed + tv * tf.reduce_sum(edges, axis=(1, 2, 3))
