@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PARITY_VENV ?= .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
 QUANTUS_VENV ?= .venv-parity-quantus
+CAPTUM_VENV ?= .venv-parity-captum
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
@@ -25,7 +26,7 @@ help:
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
-	@echo "make parity     compare with the peers: tensorflow-addons' filter, Quantus's curves (needs Python 3.11)"
+	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
 	@echo "make clean      remove what the targets above made"
 
 install: $(VENV)/.installed-base
@@ -63,13 +64,15 @@ loader-check: $(VENV)/.installed-serving
 	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
 	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
 
-parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(VENV)/.installed-test
+parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(CAPTUM_VENV)/.installed $(VENV)/.installed-test
 	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz
 	$(QUANTUS_VENV)/bin/python tests/parity/make_quantus_golden.py --check tests/parity/golden/quantus.npz
-	$(BIN)/python -m pytest tests/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py
+	$(CAPTUM_VENV)/bin/python tests/parity/make_captum_golden.py --check tests/parity/golden/captum.npz
+	$(BIN)/python -m pytest tests/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py \
+	  tests/explainers/test_captum_parity.py
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -106,4 +109,9 @@ $(PARITY_VENV)/.installed: tests/parity/requirements.txt
 $(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
 	python3.11 -m venv $(QUANTUS_VENV)
 	$(QUANTUS_VENV)/bin/python -m pip install -q -r tests/parity/requirements-quantus.txt
+	@touch $@
+
+$(CAPTUM_VENV)/.installed: tests/parity/requirements-captum.txt
+	python3.11 -m venv $(CAPTUM_VENV)
+	$(CAPTUM_VENV)/bin/python -m pip install -q -r tests/parity/requirements-captum.txt
 	@touch $@
