@@ -3,12 +3,13 @@
     pip install quantus==0.6.0
     python benchmarks/evaluation_speed.py [--images 100] [--steps 100] [--size 224] [--widths 64 4]
 
-ResNet50V2, the same images, maps and black perturbation for both; AOPC replaces one square of 8 x 8 pixels a
-step, relevance all pixels in equal steps, the most and the least important first. That is RegionPerturbation
-and, with the map and its negative, PixelFlipping of Quantus, called with batches of images as large as ours
-and without normalising maps and printing warnings. Everything runs once before it is timed; then both and the
-forward pass alone, compiled and in batches of that size, alternate. A narrow network (--widths) costs little,
-as one on an accelerator does, and shows what the metrics themselves cost.
+ResNet50V2, the same images, maps and black perturbation for both. AOPC replaces one square of 8 x 8 pixels a
+step; relevance replaces all pixels in equal steps, the most and the least important first. Quantus asks that
+the steps divide the number of pixels, so the nearest such number is taken: 98 for 100 at 224 pixels. It
+answers by RegionPerturbation and, with the map and its negative, PixelFlipping, in batches of images as large
+as ours, without normalising maps. Everything runs once before it is timed; then both and the forward pass
+alone, compiled and in batches of that size, alternate. A narrow network (--widths) costs little, as one on an
+accelerator does, and shows what the metrics themselves cost.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ from tfadvpath.metrics import aopc_from_curves, feature_relevance, perturbation_
 from tfadvpath.models import resnet50_classifier
 
 REGION = 8
+
+
+def relevance_steps(pixels: int, steps: int) -> int:
+    return min((n for n in range(1, pixels + 1) if pixels % n == 0), key=lambda n: abs(n - steps))
 
 
 def with_both_classes(classifier: keras.Model) -> keras.Model:
@@ -52,9 +57,9 @@ def ours(classifier, images, maps, steps, batch_size):
         share=steps / squares,
         batch_size=batch_size,
     )
-    return aopc_from_curves(curves), feature_relevance(
-        classifier, images, maps, black, steps=steps, batch_size=batch_size
-    ).all
+    steps = relevance_steps(images[0].size, steps)
+    relevance = feature_relevance(classifier, images, maps, black, steps=steps, batch_size=batch_size)
+    return aopc_from_curves(curves), relevance.all
 
 
 def quantus_answer(model, images, maps, classes, steps, batch_size):
@@ -72,7 +77,7 @@ def quantus_answer(model, images, maps, classes, steps, batch_size):
     squares = quantus.RegionPerturbation(patch_size=REGION, regions_evaluation=steps, **quiet)
     falls = np.array(squares(a_batch=maps, **call))
     pixels = images[0].size
-    flipping = quantus.PixelFlipping(features_in_step=math.ceil(pixels / steps), **quiet)
+    flipping = quantus.PixelFlipping(features_in_step=pixels // relevance_steps(pixels, steps), **quiet)
     first = (model.predict(images, verbose=0))[np.arange(len(images)), classes][:, np.newaxis]
     most, least = (np.hstack([first, flipping(a_batch=sign * maps, **call)]) for sign in (1, -1))
     return float(falls.mean(axis=0).sum() / (steps + 1)), relevance_from_curves(most, least)
@@ -106,7 +111,8 @@ def measured(width: int, options: argparse.Namespace) -> dict:
             run()
             seconds[name].append(time.perf_counter() - begin)
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    passes = options.images * (3 * options.steps + 1)  # 1 + steps for AOPC, 2 steps for R
+    # 1 + steps for AOPC; each end once and what lies between in both orders for R.
+    passes = options.images * (1 + options.steps + 2 * relevance_steps(images[0].size, options.steps))
     per_pass = {name: median[name] / passes for name in ("ours", "quantus")}
     per_pass["bare"] = median["bare"] / (options.batches * options.batch_size)
     return {
