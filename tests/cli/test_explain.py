@@ -158,7 +158,9 @@ def test_an_unknown_method_is_one_line(bundle, image, tmp_path):
     options = ["--bundle", str(bundle), "--out", str(tmp_path / "out"), "--method", "magic"]
     run = CliRunner().invoke(app, ["explain", str(image), *options])
     assert run.exit_code == 2
-    assert run.stderr == "--method: 'magic' is no method of this bundle. Choose one of syce.\n"
+    known = ", ".join(tfadvpath.explainers.names(tfadvpath.load_bundle(bundle)))
+    assert run.stderr == f"--method: 'magic' is no method of this bundle. Choose one of {known}.\n"
+    assert known.endswith("syce")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from explanations import explanation_of
 
-from tfadvpath.explanation import PathExplanation
+from tfadvpath.explanation import Explanation, PathExplanation
 from tfadvpath.writers.npz import write_npz
 
 BLANK = np.array([True, False, False, True])
@@ -32,6 +32,17 @@ def test_every_array_reads_back_at_its_slice(tmp_path):
         np.testing.assert_array_equal(arrays["blank"], BLANK)
         assert np.isnan(arrays["score"][[0, 3]]).all()
         assert not arrays["kept"][[0, 3]].any()
+
+
+def test_a_map_may_have_one_channel_for_all_of_the_images(tmp_path):
+    images = np.random.default_rng(0).random((2, 8, 6, 3)).astype(np.float32)
+    score = np.array([0.2, 0.7], np.float32)
+    write_npz(tmp_path / "a.npz", Explanation(images, {"grad_cam": images[..., :1]}, score), BLANK)
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["images"].shape == (4, 8, 6, 3)
+        np.testing.assert_array_equal(arrays["grad_cam"][1:3], images[..., :1])
+        assert arrays["decision"].tolist() == [False, False, True, False]
+        assert set(arrays) == {"images", "grad_cam", "score", "decision", "blank"}
 
 
 def test_a_study_without_anything_to_explain_is_written_as_such(tmp_path):

@@ -56,6 +56,14 @@ def test_one_scale_serves_all_slices_and_no_outlier_sets_it():
     assert display_scale(maps[:0]) == 1.0
 
 
+def test_one_map_for_all_colours_is_laid_over_the_image_of_their_mean():
+    colours = np.stack([RAMP, 0 * RAMP, 0.5 * RAMP], axis=2)
+    picture = grey(colours, (32, 32))
+    np.testing.assert_array_equal(picture, grey(RAMP / 2, (32, 32)))
+    np.testing.assert_array_equal(overlay(picture, RAMP[..., np.newaxis], 1.0), overlay(picture, RAMP, 1.0))
+    assert display_scale(RAMP[np.newaxis, ..., np.newaxis]) == display_scale(RAMP[np.newaxis])
+
+
 @pytest.mark.parametrize(
     ("shape", "size"),
     [((64, 64), (512, 512)), ((600, 300), (600, 300)), ((2048, 1024), (1024, 512)), ((1, 9000), (1, 1024))],

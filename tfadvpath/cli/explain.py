@@ -39,9 +39,16 @@ def explain(
         int | None,
         typer.Option(min=0, help="Of 4-D NIfTI files. Without it: the one the bundle was trained on."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Points of the path where the gradient is taken.")] = 50,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Points of the path where the gradient is taken, of methods with one. Default: 50."
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of all random numbers. SyCE draws none.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of all random numbers. Only mask_perturbation draws any.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Explain images: which pixels the classifier's decision depends on.
@@ -53,6 +60,7 @@ def explain(
     """
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
+    from tfadvpath import explainers
     from tfadvpath.batch.plan import SUMMARY, plan
     from tfadvpath.batch.results import FORMATS, write_json
     from tfadvpath.batch.run import Failure
@@ -71,7 +79,7 @@ def explain(
             "Warning: no --bundle. The demonstration's was trained on generated phantoms: "
             "its maps mean nothing for real patients."
         )
-    explainer = get_explainer(models, method, steps=steps, batch_size=batch_size)
+    explainer = get_explainer(models, method, seed, steps=steps, batch_size=batch_size)
     chosen_maps = explainer.map_names if maps == "all" else _chosen("--maps", maps, explainer.map_names)
     if channel is None:
         channel = models.recipe.data.channel
@@ -90,7 +98,7 @@ def explain(
         "version": tfadvpath.__version__,
         "bundle": str(bundle or DEMONSTRATION),
         "method": method,
-        "steps": steps,
+        "steps": steps or explainers.options(method).get("steps"),  # None: the method has no path
         "maps": list(chosen_maps),
         "out": str(out),
         "explained": len(studies),

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from tfadvpath.explainers.base import Explainer
 
 
-def get_explainer(bundle: Bundle, method: str, **options: Any) -> Explainer:
+def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> Explainer:
     """Returns the explainer of that name.
 
+    Args:
+        bundle: What it explains with.
+        method: Its name.
+        seed: For methods that draw random numbers.
+        **given: Options of the explainer that the person may give; None where they did not.
+
     Raises:
-        InputError: There is none.
+        InputError: There is none of that name, or it has no such option.
     """
     from tfadvpath import explainers  # imports TensorFlow, which --help need not wait for
 
@@ -30,7 +36,18 @@ def get_explainer(bundle: Bundle, method: str, **options: Any) -> Explainer:
         raise InputError(
             "--method", f"{method!r} is no method of this bundle", f"Choose one of {', '.join(names)}"
         )
-    return explainers.get(method, bundle, **options)
+    known = explainers.options(method)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name in chosen:
+        if name not in known:
+            takers = [other for other in names if name in explainers.options(other)]
+            others = f"it is of {', '.join(takers)}" if takers else "no method of this bundle has it"
+            raise InputError(
+                f"--{name.replace('_', '-')}", f"{method!r} has no such option, {others}", "Leave it out"
+            )
+    if "seed" in known:
+        chosen["seed"] = seed
+    return explainers.get(method, bundle, **chosen)
 
 
 def seed_everything(seed: int) -> None:

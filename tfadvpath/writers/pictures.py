@@ -41,10 +41,12 @@ def picture_size(shape: tuple[int, int], least: int, most: int) -> tuple[int, in
 
 
 def grey(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns an image [H, W] or [H, W, 1] in [0, 1] as uint8 RGB of that size.
+    """Returns an image [H, W] or [H, W, C] in [0, 1] as uint8 RGB of that size; of C channels their mean.
 
     Cubic interpolation where it grows, averages where it shrinks.
     """
+    image = np.asarray(image)
+    image = image.mean(axis=2) if image.ndim == 3 else image
     levels = np.rint(255 * np.clip(_resized(image, size), 0, 1)).astype(np.uint8)
     return np.repeat(levels[..., np.newaxis], 3, axis=2)
 
@@ -112,6 +114,6 @@ def _single_channel(maps: np.ndarray) -> np.ndarray:
 
 
 def _resized(values: np.ndarray, size: tuple[int, int], growing: int = cv2.INTER_CUBIC) -> np.ndarray:
-    values = np.asarray(values[..., 0] if values.ndim == 3 else values, np.float32)
+    values = np.asarray(values, np.float32)
     shrinks = size[0] < values.shape[0] or size[1] < values.shape[1]
     return cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA if shrinks else growing)

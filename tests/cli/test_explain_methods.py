@@ -1,0 +1,72 @@
+"""`tfadvpath explain --method …` of methods that have no path."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from broken_files import nifti_bytes, volume
+from PIL import Image
+from typer.testing import CliRunner
+
+from tfadvpath import explainers
+from tfadvpath.bundle import load_bundle
+from tfadvpath.cli.main import app
+from tfadvpath.cli.studies import get_explainer
+
+METHODS = ("grad_cam", "gradient", "integrated_gradients", "mask_perturbation")
+
+
+@pytest.fixture
+def explain(bundle, tmp_path):
+    (tmp_path / "head.nii").write_bytes(nifti_bytes(volume((24, 20, 3))))
+
+    def run(method, *options):
+        arguments = ["--bundle", str(bundle), "--out", str(tmp_path / "out"), "--method", method, "--json"]
+        return CliRunner().invoke(app, ["explain", str(tmp_path / "head.nii"), *arguments, *options])
+
+    return run
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_format_holds_the_methods_map(explain, bundle, tmp_path, method):
+    run = explain(method)
+    assert run.exit_code == 0, run.output
+    summary = json.loads(run.stdout)
+    assert summary["method"] == method
+    assert summary["maps"] == [method]
+    assert summary["steps"] == (50 if method == "integrated_gradients" else None)
+    [study] = summary["studies"]
+    assert "crossings" not in study
+    out = tmp_path / "out" / "head.nii"
+    assert {"explanation.npz", "input.png", f"{method}.png", f"{method}.nii.gz"} <= set(study["files"])
+    with np.load(out / "explanation.npz") as arrays:
+        expected = explainers.get(method, load_bundle(bundle)).explain(arrays["images"])
+        # Networks that are loaded twice give the same to the last digit or nearly so.
+        np.testing.assert_allclose(arrays[method], expected.maps[method], atol=1e-5)
+        np.testing.assert_allclose(arrays["score"], expected.score, atol=1e-6)
+        assert "start" not in arrays
+    assert nib.load(out / f"{method}.nii.gz").shape == (24, 20, 3)
+    picture = np.asarray(Image.open(out / f"{method}.png")).astype(int)
+    assert expected.maps[method].any() == bool(np.ptp(picture, axis=2).any())  # coloured where there is a map
+
+
+def test_steps_reach_the_methods_that_take_them(explain):
+    assert json.loads(explain("integrated_gradients", "--steps", "7").stdout)["steps"] == 7
+
+
+@pytest.mark.parametrize("method", ["gradient", "grad_cam", "mask_perturbation"])
+def test_steps_of_a_method_without_a_path_are_refused(explain, method):
+    run = explain(method, "--steps", "50")
+    assert run.exit_code == 2
+    assert run.stderr == (
+        f"--steps: '{method}' has no such option, it is of integrated_gradients, syce. Leave it out.\n"
+    )
+
+
+def test_the_seed_reaches_the_method_that_draws_and_no_other(bundle):
+    models = load_bundle(bundle)
+    assert get_explainer(models, "mask_perturbation", seed=5).seed == 5
+    assert get_explainer(models, "gradient", seed=5).map_names == ("gradient",)
