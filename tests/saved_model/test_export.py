@@ -36,6 +36,14 @@ def test_the_manifest_says_what_it_is(exported):
     assert {"saved_model.pb", "model_card.md", "batching_params.pbtxt"} <= set(manifest["sha256"])
 
 
+def test_every_weight_is_stored_once(exported, bundle):
+    networks = (bundle.classifier, *bundle.generators["syce"].generators)
+    weights = sum(int(np.prod(variable.shape)) for network in networks for variable in network.variables)
+    stored = tf.train.load_checkpoint(str(exported / "variables" / "variables")).get_variable_to_shape_map()
+    values = {name: shape for name, shape in stored.items() if name.endswith("VARIABLE_VALUE")}
+    assert sum(int(np.prod(shape)) for shape in values.values()) == weights
+
+
 def test_the_warm_up_sends_every_batch_size_and_never_calls_xla(exported):
     logs = [
         prediction_log_pb2.PredictionLog.FromString(record)

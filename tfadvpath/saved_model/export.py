@@ -13,7 +13,6 @@ from tfadvpath import explainers
 from tfadvpath.bundle import Bundle, library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
-from tfadvpath.generators.domains import DomainGenerator
 from tfadvpath.path_integral import default_chunk
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
@@ -79,7 +78,7 @@ def export_saved_model(
     image_shape = tuple(bundle.classifier.input_shape[1:])
 
     def fill(version: Path) -> None:
-        signatures = _write_graph(version, bundle, explainer, map_name, image_shape, xla)
+        signatures = _write_graph(version, explainer, map_name, image_shape, xla)
         extra = version / "assets.extra"
         extra.mkdir(exist_ok=True)
         cases = make_cases(bundle, explainer, map_name, sizes[-1])
@@ -134,17 +133,15 @@ def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> Adve
 
 def _write_graph(
     version: Path,
-    bundle: Bundle,
     explainer: AdversarialPath,
     map_name: str,
     image_shape: tuple[int, int, int],
     xla: bool,
 ) -> dict[str, Any]:
     """Writes the SavedModel; returns its signatures' inputs and outputs with type and shape."""
+    # It collects the variables that the signatures use, of every network. Tracking the networks as well would
+    # store each weight twice.
     archive = keras.export.ExportArchive()
-    # Servers restore variables through a session: those of a network that is not tracked would be missing.
-    for network in (bundle.classifier, *_networks(explainer.generator)):
-        archive.track(network)
     described = {}
     for name, (function, spec) in make_signatures(explainer, map_name, image_shape, xla).items():
         endpoint = archive.add_endpoint(name, function, input_signature=[spec])
@@ -155,10 +152,6 @@ def _write_graph(
         }
     archive.write_out(str(version), verbose=False)
     return described
-
-
-def _networks(generator: Any) -> list[keras.Model]:
-    return list(generator.generators) if isinstance(generator, DomainGenerator) else [generator.network]
 
 
 def _described(tensor: tf.TensorSpec | tf.Tensor) -> dict[str, Any]:
