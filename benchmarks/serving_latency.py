@@ -4,7 +4,7 @@
 
 The server is the stand-in of tfadvpath.saved_model, not TensorFlow Serving: no batching of several clients,
 no queue. float32. For every number of steps M and batch size one request after the other is sent; between
-them the same batch is explained by the library in this process, and by the loaded SavedModel without a server.
+them the same batch is explained by the library in this process, and by the loaded SavedModel without server.
 The three alternate.
 """
 
