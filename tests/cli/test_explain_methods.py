@@ -16,7 +16,7 @@ from tfadvpath.bundle import load_bundle
 from tfadvpath.cli.main import app
 from tfadvpath.cli.studies import get_explainer
 
-METHODS = ("grad_cam", "gradient", "integrated_gradients", "mask_perturbation")
+METHODS = ("grad_cam", "gradient", "integrated_gradients")
 
 
 @pytest.fixture

@@ -187,6 +187,16 @@ def test_batches_are_of_one_shape_traced_once_and_reported(name, kind):
     assert explainer.run_batch.experimental_get_tracing_count() == 1
 
 
+# The others' generators take XLA long, and they share one computation, which has its own tests.
+@pytest.mark.parametrize("name", explainers.names(SimpleNamespace(generators={})))
+def test_xla_gives_what_the_graph_gives(name):
+    options = {key: value for key, value in QUICK.items() if key in explainers.options(name)}
+    explainer = explainers.get(name, bundle("grey"), batch_size=BATCH, jit_compile=True, **options)
+    _, expected = explained(name, "grey")
+    assert_same(explainer.explain(expected.images), expected)
+    assert explainer.run_batch.experimental_get_tracing_count() == 1
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [
