@@ -11,8 +11,14 @@ import random
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+# The same examples each time; `HYPOTHESIS_PROFILE=explore` looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("explore")
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # They import packages of environments of their own.
 collect_ignore_glob = ["parity/make_*_golden.py"]
