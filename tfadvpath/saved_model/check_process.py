@@ -127,11 +127,11 @@ def _compare_signatures(found: Mapping[str, Any], described: Mapping[str, Any]) 
                 raise Refused(f"{name} has other {part} than the manifest says: {actual}")
 
 
-def _compare(where: str, outputs: Arrays, expected: Arrays, tolerance: float) -> float:
+def _compare(where: str, outputs: Arrays, expected: Arrays, tolerance: Mapping[str, float]) -> float:
     """Returns the largest difference; that of images is relative to the largest value of each.
 
     Raises:
-        Refused: One is above the tolerance.
+        Refused: One is above the tolerance of that output.
     """
     change = np.maximum(
         np.abs(expected.get("probability_adversary", 0.0) - expected.get("probability_start", 0.0)),
@@ -152,9 +152,9 @@ def _compare(where: str, outputs: Arrays, expected: Arrays, tolerance: float) ->
             axes = tuple(range(1, wanted.ndim))
             peak = np.maximum(np.abs(wanted).max(axis=axes), np.finfo(np.float32).tiny)
             difference = float((np.abs(values - wanted).max(axis=axes) / peak).max())
-        if not difference <= tolerance:  # so written that NaN is refused
+        if not difference <= tolerance[name]:  # so written that NaN is refused
             raise Refused(
-                f"{where}: {name} is {difference:.2g} from what was recorded, allowed is {tolerance:g}"
+                f"{where}: {name} is {difference:.2g} from what was recorded, allowed is {tolerance[name]:g}"
             )
         largest = max(largest, difference)
     return largest
