@@ -160,6 +160,16 @@ def test_a_named_layer_counts_with_all_its_ways_to_the_output():
     assert_close(values, by_hand(activation, weights, one))
 
 
+def test_slopes_that_differ_between_pixels_are_averaged_over_both_axes(parts):
+    convolution, _ = parts
+    head = layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((SIZE, SIZE, 1)), convolution, layers.Flatten(), head])
+    one = wide(model(some_images()))[:, 0] >= 0.5
+    weights = wide(head.kernel).reshape(16, 6, 1).sum(axis=0)  # by_hand divides by the 16 pixels
+    values = GradCAM(model).explain(some_images()).maps["grad_cam"]
+    assert_close(values, by_hand(convolution(some_images()), weights, one))
+
+
 def test_a_layer_inside_a_nested_model_can_be_named(parts, expected):
     values = GradCAM(nested_twice(*parts), layer="last").explain(some_images()).maps["grad_cam"]
     assert_close(values, expected)

@@ -116,7 +116,7 @@ def _activation_call(calls: Sequence[LayerCall], name: str | None) -> LayerCall:
 
 
 def _logit(calls: Sequence[LayerCall], scores: tf.Tensor, target: int | None) -> tf.Tensor:
-    """Returns z, float32 [N], of which the scores are the sigmoid."""
+    """Returns z, float32 [N], of which the scores are the sigmoid; without a constant that no slope sees."""
     layer, inputs, _ = next(call for call in calls if call.outputs is calls[-1].outputs)  # the innermost
     logits = None
     if getattr(layer, "activation", None) is keras.activations.sigmoid:
@@ -124,7 +124,6 @@ def _logit(calls: Sequence[LayerCall], scores: tf.Tensor, target: int | None) ->
             logits = tf.cast(inputs, tf.float32)
         elif isinstance(layer, keras.layers.Dense):
             logits = tf.cast(inputs, tf.float32) @ layer.kernel
-            logits = logits if layer.bias is None else logits + layer.bias
     if logits is None:
         scores = tf.clip_by_value(scores, _SMALLEST, _LARGEST)
         return tf.math.log(scores) - tf.math.log1p(-scores)
