@@ -32,9 +32,10 @@ using tensorflow::DataType;
 using tensorflow::Tensor;
 using Tensors = std::map<std::string, Tensor>;
 
-// Of an image relative to its largest value, and of a probability; on the machine that exported.
-constexpr double kTolerance = 1e-4;
-// Decoded images differ from the recorded ones in the last bit, which moves gradients at a ReLU's edge.
+// Of an image relative to its largest value, and of a probability; on the machine that exported. A batch of
+// another size runs other kernels, whose last bits move gradients at a ReLU's edge: maps by up to 3e-4.
+constexpr double kTolerance = 1e-3;
+// Decoded images differ from the recorded ones in the last bit, with the same effect.
 constexpr double kDecodedTolerance = 1e-3;
 // Below this change of the probability a residual relative to it says nothing.
 constexpr float kSmallestChange = 1e-6f;

@@ -268,4 +268,4 @@ def test_a_file_is_explained_over_rest_as_the_kit_s_example_does(server, bundle,
     study = read_study(path, (32, 32))
     np.testing.assert_allclose(outputs["image"], study.images, atol=1e-5)
     expected = explainers.get("syce", bundle, steps=5).explain(study.images)
-    assert relative(np.array(outputs["map"]), expected.maps["fi_v2_smooth"]).max() < 1e-4
+    assert relative(np.array(outputs["map"]), expected.maps["fi_v2_smooth"]).max() < 1e-3
