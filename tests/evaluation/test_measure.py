@@ -19,7 +19,7 @@ def classifier(images):
 
 
 class Bright(Explainer):
-    """Two maps: the image, and the image with a growing weight by row. Counts its images."""
+    """Two maps: the image in eight levels, and with a growing weight by row. Counts its images."""
 
     EXPLANATION = PathExplanation
 
@@ -33,7 +33,7 @@ class Bright(Explainer):
         rows = tf.range(16, dtype=tf.float32)[:, None, None]
         score = tf.reduce_mean(images, axis=(1, 2, 3))
         return {
-            "maps": {"bright": tf.abs(images) ** self.factor, "row": images * rows},
+            "maps": {"bright": (tf.floor(8 * images) + 1) ** self.factor, "row": images * rows},
             "score": score,
             "start": images,
             "adversary": 1 - images,
@@ -59,7 +59,7 @@ def measured(setting):
 
 
 def maps_of(name, images):
-    return images[..., 0] if name == "bright" else images[..., 0] * np.arange(16)[:, None]
+    return np.floor(8 * images[..., 0]) + 1 if name == "bright" else images[..., 0] * np.arange(16)[:, None]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -111,6 +111,14 @@ def test_a_wrong_change_is_named(tmp_path, change, message):
         load_recipe(path, [change])
 
 
+def test_sagen_starts_from_a_stage_that_there_is(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    assert load_recipe(path, ["sagen={start_from: syce}"]).sagen.start_from == "syce"
+    with pytest.raises(InputError, match=r"sagen\.start_from: syce needs a stage syce"):
+        load_recipe(path, ["sagen={start_from: syce}", "syce=null"])
+
+
 def test_a_path_is_relative_to_the_recipe(tmp_path):
     recipe = {"name": "x", "data": {"task": "pneumonia", "path": "data", "image_size": 224}, "classifier": {}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))

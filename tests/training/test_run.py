@@ -8,11 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 
 from tfadvpath.bundle import load_bundle, load_network
 from tfadvpath.errors import InputError
 from tfadvpath.training import classifier
+from tfadvpath.training.data import load_part
 from tfadvpath.training.run import train
 
 DRIVER = Path(__file__).with_name("killed_run.py")
@@ -109,6 +111,21 @@ def test_syce_can_start_from_the_networks_of_cyce(copy):
     (copy / "stages/cyce/done.json").unlink()
     with pytest.raises(InputError, match=r"starts from the networks of cyce\. Train cyce first"):
         train(recipe, copy, stages=["syce"], resume=True)
+
+
+def test_sagen_can_start_from_the_pairs_of_syce(copy):
+    def distance(folder):
+        bundle = load_bundle(folder)
+        images = tf.constant(load_part(tiny.RECIPE.data, tiny.RECIPE.seed, "validation").images)
+        syce, sagen = (bundle.generators[name].generate(images) for name in ("syce", "sagen"))
+        return float(tf.reduce_mean(tf.abs(syce.adversary - sagen.adversary)))
+
+    changes = {"start_from": "syce", "learning_rate": 1e-12, "warm_up_steps": 150}
+    sagen = tiny.EVERY_STAGE.sagen.model_copy(update=changes)
+    before = distance(copy)
+    shutil.rmtree(copy / "stages/sagen")
+    train(tiny.EVERY_STAGE.model_copy(update={"sagen": sagen}), copy, stages=["sagen"], resume=True)
+    assert distance(copy) < 0.5 * before
 
 
 def test_a_run_is_not_overwritten_without_resume(copy):

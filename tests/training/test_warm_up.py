@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.training.options import SyCEOptions
-from tfadvpath.training.warm_up import learn_to_copy, learn_to_undo
+from tfadvpath.training.warm_up import learn_pairs, learn_to_copy, learn_to_undo
 
 
 def line(slope, offset):
@@ -53,9 +54,23 @@ def test_a_network_learns_to_copy(stage):
     assert slope_and_offset(network) == pytest.approx([1.0, 0.0], abs=0.02)
 
 
+def test_a_network_learns_the_pairs_of_a_trained_generator(stage):
+    class Trained:
+        def generate(self, x):
+            return AdversarialPair(0.5 * x, 1.0 - x, tf.reduce_mean(x, axis=(1, 2, 3)))
+
+    stage.batches = lambda epoch: tf.data.Dataset.from_tensor_slices(images(epoch)).batch(8)
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1)])
+    learn_pairs(network, Trained(), OPTIONS, stage)
+    kernel, bias = network.get_weights()
+    assert kernel.reshape(-1) == pytest.approx([0.5, -1.0], abs=0.02)
+    assert bias == pytest.approx([0.0, 1.0], abs=0.02)
+
+
 def test_without_steps_nothing_is_learnt(stage):
     network = line(0.5, 0.3)
     none = SyCEOptions(warm_up_steps=0)
     learn_to_copy(network, 1, none, stage)
     learn_to_undo([network], [line(1.0, 0.0)], none, stage)
+    learn_pairs(network, None, none, stage)
     assert slope_and_offset(network) == pytest.approx([0.5, 0.3])

@@ -125,8 +125,14 @@ class SyCEOptions(UNetOptions):
 
 
 class SAGenOptions(UNetOptions):
-    """The network of ``generators.SAGen``."""
+    """The network of ``generators.SAGen``.
 
+    Attributes:
+        start_from: "syce" begins by learning that stage's stable images and adversaries, in place of learning
+            to copy.
+    """
+
+    start_from: Literal["syce"] | None = None
     loss_weights: dict[SAGenTerm, float] = {}
 
 

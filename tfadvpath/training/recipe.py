@@ -84,6 +84,8 @@ class Recipe(Options):
                 raise ValueError(
                     "syce.start_from: cyce needs a stage cyce with the filters and normalization of syce"
                 )
+        if self.sagen and self.sagen.start_from and self.syce is None:
+            raise ValueError("sagen.start_from: syce needs a stage syce")
         if self.generator_data and self.generator_data.image_size != self.data.image_size:
             raise ValueError("generator_data.image_size must be data.image_size")
         return self

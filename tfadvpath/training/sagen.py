@@ -10,6 +10,7 @@ import numpy as np
 
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.generators.sagen import SAGen
+from tfadvpath.generators.syce import SyCE
 from tfadvpath.importance import use_xla
 from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.training.figures import pair_figures
@@ -17,7 +18,7 @@ from tfadvpath.training.generator_stage import GeneratorStage
 from tfadvpath.training.optimizers import adam
 from tfadvpath.training.options import SAGenOptions
 from tfadvpath.training.panels import pair_panel
-from tfadvpath.training.warm_up import learn_to_copy
+from tfadvpath.training.warm_up import learn_pairs, learn_to_copy
 
 
 class SAGenStage(GeneratorStage):
@@ -37,7 +38,11 @@ class SAGenStage(GeneratorStage):
         return model
 
     def warm_up(self, model: SAGen) -> None:
-        learn_to_copy(model.network, 2, self.options, self)
+        if self.material.start_from:
+            generators = (self.material.start_from[f"generator_{k}"] for k in (0, 1))
+            learn_pairs(model.network, SyCE(self.classifier, tuple(generators)), self.options, self)
+        else:
+            learn_to_copy(model.network, 2, self.options, self)
 
     def networks(self, model: SAGen) -> Mapping[str, keras.Model]:
         return {"network": model.network}

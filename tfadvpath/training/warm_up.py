@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import clip_inward
+from tfadvpath.generators.base import PairGenerator, clip_inward
 from tfadvpath.importance import use_xla
 from tfadvpath.training.generator_stage import GeneratorStage
 from tfadvpath.training.options import UNetOptions
@@ -79,10 +80,46 @@ def learn_to_undo(
                 loss += losses.reconstruction(tf.concat([adversary, images], axis=0), both)
         optimizer.apply(tape.gradient(loss, weights), weights)
 
+    _repeat(step, options, stage)
+
+
+def learn_pairs(
+    network: keras.Model, trained: PairGenerator, options: UNetOptions, stage: GeneratorStage
+) -> None:
+    """Teaches a network with two heads the stable image and the adversary that a trained generator makes.
+
+    Left to SAGen's loss alone, for minutes the heads make one and the same change in images of both classes:
+    the network has to find out the class by itself, and nothing but the classifier's answer asks for it.
+
+    Args:
+        network: As ``models.two_headed_unet`` builds.
+        trained: Makes the pairs to learn; it is not changed.
+        options: Steps and learning rate.
+        stage: Gives the images, as many of each predicted class.
+    """
+    if not options.warm_up_steps:
+        return
+    rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
+    optimizer = keras.optimizers.Adam(rate)
+    optimizer.build(network.trainable_variables)
+
+    @tf.function(jit_compile=use_xla("auto"), autograph=False)
+    def step(images: tf.Tensor) -> None:
+        pair = trained.generate(images)
+        wanted = tf.concat([pair.start, pair.adversary], axis=-1)
+        with tf.GradientTape() as tape:
+            loss = losses.reconstruction(wanted, clip_inward(network(images, training=True)))
+        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+
+    _repeat(step, options, stage)
+
+
+def _repeat(step: Callable[[Any], None], options: UNetOptions, stage: GeneratorStage) -> None:
+    """Runs a step on as many of the stage's batches as the warm-up has steps."""
     done, epoch = 0, options.epochs
     while done < options.warm_up_steps:
         # Epochs after the last one: other orders than those of the training.
-        for domains in stage.batches(epoch).take(options.warm_up_steps - done):
-            step(domains)
+        for batch in stage.batches(epoch).take(options.warm_up_steps - done):
+            step(batch)
             done += 1
         epoch += 1
