@@ -1,0 +1,87 @@
+"""The export of the shipped bundle gives the library's maps by every way that a deployment may take.
+
+The C++ loader, which needs a compiler, is checked by ``make loader-check``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from serving import relative
+
+from tfadvpath import explainers
+from tfadvpath.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.datasets.slices import phantom_brain_slices
+from tfadvpath.saved_model.client import GrpcClient, RestClient
+from tfadvpath.saved_model.export import export_saved_model
+from tfadvpath.saved_model.stand_in import stand_in_server
+
+COUNTS = (1, 3, 8)
+MAP = "fi_v2_smooth"
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle(DEMONSTRATION)
+
+
+@pytest.fixture(scope="module")
+def images(bundle):
+    found = phantom_brain_slices([1], bundle.image_size[0], twins=True).images[: max(COUNTS)]
+    return np.ascontiguousarray(found)
+
+
+@pytest.fixture(scope="module")
+def expected(bundle, images):
+    return explainers.get("syce", bundle).explain(images).maps[MAP]
+
+
+@pytest.fixture(scope="module")
+def version(bundle, tmp_path_factory):
+    return export_saved_model(bundle, tmp_path_factory.mktemp("models"), sizes=COUNTS)
+
+
+@pytest.fixture(scope="module")
+def server(version):
+    with stand_in_server(version) as addresses:
+        yield addresses
+
+
+def by_python(version, server, images, folder):
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    return signature(images=tf.constant(images))["map"].numpy()
+
+
+def by_saved_model_cli(version, server, images, folder):
+    np.save(folder / "images.npy", images)
+    command = [Path(sys.executable).with_name("saved_model_cli"), "run", "--dir", version]
+    command += ["--tag_set", "serve", "--signature_def", "serving_default"]
+    command += ["--inputs", f"images={folder / 'images.npy'}", "--outdir", folder]
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return np.load(folder / "map.npy")
+
+
+def by_grpc(version, server, images, folder):
+    with GrpcClient(server.grpc, version.parent.name, batch_size=len(images)) as client:
+        return client.explain(images).maps[MAP]
+
+
+def by_rest(version, server, images, folder):
+    return RestClient(server.rest, version.parent.name, batch_size=len(images)).explain(images).maps[MAP]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [by_python, by_saved_model_cli, by_grpc, by_rest])
+@pytest.mark.parametrize("count", COUNTS)
+def test_the_maps_are_the_library_s(version, server, images, expected, tmp_path, way, count):
+    found = way(version, server, images[:count], tmp_path)
+    differences = relative(found, expected[:count])
+    print(f"{way.__name__}, batch of {count}: {differences.max():.1e}")
+    assert differences.max() < 1e-4
