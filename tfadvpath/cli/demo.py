@@ -15,7 +15,6 @@ from tfadvpath.cli.studies import explain_tasks, get_explainer, make_folder, see
 from tfadvpath.cli.train import showing_progress
 
 _MAIN_MAP = "fi_v2_smooth"
-_STAGES = ("classifier", "syce")  # all that it needs of the recipe
 
 
 def demo(
@@ -39,18 +38,15 @@ def demo(
     from tfadvpath.demonstration import choose_seeds, measure, patient_of, slices_to_show
     from tfadvpath.reports.demonstration import write_demonstration, write_overview
     from tfadvpath.training.data_options import PhantomBrain
-    from tfadvpath.training.recipe import load_recipe
     from tfadvpath.training.run import train as train_recipe
 
     make_folder(out)
-    folder = DEMONSTRATION
+    bundle = load_bundle(DEMONSTRATION)
     if train:
-        folder = out / "bundle"
         with showing_progress() as listener:
-            train_recipe(
-                load_recipe(DEMONSTRATION / "recipe.yaml"), folder, _STAGES, resume=True, listener=listener
-            )
-    bundle = load_bundle(folder)
+            stages = ("classifier", *bundle.generators)  # as shipped
+            train_recipe(bundle.recipe, out / "bundle", stages, resume=True, listener=listener)
+        bundle = load_bundle(out / "bundle")
     data = bundle.recipe.data
     assert isinstance(data, PhantomBrain)
     seed_everything(seed)
