@@ -72,6 +72,14 @@ def _level(size: Sequence[int], image_size: Sequence[int]) -> int:
     return round(sum(halvings) / 2)
 
 
+def _enlarged(x: Any, size: Sequence[int]) -> Any:
+    """Returns activations in nearest upsampling to a height and width, about twice theirs."""
+    if tuple(size) == (2 * x.shape[1], 2 * x.shape[2]):
+        return keras.layers.UpSampling2D(2, interpolation="nearest")(x)
+    # TensorFlow has no deterministic gradient of it on GPUs, hence only where sizes are odd.
+    return keras.layers.Resizing(*size, interpolation="nearest")(x)
+
+
 def mask_decoder(classifier: keras.Model, width: int = 64) -> keras.Model:
     """Builds the decoder of a classifier's activations to the two channels a, b at half the resolution.
 
@@ -110,7 +118,7 @@ def mask_decoder(classifier: keras.Model, width: int = 64) -> keras.Model:
         else:
             size = [math.ceil(side / 2**level) for side in image_size]
         if x is not None:
-            parts.append(layers.Resizing(*size, interpolation="nearest")(x))
+            parts.append(_enlarged(x, size))
         x = layers.Concatenate()(parts) if len(parts) == 2 else parts[0]
         for _ in range(2):
             x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
