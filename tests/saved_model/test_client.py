@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,11 @@ import nibabel
 import numpy as np
 import pytest
 import tensorflow as tf
+from broken_files import dicom, dicom_bytes, picture
 from PIL import Image
-from serving import images, relative
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from serving import assert_same_maps, images
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from tfadvpath import explainers
 from tfadvpath.datasets.study import read_study
@@ -37,6 +40,7 @@ def connect(request, server):
     """Makes a client of either kind for the model, or for what the test says."""
 
     def make(model="tiny", **options):
+        options = {"batch_size": 3, **options}  # the largest that the version allows
         if request.param == "rest":
             return RestClient(server.rest, model, **options)
         client = GrpcClient(server.grpc, model, **options)
@@ -51,10 +55,10 @@ def at_once(monkeypatch):
     monkeypatch.setattr(retries, "_FIRST_WAIT", 1e-3)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
 def test_a_client_gives_the_library_s_explanation(connect, library, batch_size):
     explained = connect(batch_size=batch_size).explain(images())
-    assert relative(explained.maps["fi_v2_smooth"], library.maps["fi_v2_smooth"]).max() < 1e-5
+    assert_same_maps(explained.maps["fi_v2_smooth"], library.maps["fi_v2_smooth"])
     np.testing.assert_array_equal(explained.images, library.images)
     np.testing.assert_array_equal(explained.crossed, library.crossed)
     for name in ("score", "start", "adversary", "score_start", "score_adversary", "completeness_residual"):
@@ -77,7 +81,17 @@ def test_a_study_comes_back_explained_on_its_grid(connect, bundle, tmp_path):
     assert result.study.blank.tolist() == [False, True, False]
     study = read_study(tmp_path / "scan.nii.gz", (32, 32))
     expected = explainers.get("syce", bundle, steps=5).explain(study.images[~study.blank])
-    assert relative(result.explanation.maps["fi_v2_smooth"], expected.maps["fi_v2_smooth"]).max() < 1e-5
+    assert_same_maps(result.explanation.maps["fi_v2_smooth"], expected.maps["fi_v2_smooth"])
+
+
+def test_a_dicom_file_comes_back_explained_in_its_frames(connect, bundle, tmp_path):
+    pixels = np.stack([picture(top=4095), picture(top=4095)[::-1]]).astype(np.uint16)
+    path = tmp_path / "scan.dcm"
+    path.write_bytes(dicom_bytes(dicom(pixels, 12, PhotometricInterpretation="MONOCHROME1")))
+    result = connect().explain_study(path)
+    expected = explainers.get("syce", bundle, steps=5).explain(read_study(path, (32, 32)).images)
+    assert len(result.explanation) == 2
+    assert_same_maps(result.explanation.maps["fi_v2_smooth"], expected.maps["fi_v2_smooth"])
 
 
 def test_a_blank_study_is_not_sent(connect, tmp_path):
@@ -94,6 +108,14 @@ def test_a_version_and_a_label_are_asked_for(connect):
     for options in ({"version": 2}, {"label": "canary"}, {"model": "other"}):
         with pytest.raises(InputError, match="Check the model's name, version and label"):
             connect(**options).predict(images()[:1])
+    with pytest.raises(InputError, match="Unrecognized servable version label: canary"):
+        connect(label="canary").predict(images()[:1])
+
+
+def test_more_images_than_the_largest_batch_are_refused(connect):
+    with pytest.raises(InputError, match="Let `batch_size` be at most that maximum") as error:
+        connect(batch_size=8).explain(images())
+    assert "Task size 8 is larger than maximum input batch size 3" in str(error.value)
 
 
 def test_images_of_another_size_are_refused_by_the_server(connect):
@@ -132,8 +154,9 @@ def test_options_must_be_possible():
         RestClient("http://127.0.0.1", "m", batch_size=0)
     with pytest.raises(ValueError, match="Either `version` or `label`"):
         RestClient("http://127.0.0.1", "m", version=1, label="stable")
-    with pytest.raises(InputError, match="is no address of a REST interface"):
-        RestClient("127.0.0.1:8501", "m")
+    for address in ("127.0.0.1:8501", "http://", "http://127.0.0.1:rest"):
+        with pytest.raises(InputError, match="is no address of a REST interface"):
+            RestClient(address, "m")
 
 
 class Failing(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -152,9 +175,12 @@ class Failing(prediction_service_pb2_grpc.PredictionServiceServicer):
         return response
 
 
-@contextmanager
 def failing_grpc(codes):
-    service = Failing(codes)
+    return grpc_server(Failing(codes))
+
+
+@contextmanager
+def grpc_server(service):
     with ThreadPoolExecutor(1) as threads:
         server = grpc.server(threads)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, server)
@@ -186,11 +212,17 @@ def failing_rest(codes):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with rest_server(Handler) as address:
+        yield calls, RestClient(address, "m", attempts=3)
+
+
+@contextmanager
+def rest_server(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield calls, RestClient(f"http://127.0.0.1:{server.server_address[1]}", "m", attempts=3)
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()
@@ -198,6 +230,7 @@ def failing_rest(codes):
 
 
 UNAVAILABLE, INTERNAL = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_grpc_tries_again_while_unavailable_and_only_then(at_once):
@@ -228,6 +261,135 @@ def test_rest_tries_again_while_unavailable_and_only_then(at_once):
         assert len(calls) == 1
 
 
+def test_a_busy_server_is_said_and_not_called_again():
+    with failing_grpc([EXHAUSTED]) as (service, client):
+        with pytest.raises(InputError, match="The server is busy or the message is too large"):
+            client.predict(images())
+        assert service.calls == 1
+    with failing_rest([429]) as (calls, client):
+        with pytest.raises(InputError, match="The server is busy or the message is too large"):
+            client.predict(images())
+        assert len(calls) == 1
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"])
+def test_a_request_that_the_server_may_be_at_work_on_is_not_sent_again(begin):
+    calls = []
+
+    class Closing(BaseHTTPRequestHandler):
+        def do_POST(self):
+            calls.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.wfile.write(begin)
+            self.close_connection = True
+
+        def log_message(self, *_):
+            pass
+
+    with (
+        rest_server(Closing) as address,
+        pytest.raises(InputError, match=r"gave no whole answer .* Look at the server's log"),
+    ):
+        RestClient(address, "m").predict(images())
+    assert len(calls) == 1
+
+
+def test_a_name_that_is_not_resolved_is_tried_again(monkeypatch, at_once):
+    calls = []
+
+    def unresolved(*_, **__):
+        calls.append(1)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unresolved)
+    with pytest.raises(InputError, match=r"no answer after 3 attempts .*name resolution"):
+        RestClient("http://server", "m", attempts=3).predict(images())
+    assert len(calls) == 3
+
+
+def test_https_to_a_server_without_a_certificate_is_said_at_once(server):
+    with pytest.raises(InputError, match=r"makes no secure connection .* write http:// where it has none"):
+        RestClient(server.rest.replace("http", "https"), "tiny").predict(images())
+
+
+STRANGE = [
+    "<html>hello</html>",
+    "[1, 2]",
+    '{"answer": 1}',
+    '{"outputs": {"probability": ["a"]}}',
+    '{"outputs": {"probability": [null]}}',
+    '{"outputs": {"probability": [[1], [1, 2]]}}',
+    '{"outputs": {"classes": [1]}}',
+    '{"outputs": [1, 2, 3]}',
+    '{"outputs": 0.5}',
+    '{"metadata": {"signature_def": {"signature_def": {"serving_default": {"inputs": {"x": {}}}}}}}',
+    '{"metadata": {"signature_def": {"signature_def": {"serving_default": {"inputs": {"images": '
+    '{"tensor_shape": {"dim": [{"size": "-1"}, {"size": "-1"}, {"size": "-1"}, {"size": "3"}]}}}}}}}',
+]
+
+
+@pytest.mark.parametrize("content", STRANGE)
+def test_what_no_export_answers_over_rest_is_said_in_one_line(content):
+    class Strange(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    with rest_server(Strange) as address:
+        client = RestClient(address, "m")
+        for call in (client.predict, client.explain, lambda _: client.image_size):
+            with pytest.raises(InputError, match="'m' is no export of tfadvpath") as error:
+                call(images())
+            assert "\n" not in str(error.value)
+
+
+class Other(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """A model that is no export: other outputs, other inputs."""
+
+    def __init__(self, outputs, shape):
+        self.outputs, self.shape = outputs, shape
+
+    def Predict(self, request, context):
+        response = predict_pb2.PredictResponse()
+        for name, tensor in self.outputs.items():
+            response.outputs[name].CopyFrom(tensor)
+        return response
+
+    def GetModelMetadata(self, request, context):
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        if self.shape is not None:
+            shape = tf.TensorShape(self.shape).as_proto()
+            signatures.signature_def["serving_default"].inputs["images"].tensor_shape.CopyFrom(shape)
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+
+@pytest.mark.parametrize(
+    ("outputs", "shape"),
+    [
+        ({}, None),
+        ({"classes": tf.make_tensor_proto([1.0])}, [None, 10]),
+        ({"probability": tf.make_tensor_proto([1.0])}, [None, None, None, 3]),
+        ({"probability": tf.make_tensor_proto(["a"] * 8)}, [None, 0, 5, 1]),
+        ({"probability": tensor_pb2.TensorProto(dtype=99)}, None),
+    ],
+)
+def test_what_no_export_answers_over_grpc_is_said_in_one_line(outputs, shape):
+    with grpc_server(Other(outputs, shape)) as (_, client):
+        for call in (client.predict, client.explain, lambda _: client.image_size):
+            with pytest.raises(InputError, match="'m' is no export of tfadvpath") as error:
+                call(images())
+            assert "\n" not in str(error.value)
+
+
 def test_pixels_lose_nothing_in_json():
     with failing_rest([]) as (calls, client):
         client.predict(images())
@@ -248,10 +410,13 @@ def test_waits_double_up_to_a_limit(monkeypatch):
     assert waits == [0.5, 1, 2, 4, 8, 8]
 
 
-def test_a_message_may_be_larger_than_grpc_s_4_mib(server):
+def test_a_message_may_be_larger_than_grpc_s_4_mib(exported):
     # 128 images of 32x32 come back as 1.5 MiB each way; 600 of them are above 4 MiB.
     many = np.repeat(images(), 75, axis=0)
-    with GrpcClient(server.grpc, "tiny", batch_size=600) as client:
+    with (
+        stand_in_server(exported, limit_batches=False) as server,
+        GrpcClient(server.grpc, "tiny", batch_size=600) as client,
+    ):
         assert client.explain(many).start.nbytes * 3 > 4 * 2**20
 
 
@@ -268,4 +433,4 @@ def test_a_file_is_explained_over_rest_as_the_kit_s_example_does(server, bundle,
     study = read_study(path, (32, 32))
     np.testing.assert_allclose(outputs["image"], study.images, atol=1e-5)
     expected = explainers.get("syce", bundle, steps=5).explain(study.images)
-    assert relative(np.array(outputs["map"]), expected.maps["fi_v2_smooth"]).max() < 1e-3
+    assert_same_maps(np.array(outputs["map"]), expected.maps["fi_v2_smooth"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving import STEPS, images, relative
+from serving import STEPS, assert_same_maps, images, relative
 
 from tfadvpath import explainers
 from tfadvpath.saved_model import signatures
@@ -43,7 +43,7 @@ def test_the_images_are_of_both_decisions(library):
 @pytest.mark.parametrize("count", [1, 3, 8])
 def test_a_batch_of_any_size_gives_what_the_library_gives(loaded, library, count):
     outputs = call(loaded["serving_default"], images()[:count])
-    assert relative(outputs["map"], library.maps["fi_v2_smooth"][:count]).max() < 1e-5
+    assert_same_maps(outputs["map"], library.maps["fi_v2_smooth"][:count])
     for field, name in OUTPUTS.items():
         np.testing.assert_allclose(outputs[name], getattr(library, field)[:count], atol=1e-5, err_msg=name)
     np.testing.assert_allclose(
@@ -75,7 +75,7 @@ def test_an_image_that_cannot_be_explained_gets_nan_and_does_not_disturb_the_oth
             assert np.isnan(value[1]).all()
     assert not outputs["flipped"][1]
     assert np.isnan(call(loaded["predict"], values)["probability"]).tolist() == [False, True, False]
-    assert relative(outputs["map"][[0, 2]], library.maps["fi_v2_smooth"][[0, 2]]).max() < 1e-5
+    assert_same_maps(outputs["map"][[0, 2]], library.maps["fi_v2_smooth"][[0, 2]])
 
 
 def test_pixels_in_another_shape_are_refused(loaded):
@@ -88,7 +88,7 @@ def test_every_generator_of_pairs_can_be_exported(bundle, method):
     function, _ = graph(bundle, method)["serving_default"]
     outputs = function(tf.constant(images()))
     expected = explainers.get(method, bundle, steps=STEPS).explain(images())
-    assert relative(outputs["map"].numpy(), expected.maps["fi_v2_smooth"]).max() < 1e-5
+    assert_same_maps(outputs["map"].numpy(), expected.maps["fi_v2_smooth"])
     np.testing.assert_allclose(outputs["adversary"], expected.adversary, atol=1e-5)
 
 
@@ -133,7 +133,7 @@ def test_no_more_images_than_a_group_are_in_the_networks_at_once(bundle, monkeyp
     monkeypatch.setattr(explainer, "probability", counted)
     function, _ = make_signatures(explainer, "fi_v2_smooth", (32, 32, 1), xla=False)["serving_default"]
     expected = explainers.get("syce", bundle, steps=STEPS).explain(images()).maps["fi_v2_smooth"]
-    assert relative(function(tf.constant(images())).get("map").numpy(), expected).max() < 1e-5
+    assert_same_maps(function(tf.constant(images())).get("map").numpy(), expected)
     # 8 images: three groups of nearly one size, one place of 9 is padding.
     assert seen == [(3, 3), (3, 3), (3, 2)]
     # Each image's path in one pass, and its two ends; the padding has none.

@@ -1,7 +1,8 @@
 """A stand-in for TensorFlow Serving on this machine alone, to try and test clients where no Docker is.
 
 It speaks the protocol's own messages and answers one request at a time from the SavedModel, which TensorFlow
-loads in this process. It has no batching, no warm-up, no versions but one, and no security: do not deploy it.
+loads in this process. As a server with batching does, it refuses more images than the version's largest
+batch, but it joins no requests. It has no warm-up, no versions but one, and no security: do not deploy it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
+from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
+from tfadvpath.saved_model.batching import largest_batch
+
 _HOST = "127.0.0.1"
 _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -46,14 +50,18 @@ class Addresses:
 
 
 @contextmanager
-def stand_in_server(version: Path | str, label: str = "stable") -> Iterator[Addresses]:
+def stand_in_server(
+    version: Path | str, label: str = "stable", *, limit_batches: bool = True
+) -> Iterator[Addresses]:
     """Serves an exported version on free ports of the loopback interface while the block runs.
 
     Args:
         version: MODELS/NAME/VERSION; the model's name and version are the folders'.
         label: Of the version.
+        limit_batches: Whether to refuse batches above the max_batch_size of the version's batching
+            parameters, as a server that was started with --enable_batching does.
     """
-    model = _Model(Path(version), label)
+    model = _Model(Path(version), label, limit_batches)
     with ThreadPoolExecutor(max_workers=4) as threads:
         service = grpc.server(threads, options=[("grpc.max_receive_message_length", -1)])
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_Service(model), service)
@@ -82,8 +90,9 @@ class _WrongRequest(Exception):
 class _Model:
     """One loaded version."""
 
-    def __init__(self, folder: Path, label: str):
+    def __init__(self, folder: Path, label: str, limit_batches: bool):
         self.name, self.version, self.label = folder.absolute().parent.name, int(folder.name), label
+        self._largest = largest_batch((folder / BATCHING).read_text()) if limit_batches else None
         self._loaded = tf.saved_model.load(str(folder))
         saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         self.signature_defs = {
@@ -95,11 +104,14 @@ class _Model:
 
     def check(self, name: str, version: int | None, label: str | None) -> None:
         """Raises _WrongRequest unless this model is meant."""
-        if name != self.name or version not in (None, self.version) or label not in (None, self.label):
+        # The server looks labels up before models, and calls an unknown one a wrong argument.
+        if label is not None and (name, label) != (self.name, self.label):
             raise _WrongRequest(
-                grpc.StatusCode.NOT_FOUND,
-                f"Servable not found for request: {name}, version {version}, label {label}",
+                grpc.StatusCode.INVALID_ARGUMENT, f"Unrecognized servable version label: {label}"
             )
+        if name != self.name or version not in (None, self.version):
+            which = "Latest" if version is None else f"Specific({version})"
+            raise _WrongRequest(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {which}({name})")
 
     def metadata(self) -> get_model_metadata_pb2.SignatureDefMap:
         return get_model_metadata_pb2.SignatureDefMap(signature_def=self.signature_defs)
@@ -124,6 +136,12 @@ class _Model:
             _WrongRequest: The signature does not take such inputs.
         """
         tensors = {name: tf.constant(values, self.dtype(signature, name)) for name, values in inputs.items()}
+        largest = max((int(tensor.shape[0]) for tensor in tensors.values() if tensor.shape.rank), default=0)
+        if self._largest is not None and largest > self._largest:
+            raise _WrongRequest(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Task size {largest} is larger than maximum input batch size {self._largest}",
+            )
         try:
             with self._one_at_a_time:
                 outputs = self._loaded.signatures[signature](**tensors)

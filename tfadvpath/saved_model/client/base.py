@@ -17,6 +17,17 @@ from tfadvpath.saved_model.client.retries import Unavailable, with_retries
 
 Arrays = Mapping[str, np.ndarray]
 _CHANGE_SOON = "Start the server, wait until it has loaded the model, or check the address"
+# Outputs by signature: of the images' shape, and one number an image.
+_PICTURES = {"predict": (), "serving_default": ("map", "start", "adversary")}
+_NUMBERS = {
+    "predict": ("probability",),
+    "serving_default": (
+        "probability",
+        "probability_start",
+        "probability_adversary",
+        "completeness_residual",
+    ),
+}
 
 
 class Client(abc.ABC):
@@ -27,7 +38,8 @@ class Client(abc.ABC):
         model: Its name there.
         version: Of the model; None is the server's choice, the latest unless it is told otherwise.
         label: Of the version, such as "stable", in place of its number.
-        map_name: What the exported map is called in the answers. The server does not say.
+        map_name: What the exported map is called in the answers: the map of the export. The server does not
+            say.
         batch_size: Images in one request: at most the largest batch that the server takes.
         timeout: Seconds for one request. 50 steps of a ResNet50 at 224 pixels take some seconds an image on
             a CPU.
@@ -75,17 +87,26 @@ class Client(abc.ABC):
 
         Raises:
             Unavailable: The server cannot be reached now.
-            InputError: The server refuses the request or does not answer in time.
+            InputError: The server refuses the request, does not answer in time, or answers otherwise than an
+                export does.
         """
 
     @abc.abstractmethod
-    def request_image_shape(self) -> tuple[int, int, int]:
-        """Asks the server for height, width and channels of the images that it takes.
+    def request_image_shape(self) -> tuple[int, ...]:
+        """Asks the server for the shape of the batches of images that it takes; -1 is any length.
 
         Raises:
             Unavailable: As of ``request``.
             InputError: As of ``request``.
         """
+
+    def no_export(self, reason: str) -> InputError:
+        """Returns the error of an answer that no export gives."""
+        return InputError(
+            self.address,
+            f"{self.model!r} is no export of tfadvpath ({reason})",
+            "Check the address and the model's name",
+        )
 
     @functools.cached_property
     def image_size(self) -> tuple[int, int]:
@@ -95,9 +116,12 @@ class Client(abc.ABC):
             InputError: The server does not tell.
         """
         try:
-            return with_retries(self.request_image_shape, self.attempts)[:2]
+            shape = with_retries(self.request_image_shape, self.attempts)
         except Unavailable as error:
             raise self._unreachable(error) from error
+        if len(shape) != 4 or min(shape[1:]) < 1:
+            raise self.no_export(f"it takes images of the shape {list(shape)}")
+        return shape[1], shape[2]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns the classifier's probability of class 1, float32 [B].
@@ -119,7 +143,8 @@ class Client(abc.ABC):
 
         Raises:
             ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
-            InputError: The server cannot be reached, refuses the request or does not answer in time.
+            InputError: The server cannot be reached, refuses the request, does not answer in time, or answers
+                otherwise than an export does.
         """
         images = np.asarray(images, np.float32)
         outputs = self._over_batches("serving_default", images)
@@ -165,10 +190,21 @@ class Client(abc.ABC):
         for i in range(0, len(images), self.batch_size):
             batch = {"images": images[i : i + self.batch_size]}
             try:
-                parts.append(with_retries(functools.partial(self.request, signature, batch), self.attempts))
+                outputs = with_retries(functools.partial(self.request, signature, batch), self.attempts)
             except Unavailable as error:
                 raise self._unreachable(error) from error
+            self._check_outputs(signature, outputs, batch["images"].shape)
+            parts.append(outputs)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _check_outputs(self, signature: str, outputs: Arrays, shape: tuple[int, ...]) -> None:
+        expected = dict.fromkeys(_PICTURES[signature], shape) | dict.fromkeys(_NUMBERS[signature], shape[:1])
+        for name, wanted in expected.items():
+            if name not in outputs:
+                raise self.no_export(f"{signature} answers no {name}")
+            if outputs[name].shape != wanted or outputs[name].dtype.kind != "f":
+                found = outputs[name]
+                raise self.no_export(f"{name} is {found.dtype.name} {list(found.shape)}, not {list(wanted)}")
 
     def _unreachable(self, error: Unavailable) -> InputError:
         return InputError(self.address, f"no answer after {self.attempts} attempts ({error})", _CHANGE_SOON)

@@ -9,16 +9,11 @@ import numpy as np
 
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model.client.base import Arrays, Client
+from tfadvpath.saved_model.client.remedies import remedy
 from tfadvpath.saved_model.client.retries import Unavailable
 
 # gRPC's own 4 MiB hold not even 8 explanations of 224x224 pixels.
 _MESSAGE_BYTES = 2**30
-_REMEDIES = {
-    "DEADLINE_EXCEEDED": "Send fewer images at once or allow more time",
-    "NOT_FOUND": "Check the model's name, version and label",
-    "INVALID_ARGUMENT": "Check that the model is an export of this package and takes images of that size",
-    "RESOURCE_EXHAUSTED": "Send fewer images at once",
-}
 
 
 class GrpcClient(Client):
@@ -85,9 +80,12 @@ class GrpcClient(Client):
         for name, values in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
         response = self._send(self._service.Predict, request)
-        return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+        try:
+            return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
+        except (TypeError, ValueError) as error:
+            raise self.no_export(f"{signature} answers what is no tensor: {error}") from error
 
-    def request_image_shape(self) -> tuple[int, int, int]:
+    def request_image_shape(self) -> tuple[int, ...]:
         from tensorflow_serving.apis import get_model_metadata_pb2
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
@@ -95,9 +93,9 @@ class GrpcClient(Client):
         response = self._send(self._service.GetModelMetadata, request)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
-        _, *shape = signatures.signature_def["serving_default"].inputs["images"].tensor_shape.dim
-        height, width, channels = (int(dimension.size) for dimension in shape)
-        return height, width, channels
+        # What is not there reads as empty, which is the shape of no batch.
+        images = signatures.signature_def["serving_default"].inputs["images"]
+        return tuple(int(dimension.size) for dimension in images.tensor_shape.dim)
 
     def _address_model(self, spec: Any) -> None:
         spec.name = self.model
@@ -112,8 +110,9 @@ class GrpcClient(Client):
         try:
             return method(request, timeout=self.timeout)
         except grpc.RpcError as error:
-            code, details = error.code(), error.details()
+            code, details = error.code(), error.details() or ""
             if code is grpc.StatusCode.UNAVAILABLE:
                 raise Unavailable(details) from error
-            remedy = _REMEDIES.get(code.name, "Look at the server's log")
-            raise InputError(self.address, f"answers {code.name}: {details}", remedy) from error
+            raise InputError(
+                self.address, f"answers {code.name}: {details}", remedy(code.name, details)
+            ) from error

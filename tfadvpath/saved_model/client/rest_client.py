@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,17 +15,14 @@ import numpy as np
 
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model.client.base import Arrays, Client
+from tfadvpath.saved_model.client.remedies import remedy
 from tfadvpath.saved_model.client.retries import Unavailable
 
 # Decimals that are sent: the step between float32 numbers below 1 is 6e-8.
 _DECIMALS = 9
 _UNAVAILABLE = 503
-_REMEDIES = {
-    400: "Check that the model is an export of this package and takes images of that size",
-    404: "Check the model's name, version and label",
-    413: "Send fewer images at once",
-    504: "Send fewer images at once, and start the server with a longer --rest_api_timeout_in_ms",
-}
+# Nobody can have worked on the request: it may be sent again. After any other failure somebody may be at it.
+_NOT_SENT = (ConnectionRefusedError, socket.gaierror)
 
 
 class RestClient(Client):
@@ -43,22 +42,28 @@ class RestClient(Client):
 
     def __init__(self, address: str, model: str, **options: Any):
         super().__init__(address.rstrip("/"), model, **options)
-        if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+        if not _is_address(address):
             raise InputError(address, "is no address of a REST interface", "Write it as http://HOST:8501")
 
     def request(self, signature: str, inputs: Arrays) -> dict[str, np.ndarray]:
         columns = {name: _as_json(values) for name, values in inputs.items()}
         answer = self._send(":predict", {"signature_name": signature, "inputs": columns})
-        outputs = answer["outputs"]
-        if not isinstance(outputs, dict):  # a single output has no name in JSON
-            outputs = {"probability": outputs}
-        return {name: _as_array(values) for name, values in outputs.items()}
+        try:
+            outputs = answer["outputs"]
+            if not isinstance(outputs, dict):  # a single output has no name in JSON
+                outputs = {"probability": outputs}
+            return {name: _as_array(values) for name, values in outputs.items()}
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.no_export(f"{signature} answers what holds no outputs") from error
 
-    def request_image_shape(self) -> tuple[int, int, int]:
-        signatures = self._send("/metadata", None)["metadata"]["signature_def"]["signature_def"]
-        _, *shape = signatures["serving_default"]["inputs"]["images"]["tensor_shape"]["dim"]
-        height, width, channels = (int(dimension["size"]) for dimension in shape)
-        return height, width, channels
+    def request_image_shape(self) -> tuple[int, ...]:
+        answer = self._send("/metadata", None)
+        try:
+            signatures = answer["metadata"]["signature_def"]["signature_def"]
+            dimensions = signatures["serving_default"]["inputs"]["images"]["tensor_shape"]["dim"]
+            return tuple(int(dimension["size"]) for dimension in dimensions)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.no_export("its metadata has no serving_default of images") from error
 
     def _send(self, verb: str, body: Any) -> Any:
         """POSTs JSON, GETs where there is none, and returns the JSON that comes back."""
@@ -69,21 +74,49 @@ class RestClient(Client):
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                return json.load(response)
+                content = response.read()
         except urllib.error.HTTPError as error:
             reason = _reason(error)
             if error.code == _UNAVAILABLE:
                 raise Unavailable(reason) from error
-            remedy = _REMEDIES.get(error.code, "Look at the server's log")
-            raise InputError(self.address, f"answers {error.code}: {reason}", remedy) from error
-        except (TimeoutError, urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
-            if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-                raise InputError(
-                    self.address,
-                    f"did not answer within {self.timeout:g} s",
-                    "Send fewer images at once or allow more time",
-                ) from error
-            raise Unavailable(str(getattr(error, "reason", error))) from error
+            raise InputError(
+                self.address, f"answers {error.code}: {reason}", remedy(str(error.code), reason)
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._failure(
+                error.reason if isinstance(error, urllib.error.URLError) else error
+            ) from error
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise self.no_export("it answers what is no JSON") from error
+
+    def _failure(self, cause: BaseException | str) -> Exception:
+        """Returns the error of a request that nobody answered, or not to the end."""
+        if isinstance(cause, _NOT_SENT):
+            return Unavailable(str(cause))
+        if isinstance(cause, TimeoutError):
+            return InputError(
+                self.address,
+                f"did not answer within {self.timeout:g} s",
+                "Send fewer images at once or allow more time",
+            )
+        if isinstance(cause, ssl.SSLError):
+            return InputError(
+                self.address,
+                f"makes no secure connection ({cause})",
+                "Check the server's certificate; write http:// where it has none",
+            )
+        # Not sent again: the server may be at work on the request.
+        return InputError(self.address, f"gave no whole answer ({cause})", "Look at the server's log")
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def _as_json(values: np.ndarray) -> list[Any]:
@@ -96,7 +129,10 @@ def _as_array(values: Any) -> np.ndarray:
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    text = error.read().decode(errors="replace")
+    try:
+        text = error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return error.reason
     try:
         return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
