@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from broken_files import jpeg_bytes, png_bytes, png_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from tfadvpath.datasets.study import read_study
+from tfadvpath.saved_model import decoding
 from tfadvpath.saved_model.decoding import decode_images
 
 SIZE = (24, 32)
@@ -83,6 +87,47 @@ def test_what_the_readers_refuse_is_nan_and_the_others_are_decoded(decode, tmp_p
     np.testing.assert_allclose(images[1], read_study(good, SIZE).images[0], atol=1e-5)
 
 
-def test_bytes_of_no_image_are_an_error(decode):
+def jpeg_header(rows, columns):
+    """A JPEG file that claims any size."""
+    content = bytearray(jpeg_bytes(np.zeros((8, 8), np.uint8)))
+    frame = content.index(b"\xff\xc0")
+    content[frame + 5 : frame + 9] = struct.pack(">HH", rows, columns)
+    return bytes(content)
+
+
+# Each would take gigabytes, or time, if a decoder saw it; the damage in them would be an error.
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        png_header(9000, 9000),
+        png_header(2**31 - 1, 2**31 - 1),
+        png_header(2**32 - 1, 2**32 - 1),
+        png_header(1, 900_000),  # few pixels, but resizing takes memory by the longest axis
+        png_header(0, 10),
+        jpeg_header(60000, 60000),
+        b"",
+        b"no image",
+        png_header(10, 10)[:20],
+        b"GIF89a" + b"\xff" * 100,  # TensorFlow's PNG decoder would take it
+    ],
+)
+def test_what_is_too_large_or_neither_png_nor_jpeg_is_nan_and_not_decoded(decode, wrong):
+    good = png_bytes(pixels((30, 30)).astype(np.uint8))
+    images = decode(tf.constant([wrong, good])).numpy()
+    assert np.isnan(images[0]).all()
+    assert np.isfinite(images[1]).all()
+
+
+@pytest.mark.parametrize("write", [png_bytes, jpeg_bytes])
+def test_the_limit_is_on_rows_times_columns(monkeypatch, write):
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 30 * 40)
+    files = [write(pixels(shape).astype(np.uint8)) for shape in [(30, 40), (40, 30), (30, 41), (41, 30)]]
+    images = decode_images(tf.constant(files), SIZE).numpy()
+    assert np.isnan(images).all(axis=(1, 2, 3)).tolist() == [False, False, True, True]
+
+
+@pytest.mark.parametrize("write", [png_bytes, jpeg_bytes])
+def test_a_damaged_file_is_an_error(decode, write):
+    content = write(pixels((30, 30)).astype(np.uint8))
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode(tf.constant([b"no image"]))
+        decode(tf.constant([content[: len(content) // 3]]))

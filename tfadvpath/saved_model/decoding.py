@@ -5,14 +5,22 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfadvpath.datasets.image_file import JPEG_CHANNEL_TOLERANCE
+from tfadvpath.datasets.readers import MAX_PIXELS
 from tfadvpath.datasets.study import FLAT
 
-# Of the IHDR chunk, which every PNG file begins with: where the colour type stands, and its bit for alpha.
-_PNG_COLOUR_TYPE, _PNG_ALPHA = 25, 4
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Of the IHDR chunk, which every PNG file begins with: where width and height stand, big endian in 4 bytes
+# each, and the colour type with its bit for alpha.
+_PNG_SIZE, _PNG_COLOUR_TYPE, _PNG_ALPHA = 16, 25, 4
+# Neither JPEG nor DICOM can hold a longer axis. The weights of resizing grow with the longest axis.
+_MAX_LENGTH = 2**16 - 1
 
 
 def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Decodes, scales to [0, 1] and resizes every file; NaN where it is a colour image or transparent.
+    """Decodes, scales to [0, 1] and resizes every file; NaN where it is no grey image that can be explained.
+
+    That is a colour image or a transparent one, and, undecoded, a file that is neither PNG nor JPEG and one
+    that is larger than the readers allow by its header: it would take the memory of the server.
 
     Args:
         files: string [B], each the bytes of a PNG (1 to 16 bits) or JPEG file.
@@ -23,7 +31,7 @@ def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
         values are the same. Equal to ``read_study(file, size).images`` up to rounding.
 
     Raises:
-        tf.errors.InvalidArgumentError: Bytes are neither, or damaged.
+        tf.errors.InvalidArgumentError: A PNG or JPEG file is damaged.
     """
     return tf.map_fn(
         lambda file: _decode(file, size),
@@ -34,7 +42,36 @@ def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def _decode(file: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    pixels, grey = tf.cond(tf.io.is_jpeg(file), lambda: _jpeg(file), lambda: _png(file))
+    is_jpeg = tf.io.is_jpeg(file)
+    shape = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(file)[:2], lambda: _png_shape(file))
+    not_decoded = tf.fill([*size, 1], tf.constant(float("nan")))
+    return tf.cond(_is_allowed(shape), lambda: _decode_allowed(file, is_jpeg, size), lambda: not_decoded)
+
+
+def _is_allowed(shape: tf.Tensor) -> tf.Tensor:
+    """Whether an image of that int32 [rows, columns] may be decoded."""
+    lengths = tf.cast(shape, tf.int64)  # whose product is below 2**63
+    return (
+        tf.reduce_all(lengths > 0)
+        & tf.reduce_all(lengths <= _MAX_LENGTH)
+        & (tf.reduce_prod(lengths) <= MAX_PIXELS)
+    )
+
+
+def _png_shape(file: tf.Tensor) -> tf.Tensor:
+    """Returns int32 [rows, columns] by the file's header; zeros where it is no PNG file."""
+
+    def by_header() -> tf.Tensor:
+        big_endian = tf.io.decode_raw(tf.strings.substr(file, _PNG_SIZE, 8), tf.int32, little_endian=False)
+        return tf.ensure_shape(big_endian, [2])[::-1]
+
+    begins_so = tf.strings.substr(file, 0, len(_PNG_SIGNATURE)) == _PNG_SIGNATURE
+    is_png = begins_so & (tf.strings.length(file) > _PNG_COLOUR_TYPE)
+    return tf.cond(is_png, by_header, lambda: tf.zeros([2], tf.int32))
+
+
+def _decode_allowed(file: tf.Tensor, is_jpeg: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    pixels, grey = tf.cond(is_jpeg, lambda: _jpeg(file), lambda: _png(file))
     values = _min_max(pixels)
     shrunk = _resized(values, size)
     # Resizing may leave noise of a flat image, which is not to be scaled up.

@@ -32,8 +32,8 @@ def make_signatures(
 
     Every input and output has the images on its first axis: TensorFlow Serving joins and cuts batches there.
     Images go through in groups, so that memory does not grow with the batch. An image with a value that is
-    not finite or outside [0, 1], and a file that is no grey image, gets NaN everywhere: other requests may be
-    in the same batch, which an error would fail too.
+    not finite or outside [0, 1], and a file that is no grey image or too large, gets NaN everywhere: other
+    requests may be in the same batch, which an error would fail too.
 
     Args:
         explainer: Makes the start, the adversary and the maps.
