@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import named_tensor_pb2
 
+from tfadvpath.bundle import load_bundle, save_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model import check_process, contract
 from tfadvpath.saved_model.check import check_version
 from tfadvpath.saved_model.check_process import Refused
+from tfadvpath.saved_model.export import export_saved_model
 from tfadvpath.saved_model.manifest import read_manifest, seal
 
 
@@ -85,7 +92,109 @@ def test_another_preprocessing_is_refused(copy):
 
 def about(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
-    return {key: value for key, value in manifest.items() if key not in ("format", "sha256")}
+    return {key: manifest[key] for key in manifest.keys() - {"format", "sha256", "manifest_sha256"}}
+
+
+def test_an_edited_manifest_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(dict(reversed(manifest.items()))))
+    assert read_manifest(copy) == manifest  # order and spaces mean nothing
+    manifest["tolerance"]["map"] = 1.0
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"manifest\.json: the file is edited"):
+        read_manifest(copy)
+    del manifest["manifest_sha256"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=r"manifest\.json: the file is edited"):
+        read_manifest(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"batch_sizes": []}, r"names the batch sizes \[\]: nothing can be checked"),
+        ({"batch_sizes": [0]}, r"names the batch sizes \[0\]"),
+        ({"batch_sizes": [1, 9]}, "predict has 3 recorded images, fewer than the batch of 9"),
+        ({"tolerance": {"map": 0.5}}, "allows map to be 0.5 from what was recorded, at most 0.01 may"),
+        ({"tolerance": {"probability": 0.01}}, "allows probability to be 0.01"),
+        ({"tolerance": {"start": math.nan}}, "allows start to be nan"),
+    ],
+)
+def test_a_manifest_that_asks_for_less_than_a_check_is_refused_although_it_is_sealed(copy, change, reason):
+    sealed = about(copy)
+    merged = {**sealed, **change}
+    if "tolerance" in change:
+        merged["tolerance"] = {**sealed["tolerance"], **change["tolerance"]}
+    seal(copy, merged)
+    with pytest.raises(InputError, match=reason):
+        check_version(copy)
+
+
+def test_a_sealed_version_without_its_contract_is_refused_in_one_line(copy):
+    shutil.rmtree(copy / contract.FOLDER)
+    seal(copy, about(copy))
+    with pytest.raises(InputError, match="has no contract of the preprocessing") as refused:
+        check_version(copy)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def others(bundle, tmp_path_factory):
+    """Exports of networks with other weights, and of a method with another network."""
+    folder = tmp_path_factory.mktemp("others")
+    keras.utils.set_random_seed(5)
+    classifier = keras.models.clone_model(bundle.classifier)  # with new weights
+    generators = {
+        name: {f"generator_{k}": unet for k, unet in enumerate(bundle.generators[name].generators)}
+        for name in ("cyce", "syce")
+    }
+    save_bundle(folder / "bundle", classifier, generators, bundle.recipe, {"test": {}})
+    options = {"steps": 5, "sizes": (3, 1)}
+    return {
+        "weights": export_saved_model(load_bundle(folder / "bundle"), folder, **options),
+        "network": export_saved_model(bundle, folder, name="sagen", method="sagen", **options),
+    }
+
+
+@pytest.mark.parametrize(
+    ("other", "names", "reason"),
+    [
+        ("weights", ["saved_model.pb", "variables"], "from what was recorded, allowed is"),
+        ("network", ["saved_model.pb"], ""),
+    ],
+)
+def test_the_model_of_another_bundle_is_refused_although_it_is_sealed(copy, others, other, names, reason):
+    for name in names:
+        if (copy / name).is_dir():
+            shutil.copytree(others[other] / name, copy / name, dirs_exist_ok=True)
+        else:
+            shutil.copy(others[other] / name, copy / name)
+    seal(copy, about(copy))
+    with pytest.raises(InputError, match=f"{reason}.*Do not serve it; export it anew"):
+        check_version(copy)
+
+
+def test_keras_and_tfadvpath_can_be_imported_before_the_check_and_not_after(exported):
+    # Without the first line of the answer the second would show nothing.
+    program = f"""
+import importlib.util, runpy, sys
+names = ("keras", "tfadvpath")
+print([importlib.util.find_spec(name) is not None for name in names])
+sys.argv = ["check_process.py", {str(exported)!r}]
+runpy.run_path({check_process.__file__!r}, run_name="__main__")
+print([name in sys.modules for name in names])
+for name in names:
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    found, checked, loaded, *errors = done.stdout.splitlines()
+    assert found == "[True, True]"
+    assert set(json.loads(checked)) == {"signatures"}
+    assert loaded == "[False, False]"
+    assert errors == ["No module named 'keras'", "No module named 'tfadvpath'"]
 
 
 CHANGE = {"probability_start": np.array([0.2, 0.5]), "probability_adversary": np.array([0.7, 0.500001])}

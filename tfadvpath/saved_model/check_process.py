@@ -24,9 +24,19 @@ import numpy as np
 
 _REPEATS = 3
 _BLOCKED = ("keras", "tf_keras", "tfadvpath")
+# How far an answer may be from the recorded one, whatever the manifest says; images relative to their
+# largest value. A gradient jumps where a value crosses a ReLU's edge: noise of 1e-7 in an image moved a map
+# by 1e-4, and XLA, which rounds otherwise as another processor does, by 1e-3. Another network is far beyond.
+_TOLERANCE, _GRADIENT_TOLERANCE = 1e-3, 1e-2
+_OF_GRADIENTS = ("map", "completeness_residual")
 # Below this change of the probability a residual relative to it says nothing, as in tfadvpath.importance.
 _SMALLEST_CHANGE = 1e-6
 Arrays = Mapping[str, np.ndarray]
+
+
+def largest_tolerance(output: str) -> float:
+    """Returns how far an output of that name may be from what was recorded."""
+    return _GRADIENT_TOLERANCE if output in _OF_GRADIENTS else _TOLERANCE
 
 
 class Refused(Exception):
@@ -51,7 +61,7 @@ def main(folder: Path) -> None:
     """Prints {"signatures": …} or {"refused": …}."""
     # As the commands do: recorded results and latencies are those with oneDNN's kernels.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    sys.meta_path[:] = [_WithoutBlocked(finder) for finder in sys.meta_path]
+    block_imports()
     try:
         answer: dict[str, Any] = {"signatures": _measure(folder)}
     except Refused as error:
@@ -59,11 +69,17 @@ def main(folder: Path) -> None:
     print(json.dumps(answer))
 
 
+def block_imports() -> None:
+    """Lets neither Keras nor tfadvpath be imported in this process from now on."""
+    sys.meta_path[:] = [_WithoutBlocked(finder) for finder in sys.meta_path]
+
+
 def _measure(folder: Path) -> dict[str, Any]:
     import tensorflow as tf  # whose import must not find Keras either
 
     tf.config.set_visible_devices([], "GPU")  # whose convolutions round otherwise than the recorded ones
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    _check_demands(manifest)
     try:
         loaded = tf.saved_model.load(str(folder))
         cases = _read_cases(folder / "assets.extra" / "cases.tfrecord")
@@ -72,8 +88,7 @@ def _measure(folder: Path) -> dict[str, Any]:
     _compare_signatures(loaded.signatures, manifest["signatures"])
     results: dict[str, Any] = {}
     for name in manifest["signatures"]:
-        # The signature compiled by XLA must answer what serving_default does.
-        inputs, expected = cases[name if name in cases else "serving_default"]
+        inputs, expected = _case(name, manifest, cases)
         for size in manifest["batch_sizes"]:
             batch = {each: tf.constant(values[:size]) for each, values in inputs.items()}
 
@@ -91,6 +106,39 @@ def _measure(folder: Path) -> dict[str, Any]:
                 "largest_difference": difference,
             }
     return results
+
+
+def _check_demands(manifest: Mapping[str, Any]) -> None:
+    """Raises Refused where the manifest asks for less than a check."""
+    if not manifest["batch_sizes"] or min(manifest["batch_sizes"]) < 1:
+        raise Refused(f"its manifest names the batch sizes {manifest['batch_sizes']}: nothing can be checked")
+    for name, tolerance in manifest["tolerance"].items():
+        if not tolerance <= largest_tolerance(name):  # so written that NaN is refused
+            raise Refused(
+                f"its manifest allows {name} to be {tolerance:g} from what was recorded, "
+                f"at most {largest_tolerance(name):g} may be allowed"
+            )
+
+
+def _case(
+    name: str, manifest: Mapping[str, Any], cases: Mapping[str, tuple[Arrays, Arrays]]
+) -> tuple[Arrays, Arrays]:
+    """Returns recorded inputs and outputs of a signature: all that it has, for the largest batch."""
+    # The signature compiled by XLA must answer what serving_default does.
+    recorded = name if name in cases else "serving_default"
+    if recorded not in cases:
+        raise Refused(f"no case of {name} is recorded")
+    inputs, outputs = cases[recorded]
+    described = manifest["signatures"][name]
+    if set(inputs) != set(described["inputs"]) or set(outputs) != set(described["outputs"]):
+        raise Refused(f"not every input and output of {name} is recorded")
+    count = min(len(values) for values in (*inputs.values(), *outputs.values()))
+    largest = max(manifest["batch_sizes"])
+    if count < largest:
+        raise Refused(
+            f"{name} has {count} recorded images, fewer than the batch of {largest} that is allowed"
+        )
+    return inputs, outputs
 
 
 def _read_cases(path: Path) -> dict[str, tuple[Arrays, Arrays]]:

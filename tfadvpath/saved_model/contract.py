@@ -50,9 +50,17 @@ def check_contract(folder: Path) -> None:
     """Checks that this installation prepares the example as the exporting one did.
 
     Raises:
-        InputError: It does not: what a client of this version sends is not what the networks know.
+        InputError: It does not: what a client of this version sends is not what the networks know. Or the
+            contract is missing or damaged.
     """
-    expected = np.load(io.BytesIO((folder / "example.npy").read_bytes()), allow_pickle=False)
+    try:
+        expected = np.load(io.BytesIO((folder / "example.npy").read_bytes()), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            folder,
+            f"has no contract of the preprocessing ({error})",
+            "Copy the version again or export it anew",
+        ) from error
     image = read_study(folder / "example.png", expected.shape[:2]).images[0]
     apart = float(np.abs(image - expected).max())
     if not apart <= _TOLERANCE:

@@ -17,6 +17,7 @@ from tfadvpath.path_integral import default_chunk
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
 from tfadvpath.saved_model.cases import make_cases, write_cases
+from tfadvpath.saved_model.check_process import largest_tolerance
 from tfadvpath.saved_model.contract import FOLDER as CONTRACT
 from tfadvpath.saved_model.contract import write_contract
 from tfadvpath.saved_model.manifest import seal
@@ -25,12 +26,6 @@ from tfadvpath.saved_model.signatures import make_signatures
 from tfadvpath.saved_model.versions import check_name, write_version
 from tfadvpath.saved_model.warm_up import FILE_NAME as WARM_UP
 from tfadvpath.saved_model.warm_up import check_installed, write_warm_up
-
-# How far an answer may be from the recorded one; images relative to their largest value. A gradient jumps
-# where a value crosses a ReLU's edge: noise of 1e-7 in an image moved a map by 1e-4, and XLA, which rounds
-# otherwise as another processor does, by 1e-3. Another network is far beyond.
-TOLERANCE, GRADIENT_TOLERANCE = 1e-3, 1e-2
-_OF_GRADIENTS = ("map", "completeness_residual")
 
 
 def export_saved_model(
@@ -95,7 +90,7 @@ def export_saved_model(
             "batch_sizes": sizes,
             "signatures": signatures,
             "tolerance": {
-                output: GRADIENT_TOLERANCE if output in _OF_GRADIENTS else TOLERANCE
+                output: largest_tolerance(output)
                 for described in signatures.values()
                 for output in described["outputs"]
             },

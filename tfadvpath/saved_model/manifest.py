@@ -1,4 +1,4 @@
-"""What an exported version is, and the sha256 of every file in it."""
+"""What an exported version is, with the sha256 of every file in it and of itself."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ def seal(folder: Path, about: Mapping[str, Any]) -> None:
         folder: Of the version.
         about: What it is, as JSON can hold it.
     """
-    manifest = {"format": _FORMAT, **about, "sha256": _digests(folder)}
+    content = {"format": _FORMAT, **about, "sha256": _digests(folder)}
+    manifest = {**content, "manifest_sha256": _own_digest(content)}
     with replacing_file(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Reads the manifest of a version and checks every file against it.
+    """Reads the manifest of a version, and checks it against its own digest and every file against it.
 
-    It finds damage, not malice: who can change a file can change the manifest too.
+    It finds damage and edits, not malice: who can change a file can compute its digest too.
 
     Raises:
-        InputError: There is none, it is of another format, or a file is missing, changed or not listed.
+        InputError: There is none, it is of another format or edited, or a file is missing, changed or not
+            listed.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -49,6 +51,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             folder, f"export of format {version}, this version checks {_FORMAT}", "Export it by this version"
         )
+    content = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    if manifest.get("manifest_sha256") != _own_digest(content):
+        raise InputError(folder / MANIFEST, "the file is edited", _COPY_AGAIN)
     found = _digests(folder)
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
@@ -63,6 +68,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _digests(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+
+
+def _own_digest(content: Mapping[str, Any]) -> str:
+    """Returns the sha256 of a manifest without this digest, whatever its keys' order and its spaces."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
