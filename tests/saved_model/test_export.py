@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -61,6 +64,7 @@ def test_the_warm_up_sends_every_batch_size_and_never_calls_xla(exported):
         ("serving_default", 1),
         ("serving_default", 3),
         ("explain_bytes", 1),
+        ("explain_bytes", 3),
     }
     assert {request.model_spec.name for request in requests} == {"tiny"}
     loaded = tf.saved_model.load(str(exported))
@@ -127,6 +131,27 @@ def test_versions_count_up_and_nothing_half_is_left(tmp_path):
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "10", "11", "2", "notes"]
 
 
+def test_two_exports_at_once_do_not_touch_each_other_and_heed_the_umask(tmp_path):
+    both = threading.Barrier(2)
+
+    def export(text):
+        def fill(folder):
+            both.wait(timeout=30)
+            (folder / "a").write_text(text)
+            both.wait(timeout=30)
+
+        return write_version(tmp_path / "m", fill)
+
+    with ThreadPoolExecutor(2) as threads:
+        folders = list(threads.map(export, ["first", "second"]))
+    assert {folder.name for folder in folders} == {"1", "2"}
+    assert [(folder / "a").read_text() for folder in folders] == ["first", "second"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "2"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o777 & ~umask}
+
+
 def test_a_version_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch):
     (tmp_path / "m" / "1").mkdir(parents=True)
     (tmp_path / "m" / "1" / "b").write_text("b")
@@ -159,3 +184,5 @@ def test_the_model_card_shows_signatures_and_limits(exported):
     assert "not** a medical device" in card
     assert "generated phantoms" in card
     assert "explain_xla" not in card
+    assert "refuses requests of more than 3 images" in card
+    assert "at most 67,108,864 pixels" in card

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 from tfadvpath.bundle import Bundle
+from tfadvpath.datasets.readers import MAX_PIXELS
 from tfadvpath.training.data_options import PhantomBrain, PhantomChest
 
 
@@ -34,6 +35,7 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
         about=about,
         height=height,
         width=width,
+        max_pixels=MAX_PIXELS,
         figures=_figures(bundle.figures.get("test", {}), about["method"]),
         task=bundle.recipe.data.task,
         generated=isinstance(bundle.recipe.data, PhantomBrain | PhantomChest),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,25 +33,29 @@ def write_version(model: Path, fill: Callable[[Path], None]) -> Path:
     Raises:
         InputError: The folder cannot be written.
     """
-    partial = model / f".partial-{os.getpid()}"
     try:
-        partial.mkdir(parents=True)
-        fill(partial)
-        while True:
-            version = model / str(max(_versions(model), default=0) + 1)
-            try:
-                partial.rename(version)
-            except OSError:
-                if not version.exists():  # else another export was faster
-                    raise
-            else:
-                return version
+        model.mkdir(parents=True, exist_ok=True)
+        # A name of its own: other threads, and containers where process numbers are the same, may export too.
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=model, ignore_cleanup_errors=True) as holder:
+            # Temporary folders are private. A folder made in it has the permissions that the umask leaves.
+            partial = Path(holder) / "version"
+            partial.mkdir()
+            fill(partial)
+            return _renamed(partial, model)
     except OSError as error:
         raise InputError(
             model, f"cannot be written ({error.strerror or error})", "Name another --out or make room"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _renamed(partial: Path, model: Path) -> Path:
+    while True:
+        version = model / str(max(_versions(model), default=0) + 1)
+        try:
+            return partial.rename(version)
+        except OSError:
+            if not version.exists():  # else another export was faster
+                raise
 
 
 def _versions(model: Path) -> list[int]:

@@ -16,7 +16,7 @@ FILE_NAME = "tf_serving_warmup_requests"
 
 
 def write_warm_up(path: Path, name: str, cases: Mapping[str, Case], sizes: Sequence[int]) -> None:
-    """Writes PredictionLog records: every batch size for images, the smallest for files.
+    """Writes PredictionLog records: every signature at every batch size.
 
     ``explain_xla`` is not among them: where XLA is off it fails, and a warm-up that fails stops the loading.
 
@@ -30,9 +30,9 @@ def write_warm_up(path: Path, name: str, cases: Mapping[str, Case], sizes: Seque
         InputError: The extra ``serving`` is not installed.
     """
     prediction_log = _prediction_log()
-    requests = [(signature, size) for size in sizes for signature in (PREDICT, EXPLAIN)]
+    requests = [(signature, size) for size in sizes for signature in (PREDICT, EXPLAIN, EXPLAIN_BYTES)]
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, size in [*requests, (EXPLAIN_BYTES, min(sizes))]:
+        for signature, size in requests:
             log = prediction_log.PredictionLog()
             request = log.predict_log.request
             request.model_spec.name, request.model_spec.signature_name = name, signature
