@@ -24,13 +24,18 @@ def main() -> None:
     parser.add_argument("study", type=Path, help="a DICOM, NIfTI, PNG or JPEG file")
     parser.add_argument("--server", default="127.0.0.1:8500", help="HOST:PORT (gRPC) or http://HOST:PORT")
     parser.add_argument("--model", default="phantom_brain")
-    parser.add_argument("--label", help="of the version, such as stable or canary")
+    parser.add_argument("--label", default="stable", help="of the version, such as stable or canary")
+    parser.add_argument(
+        "--map",
+        default="fi_v2_smooth",
+        help="name of the maps in the files: what the export was made with, which the server does not say",
+    )
     parser.add_argument("--channel", type=int, help="of a 4-D NIfTI file")
     parser.add_argument("--out", type=Path, default=Path("maps"))
     options = parser.parse_args()
     kind: type[Client] = RestClient if options.server.startswith("http") else GrpcClient
     try:
-        client = kind(options.server, options.model, label=options.label)
+        client = kind(options.server, options.model, label=options.label, map_name=options.map)
         result = client.explain_study(options.study, options.channel)
         task = Task(options.study, Path(options.study.name))
         formats = ("png", "npz", "nifti")

@@ -74,15 +74,6 @@ def test_the_warm_up_sends_every_batch_size_and_never_calls_xla(exported):
             assert np.isfinite(values.numpy().astype(float)).all()
 
 
-def test_the_server_may_fill_batches_up_to_the_recorded_sizes(exported):
-    lines = (exported / "batching_params.pbtxt").read_text().splitlines()
-    assert [line for line in lines if "allowed" in line] == [
-        "allowed_batch_sizes: 1",
-        "allowed_batch_sizes: 3",
-    ]
-    assert "max_batch_size { value: 3 }" in lines  # must be the last of the allowed ones
-
-
 def test_a_case_is_recorded_for_every_signature(exported):
     names = [
         named_tensor_pb2.NamedTensorProto.FromString(record).name

@@ -13,10 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from google.protobuf import text_format
 from PIL import Image
 from serving import images
-from tensorflow_serving.config import model_server_config_pb2
 
 from tfadvpath.saved_model.stand_in import stand_in_server
 
@@ -25,17 +23,6 @@ KIT = Path(__file__).parents[2] / "export"
 
 def compose():
     return yaml.safe_load((KIT / "compose.yaml").read_text())
-
-
-@pytest.mark.parametrize("name", ["models.config", "models.canary.config"])
-def test_every_label_means_a_version_that_is_served(name):
-    config = text_format.Parse((KIT / name).read_text(), model_server_config_pb2.ModelServerConfig())
-    (model,) = config.model_config_list.config
-    assert model.base_path == f"/models/{model.name}"
-    assert model.version_labels["stable"] == 1
-    policy = model.model_version_policy
-    if policy.HasField("specific"):
-        assert set(model.version_labels.values()) <= set(policy.specific.versions)
 
 
 def test_no_port_is_open_to_other_machines_and_models_cannot_be_written():
@@ -54,6 +41,10 @@ def test_the_servers_read_the_files_of_the_kit_and_each_version_s_batch_sizes():
         assert int(flags["rest_api_timeout_in_ms"]) >= 600_000
         # explain_xla is for those who ask for it.
         assert not any("xla" in name for name in flags)
+
+
+def test_a_gpu_multiplies_all_bits():
+    assert compose()["services"]["gpu"]["environment"]["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
 def test_without_a_compiler_the_loader_check_says_so(tmp_path):
@@ -87,11 +78,13 @@ def server(exported):
 
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_the_python_example_writes_a_study(server, picture, tmp_path, monkeypatch, capsys, protocol):
-    options = ["--server", getattr(server, protocol), "--model", "tiny", "--out", str(tmp_path / "maps")]
+    options = ["--server", getattr(server, protocol), "--model", "tiny", "--map", "fi_v1"]
+    options += ["--out", str(tmp_path / "maps")]
     monkeypatch.setattr(sys, "argv", ["explain_study.py", str(picture), *options])
     runpy.run_path(str(KIT / "clients" / "explain_study.py"), run_name="__main__")
     assert capsys.readouterr().out.startswith("1 slices, in ")
-    assert (tmp_path / "maps" / "a.png" / "explanation.npz").is_file()
+    with np.load(tmp_path / "maps" / "a.png" / "explanation.npz") as arrays:
+        assert any("fi_v1" in name for name in arrays)
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
@@ -99,3 +92,6 @@ def test_the_shell_example_prints_json(server, picture):
     command = [KIT / "clients" / "explain_file.sh", picture, server.rest, "tiny"]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert np.array(json.loads(finished.stdout)["outputs"]["map"]).shape == (1, 32, 32, 1)
+    finished = subprocess.run([*command, "canary"], capture_output=True, text=True, check=False)
+    assert finished.returncode
+    assert "Unrecognized servable version label: canary" in finished.stdout
