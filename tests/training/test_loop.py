@@ -10,7 +10,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.training.checkpoint import load_checkpoint, state_of
 from tfadvpath.training.classifier import ClassifierStage
 from tfadvpath.training.logbook import Logbook
-from tfadvpath.training.loop import train_stage
+from tfadvpath.training.loop import on_every_device, train_stage
 from tfadvpath.training.material import Material
 from tfadvpath.training.options import ClassifierOptions, Training
 from tfadvpath.training.stage import Stage
@@ -161,11 +161,45 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(tmp_path):
             data = super().batches(epoch)
             return data.map(lambda x, y: (x, y * np.nan)) if epoch == 2 else data
 
-    with pytest.raises(InputError, match=r"line, epoch 3: loss is not a number.*Lower the learning rate"):
+    with pytest.raises(
+        InputError, match=r"line, epoch 3: loss is not a number.*Delete .*, lower line\.learning_rate"
+    ):
         train(Breaks(), tmp_path)
     progress, now, _ = load_checkpoint(tmp_path / "checkpoint.npz")
     assert progress.epochs == 2
     assert all(np.isfinite(value).all() for value in now)
+
+
+class TwoDevices:
+    """As much of a strategy as the checks before a training ask for."""
+
+    num_replicas_in_sync = 2
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "hands", "message"),
+    [
+        (3, 1, r"line\.batch_size: 3 images a step cannot be shared by 2 devices.*a multiple of 2"),
+        (6, 3, None),
+        (4, 3, r"cannot be shared by 2 devices.*a multiple of 6"),
+        (8, 1, r"line: 4 validation images, where 2 devices need a batch of 8"),
+    ],
+)
+def test_what_several_devices_cannot_share_is_said_before_the_training(tmp_path, batch_size, hands, message):
+    stage = Line(batch_size=batch_size)
+    stage.hands = hands
+    stage.build = lambda: pytest.fail("built")
+    with pytest.raises(InputError, match=message or "4 validation images"):
+        train_stage(stage, tmp_path, Logbook(tmp_path / "logs"), lambda event: None, TwoDevices())
+
+
+def test_xla_compiles_on_one_device_only(monkeypatch):
+    made = []
+    compile_it = tf.function
+    monkeypatch.setattr(tf, "function", lambda f, **how: made.append(how) or compile_it(f, **how))
+    for strategy in (ONE_DEVICE, TwoDevices()):
+        on_every_device(lambda batch: None, strategy, xla=True)
+    assert [how.get("jit_compile", False) for how in made] == [True, False, False]
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -33,7 +33,7 @@ def stage():
 
     part = types.SimpleNamespace(images=images(0))
     material = types.SimpleNamespace(parts={"train": part})
-    return types.SimpleNamespace(batches=batches, material=material, per_class=4, seed=0)
+    return types.SimpleNamespace(batches=batches, steps=10, material=material, per_class=4, seed=0)
 
 
 OPTIONS = SyCEOptions(warm_up_steps=400, warm_up_learning_rate=0.05)
@@ -60,6 +60,7 @@ def test_a_network_learns_the_pairs_of_a_trained_generator(stage):
             return AdversarialPair(0.5 * x, 1.0 - x, tf.reduce_mean(x, axis=(1, 2, 3)))
 
     stage.batches = lambda epoch: tf.data.Dataset.from_tensor_slices(images(epoch)).batch(8)
+    stage.steps = 5
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1)])
     learn_pairs(network, Trained(), OPTIONS, stage)
     kernel, bias = network.get_weights()

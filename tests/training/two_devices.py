@@ -1,13 +1,14 @@
-"""Takes one step of three generators on one and on two logical CPU devices; prints the largest differences.
+"""Takes steps of training on one and on two logical CPU devices; prints the largest differences.
 
-They take a pair of batches, one batch, and several hands of one. SyCE's step is made as CyCE's is, the mask
-generator's as SAGen's.
+One step of three generators: they take a pair of batches, one batch, and several hands of one. SyCE's step is
+made as CyCE's is, the mask generator's as SAGen's. And three steps of every warm-up.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """
 
 import json
 import sys
+import types
 from pathlib import Path
 
 import keras
@@ -85,6 +86,71 @@ def stepped(name, build, strategy):
     return before, values(), logs
 
 
+def warm_ups():
+    """By name, how to build a network and what trains it."""
+    from toys import SHAPE, brightness_classifier
+
+    from tfadvpath.generators.syce import SyCE
+    from tfadvpath.models.two_headed_unet import two_headed_unet
+    from tfadvpath.models.unet import UNet
+    from tfadvpath.training import warm_up
+    from tfadvpath.training.options import UNetOptions
+
+    options = UNetOptions(warm_up_steps=3, warm_up_learning_rate=0.01)
+
+    def unet():
+        return UNet(SHAPE, [4, 8], dropout=0.0)
+
+    def two_heads():
+        return two_headed_unet(SHAPE, [4, 8], dropout=0.0)
+
+    def copy(network, stage):
+        warm_up.learn_to_copy(network, 1, options, stage)
+
+    def undo(network, stage):
+        warm_up.learn_to_undo([network], [unet()], options, stage)
+
+    def pairs(network, stage):
+        warm_up.learn_pairs(network, SyCE(brightness_classifier(), (unet(), unet())), options, stage)
+
+    return {"copy": (unet, copy), "undo": (unet, undo), "pairs": (two_heads, pairs)}
+
+
+def warmed_up(name, build, learn, strategy):
+    """Returns the weights before and after a warm-up, whose last batch is of another epoch."""
+    from toys import domains
+
+    images = np.concatenate([batch.numpy() for batch in domains(8)])
+
+    def batches(epoch):
+        first = images[epoch % 8 :][:8]
+        data = tf.data.Dataset.from_tensor_slices((first,) if name == "undo" else first)
+        return data.batch(4).prefetch(1)
+
+    part = types.SimpleNamespace(images=images)
+    material = types.SimpleNamespace(parts={"train": part})
+    stage = types.SimpleNamespace(batches=batches, steps=2, material=material, per_class=2, seed=0)
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
+
+    def values(network):
+        return np.concatenate([np.ravel(weight) for weight in network.get_weights()])
+
+    with strategy.scope():
+        network = build()
+        before = values(network)
+        learn(network, stage)
+    return before, values(network)
+
+
+def differences(before, alone, same, shared):
+    return {
+        "start": float(np.max(np.abs(before - same))),
+        "moved": float(np.max(np.abs(alone - before))),
+        "difference": float(np.max(np.abs(alone - shared))),
+    }
+
+
 def main():
     sys.path.insert(0, str(Path(__file__).parent.parent))
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -94,12 +160,12 @@ def main():
     for name, build in models().items():
         before, alone, logs = stepped(name, build, tf.distribute.get_strategy())
         same, shared, shared_logs = stepped(name, build, two)
-        answer[name] = {
-            "start": float(np.max(np.abs(before - same))),
-            "moved": float(np.max(np.abs(alone - before))),
-            "difference": float(np.max(np.abs(alone - shared))),
-            "loss": [logs["loss"], shared_logs["loss"]],
-        }
+        loss = {"loss": [logs["loss"], shared_logs["loss"]]}
+        answer[name] = differences(before, alone, same, shared) | loss
+    for name, (build, learn) in warm_ups().items():
+        before, alone = warmed_up(name, build, learn, tf.distribute.get_strategy())
+        same, shared = warmed_up(name, build, learn, two)
+        answer[f"warm-up, {name}"] = differences(before, alone, same, shared)
     print(json.dumps(answer))
 
 

@@ -22,12 +22,10 @@ class GeneratorStage(Stage):
     Attributes:
         paired: Whether a step takes a pair of batches, one of each predicted class; otherwise one batch, half
             of it of each.
-        hands: A batch is dealt into that many, every ``hands``-th image to the same one; each gets both
-            classes.
+        hands: Each gets both classes.
     """
 
     paired = False
-    hands = 1
 
     def __init__(self, options: Training, material: Material, seed: int):
         super().__init__(options, material, seed)
@@ -39,6 +37,10 @@ class GeneratorStage(Stage):
         """The frozen classifier."""
         assert self.material.classifier is not None
         return self.material.classifier
+
+    @property
+    def batch(self) -> int:
+        return self.per_class if self.paired else 2 * self.per_class
 
     @property
     def steps(self) -> int:
@@ -61,9 +63,15 @@ class GeneratorStage(Stage):
         if self.paired:
             return tf.data.Dataset.zip(*(batches((images,), order, self.per_class) for order in orders))
         dealt = np.stack(orders, axis=1).reshape(-1, self.hands, 2).swapaxes(1, 2)
-        return batches((images,), dealt.reshape(-1), 2 * self.per_class)
+        return batches((images,), dealt.reshape(-1), self.batch)
 
     def shown(self) -> np.ndarray:
-        """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C]."""
-        chosen = np.stack([indices[: _SHOWN // 2] for indices in self.domains["validation"]], axis=1)
-        return np.asarray(self.material.parts["validation"].images[np.sort(chosen.reshape(-1))])
+        """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C].
+
+        They lie apart: neighbours are often slices of one patient.
+        """
+        chosen = [
+            indices[np.linspace(0, len(indices) - 1, _SHOWN // 2 + 2)[1:-1].astype(int)]
+            for indices in self.domains["validation"]
+        ]
+        return np.asarray(self.material.parts["validation"].images[np.unique(np.concatenate(chosen))])

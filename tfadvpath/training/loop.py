@@ -63,6 +63,7 @@ def train_stage(
         InputError: A loss was not a number, or the checkpoint is damaged or of another recipe.
     """
     options = stage.options
+    _check_shares(stage, strategy)
     with strategy.scope():
         model = stage.build()
     state = state_of(model)
@@ -78,14 +79,14 @@ def train_stage(
     test = compiled_step(model, model.test_step, strategy)
     while progress.epochs < options.epochs and not _ended(progress, options):
         epoch, began = progress.epochs, time.monotonic()
-        look = functools.partial(_look, stage, model, epoch, listener)
+        look = functools.partial(_look, stage, model, epoch, folder, listener)
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
         logs = run_epoch(model, train, strategy, stage.batches(epoch), look)
         held_out = stage.validation()
         if strategy.num_replicas_in_sync > 1:  # a last, smaller batch cannot be shared out evenly
-            held_out = held_out.unbatch().batch(options.batch_size, drop_remainder=True)
+            held_out = held_out.unbatch().batch(stage.batch, drop_remainder=True)
         logs |= {f"val_{name}": value for name, value in run_epoch(model, test, strategy, held_out).items()}
-        _check(stage.name, epoch, logs)
+        _check(stage.name, epoch, folder, logs)
         logs |= {"epoch": epoch, "learning_rate": rate, "seconds": time.monotonic() - began}
         _note(progress, logs, stage.rank(logs))
         if progress.best_epoch == epoch:
@@ -103,17 +104,39 @@ def compiled_step(
     model: keras.Model, step: Callable[[Any], Any], strategy: tf.distribute.Strategy
 ) -> Callable[[Any], None]:
     """Returns a compiled function of a batch that runs a model's step on every device of a strategy."""
+    return on_every_device(step, strategy, model.jit_compile)
+
+
+def on_every_device(
+    step: Callable[[Any], Any], strategy: tf.distribute.Strategy, xla: bool
+) -> Callable[[Any], None]:
+    """Returns a compiled function of a batch that runs a step on every device of a strategy.
+
+    Args:
+        step: Takes one device's share of the batch.
+        strategy: Of one device or several.
+        xla: Whether XLA compiles the step; on several devices it never does. There a step takes means over
+            the devices and gathers from them, for which its devices have to meet: TensorFlow forbids that
+            inside a function that XLA must compile.
+    """
 
     def on_device(batch: Any) -> None:
         step(batch)
 
-    if model.jit_compile:
+    if xla and strategy.num_replicas_in_sync == 1:
         on_device = tf.function(on_device, jit_compile=True, autograph=False)
 
     def everywhere(batch: Any) -> None:
         strategy.run(on_device, args=(batch,))
 
     return tf.function(everywhere, reduce_retracing=True, autograph=False)
+
+
+def shared_out(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Iterable[Any]:
+    """Returns the batches, each of them in equal shares for the devices of a strategy."""
+    if strategy.num_replicas_in_sync == 1:
+        return batches
+    return strategy.experimental_distribute_dataset(batches)
 
 
 def run_epoch(
@@ -125,18 +148,36 @@ def run_epoch(
 ) -> dict[str, float]:
     """Runs a step on every batch and returns the means of what it logs."""
     model.reset_metrics()
-    distributed: Iterable[Any] = batches
-    if strategy.num_replicas_in_sync > 1:
-        distributed = strategy.experimental_distribute_dataset(batches)
-    for number, batch in enumerate(distributed, start=1):
+    for number, batch in enumerate(shared_out(batches, strategy), start=1):
         step(batch)
         if look and number % _STEPS_BETWEEN_LOOKS == 0:
             look(number)
     return {name: float(value) for name, value in model.get_metrics_result().items()}
 
 
-def _look(stage: Stage, model: keras.Model, epoch: int, listener: Listener, step: int) -> None:
-    _check(stage.name, epoch, model.get_metrics_result())
+def _check_shares(stage: Stage, strategy: tf.distribute.Strategy) -> None:
+    """Checks that several devices can share every batch evenly, and that a validation batch is whole."""
+    devices = strategy.num_replicas_in_sync
+    if devices == 1:
+        return
+    if stage.batch % (devices * stage.hands):
+        raise InputError(
+            f"{stage.name}.batch_size",
+            f"{stage.batch} images a step cannot be shared by {devices} devices",
+            f"Make it a multiple of {devices * stage.hands}, or choose devices by CUDA_VISIBLE_DEVICES",
+        )
+    first = next(iter(stage.validation()), ())
+    count = len(tf.nest.flatten(first)[0]) if tf.nest.flatten(first) else 0
+    if count < stage.batch:
+        raise InputError(
+            stage.name,
+            f"{count} validation images, where {devices} devices need a batch of {stage.batch}",
+            f"Add validation images or lower {stage.name}.batch_size",
+        )
+
+
+def _look(stage: Stage, model: keras.Model, epoch: int, folder: Path, listener: Listener, step: int) -> None:
+    _check(stage.name, epoch, folder, model.get_metrics_result())
     listener(Event(stage.name, epoch * stage.steps + step, stage.options.epochs * stage.steps))
 
 
@@ -144,13 +185,13 @@ def _values(state: list[keras.Variable]) -> list[np.ndarray]:
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state]
 
 
-def _check(stage: str, epoch: int, logs: dict[str, Any]) -> None:
+def _check(stage: str, epoch: int, folder: Path, logs: dict[str, Any]) -> None:
     for name, value in logs.items():
         if not math.isfinite(float(value)):
             raise InputError(
                 f"{stage}, epoch {epoch + 1}",
                 f"{name} is not a number any more",
-                "Lower the learning rate in the recipe; the checkpoint of the epoch before is kept",
+                f"Delete {folder}, lower {stage}.learning_rate in the recipe and go on with --resume",
             )
 
 

@@ -22,9 +22,13 @@ class Stage(abc.ABC):
         options: The recipe's.
         material: Images and, but for the classifier's stage, the classifier.
         seed: The recipe's.
+
+    Attributes:
+        hands: The step deals its batch into that many, every ``hands``-th image to the same one.
     """
 
     name: str
+    hands = 1
 
     def __init__(self, options: Training, material: Material, seed: int):
         self.options = options
@@ -38,6 +42,11 @@ class Stage(abc.ABC):
     def warm_up(self, model: keras.Model) -> None:
         """Prepares a new model before the first epoch."""
         del model
+
+    @property
+    def batch(self) -> int:
+        """Images of a step, or of each domain where it takes a pair of batches."""
+        return self.options.batch_size
 
     @property
     @abc.abstractmethod

@@ -1,8 +1,12 @@
-"""What U-Nets learn before a stage's own loss is let loose on them."""
+"""What U-Nets learn before a stage's own loss is let loose on them.
+
+On several devices these functions are called in the scope of their strategy, and share out every batch as the
+epochs do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -10,9 +14,10 @@ import tensorflow as tf
 
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import PairGenerator, clip_inward
+from tfadvpath.generators.base import PairGenerator, clip_inward, descend
 from tfadvpath.importance import use_xla
 from tfadvpath.training.generator_stage import GeneratorStage
+from tfadvpath.training.loop import on_every_device, shared_out
 from tfadvpath.training.options import UNetOptions
 
 # Seed of the images' order within a recipe's seed, far from the stages' own.
@@ -31,18 +36,15 @@ def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
 
-    @tf.function(jit_compile=use_xla("auto"), autograph=False)
     def step(batch: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
             copied = network(batch, training=True)
             loss = losses.reconstruction(tf.concat([batch] * copies, axis=-1), copied)
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        descend(optimizer, loss, network.trainable_variables, tape)
 
     count = options.warm_up_steps * 2 * stage.per_class
-    for batch in batches(
-        (images,), epoch_order(len(images), count, stage.seed + _ORDER, 0), 2 * stage.per_class
-    ):
-        step(batch)
+    order = epoch_order(len(images), count, stage.seed + _ORDER, 0)
+    _run(step, [batches((images,), order, 2 * stage.per_class)])
 
 
 def learn_to_undo(
@@ -70,7 +72,6 @@ def learn_to_undo(
     weights = [weight for network in networks for weight in network.trainable_variables]
     optimizer.build(weights)
 
-    @tf.function(jit_compile=use_xla("auto"), autograph=False)
     def step(domains: tuple[tf.Tensor, tf.Tensor]) -> None:
         with tf.GradientTape() as tape:
             loss = tf.constant(0.0)
@@ -78,9 +79,9 @@ def learn_to_undo(
                 adversary = tf.clip_by_value(across(images, training=False), 0.0, 1.0)
                 both = clip_inward(network(tf.concat([images, adversary], axis=0), training=True))
                 loss += losses.reconstruction(tf.concat([adversary, images], axis=0), both)
-        optimizer.apply(tape.gradient(loss, weights), weights)
+        descend(optimizer, loss, weights, tape)
 
-    _repeat(step, options, stage)
+    _run(step, _epochs(options, stage))
 
 
 def learn_pairs(
@@ -103,23 +104,28 @@ def learn_pairs(
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
 
-    @tf.function(jit_compile=use_xla("auto"), autograph=False)
     def step(images: tf.Tensor) -> None:
         pair = trained.generate(images)
         wanted = tf.concat([pair.start, pair.adversary], axis=-1)
         with tf.GradientTape() as tape:
             loss = losses.reconstruction(wanted, clip_inward(network(images, training=True)))
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        descend(optimizer, loss, network.trainable_variables, tape)
 
-    _repeat(step, options, stage)
+    _run(step, _epochs(options, stage))
 
 
-def _repeat(step: Callable[[Any], None], options: UNetOptions, stage: GeneratorStage) -> None:
-    """Runs a step on as many of the stage's batches as the warm-up has steps."""
-    done, epoch = 0, options.epochs
-    while done < options.warm_up_steps:
-        # Epochs after the last one: other orders than those of the training.
-        for batch in stage.batches(epoch).take(options.warm_up_steps - done):
-            step(batch)
-            done += 1
-        epoch += 1
+def _epochs(options: UNetOptions, stage: GeneratorStage) -> Iterable[tf.data.Dataset]:
+    """Gives as many of the stage's batches as the warm-up has steps, epoch by epoch."""
+    # Epochs after the last one: other orders than those of the training.
+    for first in range(0, options.warm_up_steps, stage.steps):
+        epoch = options.epochs + first // stage.steps
+        yield stage.batches(epoch).take(options.warm_up_steps - first)
+
+
+def _run(step: Callable[[Any], None], epochs: Iterable[tf.data.Dataset]) -> None:
+    """Runs a step on every batch, on the devices of the strategy whose scope this is."""
+    strategy = tf.distribute.get_strategy()
+    compiled = on_every_device(step, strategy, use_xla("auto"))
+    for batches_of_epoch in epochs:
+        for batch in shared_out(batches_of_epoch, strategy):
+            compiled(batch)
