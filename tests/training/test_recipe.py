@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -12,6 +13,8 @@ from tfadvpath.generators.sagen import SAGen
 from tfadvpath.generators.syce import SyCE
 from tfadvpath.training import options
 from tfadvpath.training.recipe import dump_recipe, load_recipe
+
+RECIPES = Path(__file__).parents[2] / "training"
 
 
 def test_a_dumped_recipe_loads_as_the_same(tmp_path):
@@ -31,6 +34,9 @@ def test_a_dumped_recipe_loads_as_the_same(tmp_path):
         ("name: tiny", "name: [", "not valid YAML"),
         ("weights: null", "weights: imagenet", "classifier.weights must be null"),
         ("image_size: 32", "image_size: 33", "data.image_size must be a multiple of 2"),
+        ("fixed_point_gan: null", "fixed_point_gan: {levels: 6}", r"levels: 6 levels need .* at least 64"),
+        ("fixed_point_gan: null", "fixed_point_gan: {schedule: plateau}", "schedule must be cosine"),
+        ("fixed_point_gan: null", "fixed_point_gan: {early_stopping: 3}", "early_stopping null"),
         ("loss_weights: {}", "loss_weights: {flop: 1.0}", "syce.loss_weights.flop"),
     ],
 )
@@ -123,6 +129,28 @@ def test_a_path_is_relative_to_the_recipe(tmp_path):
     recipe = {"name": "x", "data": {"task": "pneumonia", "path": "data", "image_size": 224}, "classifier": {}}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     assert load_recipe(tmp_path / "recipe.yaml").data.path == tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"), [("w.h5", "{}/w.h5"), ("/w.h5", "/w.h5"), ("imagenet", "imagenet")]
+)
+def test_weights_are_relative_to_the_recipe_too(tmp_path, weights, expected):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    recipe = load_recipe(path, ["classifier.width=64", f"classifier.weights={weights}"])
+    assert recipe.classifier.weights == expected.format(tmp_path)
+
+
+def test_the_fixed_point_gan_halves_an_image_twice(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    with pytest.raises(InputError, match="a multiple of 4 for fixed_point_gan"):
+        load_recipe(path, ["data.image_size=34", "fixed_point_gan={levels: 3}"])
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_is_one(path):
+    assert load_recipe(path).name == path.stem
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Annotated, Literal
 
 import pydantic
@@ -73,6 +74,8 @@ class ClassifierOptions(Training):
     """The classifier's network and training (arguments of ``models.resnet50_classifier``).
 
     Attributes:
+        weights: "imagenet", or the file of a backbone's weights without top; None is from scratch. A path is
+            relative to the recipe's folder, if ``load_recipe`` read it, else to the working folder.
         monitor: Which figure on the validation images tells the best epoch, and the plateau: the loss or the
             area under the ROC curve. The loss of a small network trained at a high rate jumps, and its lowest
             value can be an early one.
@@ -86,6 +89,14 @@ class ClassifierOptions(Training):
     plateau_patience: int = pydantic.Field(3, ge=1)
     epochs: int = pydantic.Field(50, ge=1)
     augmentation: Augmentation = Augmentation()
+
+    @pydantic.field_validator("weights")
+    @classmethod
+    def _beside_the_recipe(cls, weights: str | None, info: pydantic.ValidationInfo) -> str | None:
+        folder = (info.context or {}).get("folder")
+        if folder is None or weights in (None, "imagenet"):
+            return weights
+        return str(pathlib.Path(folder).absolute() / weights)
 
 
 class UNetOptions(Training):
@@ -151,7 +162,11 @@ class FixedPointGANOptions(Training):
 
     Attributes:
         batch_size: Images of a step: of ``n_critic`` updates of the discriminator together.
+        schedule: "cosine" only: no figure tells a better epoch, so there is no plateau.
+        early_stopping: None only, likewise.
     """
+
+    schedule: Literal["plateau", "cosine"] = "cosine"
 
     width: int = pydantic.Field(64, ge=1)
     residual_blocks: int = pydantic.Field(6, ge=1)
@@ -163,7 +178,12 @@ class FixedPointGANOptions(Training):
     loss_weights: dict[FixedPointTerm, float] = {}
 
     @pydantic.model_validator(mode="after")
-    def _shared_out(self) -> FixedPointGANOptions:
+    def _fits(self) -> FixedPointGANOptions:
+        if self.schedule == "plateau" or self.early_stopping is not None:
+            raise ValueError(
+                "schedule must be cosine and early_stopping null: the losses of a contest of two networks do "
+                "not tell which epoch is better"
+            )
         if self.batch_size % (2 * self.n_critic):
             raise ValueError(
                 "batch_size must be a multiple of 2 n_critic: half of each class in every update"

@@ -75,6 +75,13 @@ class Recipe(Options):
                     f"data.image_size must be a multiple of {factor} for the {len(options.filters)} filters "
                     f"of {name}"
                 )
+        levels = self.fixed_point_gan.levels if self.fixed_point_gan else 0
+        if self.fixed_point_gan and self.data.image_size % 4:
+            raise ValueError("data.image_size must be a multiple of 4 for fixed_point_gan")
+        if self.data.image_size < 2**levels:
+            raise ValueError(
+                f"fixed_point_gan.levels: {levels} levels need a data.image_size of at least {2**levels}"
+            )
         if self.syce and self.syce.start_from:
             first = self.cyce
             if first is None or (first.filters, first.normalization) != (
