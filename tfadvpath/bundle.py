@@ -10,7 +10,7 @@ import pathlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,6 +172,7 @@ def seal_bundle(
     figures: Mapping[str, Any],
     provenance: Mapping[str, Any] | None = None,
     others: Mapping[str, str] | None = None,
+    stages: Sequence[str] | None = None,
 ) -> None:
     """Makes a bundle of a folder that holds its networks; the manifest comes last.
 
@@ -181,6 +182,7 @@ def seal_bundle(
         figures: Measurements, as JSON can hold them.
         provenance: Goes into the manifest beside the versions: seed, revision of the code, and so on.
         others: Texts to write as well, by file name. PNG files in the folder belong to the bundle too.
+        stages: Whose networks belong to the bundle; None is all that the folder holds.
     """
     texts = {RECIPE: dump_recipe(recipe), FIGURES: json.dumps(figures, indent=2) + "\n", **(others or {})}
     for name, text in texts.items():
@@ -191,7 +193,7 @@ def seal_bundle(
         "name": recipe.name,
         "versions": library_versions(),
         **(provenance or {}),
-        "sha256": _digests(folder, set(texts)),
+        "sha256": _digests(folder, set(texts), _GENERATORS if stages is None else stages),
     }
     with replacing_file(folder / MANIFEST) as partial:
         partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -221,9 +223,9 @@ def sha256(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digests(folder: pathlib.Path, texts: set[str]) -> dict[str, str]:
+def _digests(folder: pathlib.Path, texts: set[str], stages: Iterable[str]) -> dict[str, str]:
     networks = [folder / "classifier.keras", *(folder / name for name in texts), *folder.glob("*.png")]
-    networks += [path for stage in _GENERATORS for path in (folder / stage).glob("*.keras")]
+    networks += [path for stage in stages for path in (folder / stage).glob("*.keras")]
     return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(networks) if path.is_file()}
 
 

@@ -102,6 +102,13 @@ def test_it_says_what_it_is_not_for_and_whose_the_data_are():
     assert "phantoms" not in real
 
 
+def test_the_generators_images_have_their_own_fingerprint():
+    recipe = tiny.RECIPE.model_copy(update={"generator_data": tiny.RECIPE.data})
+    text = card(recipe, about={**ABOUT, "generator_data": "a1b2c3"})
+    assert "of the fingerprint `a1b2c3`" in text
+    assert "`f1f2f3`" in text
+
+
 def test_the_commands_name_a_method_that_the_bundle_has():
     assert "--method syce" in card()
     assert 'explainers.get("syce", bundle)' in card()

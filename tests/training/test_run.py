@@ -13,8 +13,10 @@ import tiny
 
 from tfadvpath.bundle import load_bundle, load_network
 from tfadvpath.errors import InputError
+from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.training import classifier
-from tfadvpath.training.data import load_part
+from tfadvpath.training.data import fingerprint, load_part
+from tfadvpath.training.figures import pair_figures
 from tfadvpath.training.run import train
 
 DRIVER = Path(__file__).with_name("killed_run.py")
@@ -51,7 +53,8 @@ def networks(folder):
 @pytest.mark.slow
 def test_a_run_killed_three_times_ends_as_one_that_was_not(whole, tmp_path):
     folder, stages = tmp_path / "run", ("classifier", "cyce", "sagen")
-    for kill in (("classifier", 1), ("cyce", 1), ("sagen", 2)):
+    # Events of an epoch: after its first step, its second, and at its end.
+    for kill in (("classifier", 3), ("cyce", 4), ("sagen", 6)):
         killed = run_in_process(folder, stages, *kill)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         with pytest.raises(InputError, match="--resume"):
@@ -76,6 +79,7 @@ def test_a_run_leaves_a_bundle_of_every_stage(whole):
         assert 0 <= bundle.figures[part]["classifier"]["auc"] <= 1
         assert 0 <= bundle.figures[part]["cyce"]["flip_rate"] <= 1
     assert {"seed", "git_revision", "data", "parameters", "versions"} <= set(bundle.manifest)
+    assert "generator_data" not in bundle.manifest
     assert {"curves.png", "model_card.md", "history.json"} <= set(bundle.manifest["sha256"])
     assert list((whole / "logs/syce").iterdir())
     assert not list(whole.rglob("checkpoint.npz"))
@@ -141,6 +145,48 @@ def test_other_options_than_the_run_began_with_are_refused(copy):
     assert load_bundle(copy).recipe == tiny.EVERY_STAGE
 
 
+def test_other_options_of_a_stage_that_is_not_to_be_trained_are_refused_too(copy):
+    syce = tiny.EVERY_STAGE.syce.model_copy(update={"epochs": 3})
+    recipe = tiny.EVERY_STAGE.model_copy(update={"syce": syce})
+    shutil.rmtree(copy / "stages/sagen")
+    with pytest.raises(InputError, match=r"stages/syce: was begun with another options"):
+        train(recipe, copy, stages=["sagen"], resume=True)
+    assert load_bundle(copy).recipe == tiny.EVERY_STAGE
+
+
+def test_a_stage_is_refused_when_the_one_that_it_began_with_is_to_be_trained_anew(copy):
+    shutil.rmtree(copy / "stages/cyce")
+    started = copy / "stages/syce/started.json"
+    syce = tiny.EVERY_STAGE.syce.model_copy(update={"start_from": "cyce"})
+    begun = json.loads(started.read_text()) | {"options": syce.model_dump(mode="json")}
+    started.write_text(json.dumps(begun))
+    with pytest.raises(InputError, match=r"syce began with networks .* Delete the folders syce here too"):
+        train(tiny.EVERY_STAGE.model_copy(update={"syce": syce}), copy, stages=["cyce"], resume=True)
+    shutil.rmtree(copy / "stages/classifier")
+    with pytest.raises(InputError, match=r"stages: syce, sagen, mask_generator, fixed_point_gan began with"):
+        train(tiny.EVERY_STAGE, copy, resume=True)
+
+
+def test_networks_of_a_stage_that_the_recipe_lost_are_not_sealed_in(copy):
+    train(tiny.EVERY_STAGE.model_copy(update={"sagen": None}), copy, resume=True)
+    bundle = load_bundle(copy)
+    assert (copy / "sagen/network.keras").exists()
+    assert "sagen" not in bundle.generators
+    assert set(bundle.figures["test"]) == set(bundle.generators) | {"classifier"}
+
+
+def test_the_generators_images_are_told_in_the_manifest(copy):
+    data = tiny.EVERY_STAGE.data.model_copy(update={"min_tumour_pixels": 3})
+    recipe = tiny.EVERY_STAGE.model_copy(update={"generator_data": data})
+    for name in set(recipe.stages) - {"classifier"}:
+        shutil.rmtree(copy / "stages" / name)
+    train(recipe, copy, stages=["classifier"], resume=True)
+    manifest = load_bundle(copy).manifest
+    assert manifest["data"] == fingerprint(recipe.data, recipe.seed)
+    assert manifest["generator_data"] == fingerprint(data, recipe.seed)
+    assert manifest["generator_data"] in (copy / "model_card.md").read_text()
+
+
 def test_a_stage_of_another_classifier_is_refused(copy):
     model = keras.saving.load_model(copy / "classifier.keras")
     model.layers[-1].bias.assign([0.1])
@@ -152,6 +198,23 @@ def test_a_stage_of_another_classifier_is_refused(copy):
 def test_a_generator_needs_a_classifier(tmp_path):
     with pytest.raises(InputError, match="cyce needs a trained classifier"):
         train(tiny.EVERY_STAGE, tmp_path / "run", stages=["cyce"])
+
+
+def test_a_classifier_that_is_not_done_is_none(whole, tmp_path):
+    (tmp_path / "run/stages").mkdir(parents=True)
+    shutil.copy(whole / "classifier.keras", tmp_path / "run")
+    with pytest.raises(InputError, match="cyce needs a trained classifier"):
+        train(tiny.EVERY_STAGE, tmp_path / "run", stages=["cyce"], resume=True)
+
+
+@pytest.mark.parametrize("weights", ["none.h5", "damaged.h5"])
+def test_weights_that_cannot_be_had_are_said(tmp_path, monkeypatch, weights):
+    monkeypatch.setattr(classifier, "resnet50_classifier", resnet50_classifier)
+    (tmp_path / "damaged.h5").write_bytes(b"no weights")
+    options = tiny.RECIPE.classifier.model_copy(update={"weights": str(tmp_path / weights), "width": 64})
+    recipe = tiny.RECIPE.model_copy(update={"classifier": options})
+    with pytest.raises(InputError, match=rf"{weights}: these weights cannot be used .*weights=null"):
+        train(recipe, tmp_path / "run")
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
@@ -186,3 +249,7 @@ def test_bfloat16_trains_and_leaves_float32_networks(tmp_path):
     for network in (bundle.classifier, *bundle.generators["syce"].generators):
         assert network.compute_dtype == "float32"
         assert all(layer.compute_dtype == "float32" for layer in network.layers)
+    for part in ("validation", "test"):
+        images = load_part(recipe.data, recipe.seed, part)
+        expected = pair_figures(bundle.generators["syce"], images.images, images.patients)
+        assert json.loads(json.dumps(expected)) == bundle.figures[part]["syce"]

@@ -46,9 +46,19 @@ class ClassifierStage(Stage):
 
     def build(self) -> keras.Model:
         options = self.options
-        model = resnet50_classifier(
-            self.material.image_shape, options.variant, options.weights, options.width, options.dropout
-        )
+        try:
+            model = resnet50_classifier(
+                self.material.image_shape, options.variant, options.weights, options.width, options.dropout
+            )
+        except (ValueError, OSError, KeyError) as error:
+            if options.weights is None:
+                raise
+            raise InputError(
+                f"classifier.weights: {options.weights}",
+                f"these weights cannot be used ({error})",
+                "Name Keras's file of the backbone without top (…_notop.h5), or train from scratch: "
+                "--set classifier.weights=null",
+            ) from error
         optimizer = adam(options, options.epochs * self.steps)
         model.compile(
             optimizer,

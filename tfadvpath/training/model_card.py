@@ -53,8 +53,8 @@ def model_card(
         figures: By part ("validation", "test") and stage, as ``tfadvpath.training.figures`` gives them.
         histories: By stage, the figures of every epoch, with their "seconds".
         about: "versions" (of libraries, by name), "git_revision" (or None), "data" (the fingerprint),
-            "parameters" (a stage's number of weights, by name) and, if known, "train": ``part_counts`` of the
-            training images.
+            "generator_data" (likewise, where the recipe has it), "parameters" (a stage's number of weights,
+            by name) and, if known, "train": ``part_counts`` of the training images.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tfadvpath.training"),

@@ -90,9 +90,7 @@ def train(
     out = Path(out)
     check_run_folder(out, resume)
     chosen = {name: recipe.stages[name] for name in recipe.stages if stages is None or name in stages}
-    for name in chosen:  # before anything of an earlier run is touched
-        if (out / WORK / name / "started.json").exists():
-            _started(out / WORK / name, _identity(recipe, name, out))
+    _check_begun(recipe, out)  # before anything of an earlier run is touched
     (out / WORK).mkdir(parents=True, exist_ok=True)
     with replacing_file(out / RECIPE) as partial:
         partial.write_text(dump_recipe(recipe), encoding="utf-8")
@@ -191,6 +189,12 @@ def _train_one(
     for file, network in networks.items():
         exact = network if precision == "float32" else with_policy(network, "float32")
         save_network(network_path(out, name, file), exact)
+    if precision != "float32":
+        # The figures are of the networks that are kept: near 0.5, bfloat16 decides otherwise here and there.
+        stage = STAGE_CLASSES[name](options, material, recipe.seed)
+        model = stage.build()
+        for file, network in stage.networks(model).items():
+            network.set_weights(networks[file].get_weights())
     measured = images.of("classifier").parts
     return {
         "parameters": sum(network.count_params() for network in networks.values()),
@@ -205,14 +209,18 @@ def _seal(recipe: Recipe, out: Path) -> None:
     done = {
         name: json.loads((out / WORK / name / "done.json").read_text(encoding="utf-8"))
         for name in recipe.stages
-        if (out / WORK / name / "done.json").exists()
+        if _is_done(out, name)
     }
     figures = {part: {name: stage["figures"][part] for name, stage in done.items()} for part in _MEASURED}
     histories = {name: stage["history"] for name, stage in done.items()}
+    generator_data = (
+        {"generator_data": fingerprint(recipe.generator_data, recipe.seed)} if recipe.generator_data else {}
+    )
     provenance = {
         "seed": recipe.seed,
         "git_revision": git_revision(),
         "data": fingerprint(recipe.data, recipe.seed),
+        **generator_data,
         "parameters": {name: stage["parameters"] for name, stage in done.items()},
         "train": {name: stage["train"] for name, stage in done.items()},
     }
@@ -226,6 +234,7 @@ def _seal(recipe: Recipe, out: Path) -> None:
         figures,
         provenance,
         {"model_card.md": card, "history.json": json.dumps(histories, indent=2) + "\n"},
+        stages=list(done),
     )
 
 
@@ -240,7 +249,7 @@ def _identity(recipe: Recipe, name: str, out: Path) -> dict[str, Any]:
     }
     if name != "classifier":
         classifier = network_path(out, "classifier", "classifier")
-        if not classifier.exists():
+        if not (_is_done(out, "classifier") and classifier.exists()):
             raise InputError(out, f"{name} needs a trained classifier", "Train the stage classifier first")
         identity["classifier"] = sha256(classifier)
     before = _networks_before(recipe.stages[name], out)
@@ -253,9 +262,38 @@ def _networks_before(options: Training, out: Path) -> list[Path]:
     if stage is None:
         return []
     files = sorted((out / stage).glob("*.keras"))
-    if not (out / WORK / stage / "done.json").exists():
+    if not _is_done(out, stage):
         raise InputError(out, f"a stage starts from the networks of {stage}", f"Train {stage} first")
     return files
+
+
+def _is_done(out: Path, stage: str) -> bool:
+    return (out / WORK / stage / "done.json").exists()
+
+
+def _check_begun(recipe: Recipe, out: Path) -> None:
+    """Checks every stage of the recipe that was begun, whether it is to be trained now or not.
+
+    Raises:
+        InputError: One was begun with other options or data, or with networks that are others by now or are
+            to be trained anew.
+    """
+    begun = [name for name in recipe.stages if (out / WORK / name / "started.json").exists()]
+    orphans = [
+        name
+        for name in begun
+        for before in ("classifier", getattr(recipe.stages[name], "start_from", None))
+        if before is not None and before != name and not _is_done(out, before)
+    ]
+    if orphans:
+        names = ", ".join(dict.fromkeys(orphans))
+        raise InputError(
+            out / WORK,
+            f"{names} began with networks that are to be trained anew",
+            f"Delete the folders {names} here too, or name a new folder for the run",
+        )
+    for name in begun:
+        _started(out / WORK / name, _identity(recipe, name, out))
 
 
 def _started(folder: Path, identity: Mapping[str, Any]) -> bool:
