@@ -13,7 +13,6 @@ from tfadvpath import explainers
 from tfadvpath.bundle import Bundle, library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
-from tfadvpath.path_integral import default_chunk
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
 from tfadvpath.saved_model.cases import make_cases, write_cases
@@ -121,12 +120,7 @@ def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> Adve
         raise InputError("--method", f"{method!r} is no path across the decision in this bundle", remedy)
     if steps < 1:
         raise InputError("--steps", "must be positive", "Leave it out for 50")
-    height, width = bundle.image_size
-    # One image's path at a time: the batch is not known, and blocks of several would be filled up.
-    chunk = min(steps, default_chunk(height, width))
-    explainer = explainers.get(
-        method, bundle, steps=steps, path_chunk=chunk, batch_size=batch_size, jit_compile=False
-    )
+    explainer = explainers.get(method, bundle, steps=steps, batch_size=batch_size, jit_compile=False)
     assert isinstance(explainer, AdversarialPath)
     return explainer
 
