@@ -78,23 +78,19 @@ def sum_along_path(
     path_chunk = options.path_chunk or default_chunk(height, width)
     block, chunk = _tiling(options.steps, path_chunk, images)
     positions, weights = _midpoints(options.steps, chunk)
-    blocks = -(-images // block)  # images / block, rounded up
-    if not isinstance(block, int):
-        blocks = tf.maximum(1, blocks)  # results that are never written would have no shape
+    blocks = _at_least_one(-(-images // block))  # results that are never written would have no shape
     start_blocks, adversary_blocks = (
         tf.reshape(pad_images(x, blocks * block), [blocks, block, height, width, channels])
         for x in (start, adversary)
     )
-    used = blocks if count is None else -(-count // block)
-    if not isinstance(block, int):
-        used = tf.maximum(1, used)
+    used = blocks if count is None else _at_least_one(-(-count // block))
 
     def one_block(i: tf.Tensor, results: tuple[tf.TensorArray, ...]) -> tuple[tf.Tensor, Any]:
         sums = _sum_block(probability, start_blocks[i], adversary_blocks[i], positions, weights, options)
         return i + 1, tuple(result.write(i, value) for result, value in zip(results, sums, strict=True))
 
     shapes = [(height, width, channels)] * 3 + [()] * 2 + [(2,)]
-    rows = block if isinstance(block, int) else None
+    rows = tf.get_static_value(block)
     results = tuple(tf.TensorArray(tf.float32, blocks, element_shape=(rows, *shape)) for shape in shapes)
     # One block at a time: parallel iterations would hold the activations of several.
     _, results = tf.while_loop(
@@ -121,16 +117,17 @@ def pad_images(images: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:
 def _tiling(steps: int, path_chunk: int, images: int | tf.Tensor) -> tuple[int | tf.Tensor, int]:
     """Returns how many images and how many steps of each make one pass: at most path_chunk points together.
 
-    A path longer than the chunk is cut into equal parts; shorter paths of several images share a pass. Where
-    the number of images is known only when the graph runs, so is that of a pass.
+    A path longer than the chunk is cut into equal parts; shorter paths of several images share a pass, and
+    passes share the images evenly. Where the number of images is known only when the graph runs, so is that
+    of a pass.
     """
     parts = math.ceil(steps / path_chunk)
-    chunk = math.ceil(steps / parts)
-    most = max(1, path_chunk // steps)
-    if isinstance(images, int):
-        return max(1, min(most, images)), chunk
-    passes = tf.maximum(1, -(-images // most))
-    return tf.maximum(1, -(-images // passes)), chunk
+    passes = _at_least_one(-(-images // max(1, path_chunk // steps)))  # rounded up
+    return _at_least_one(-(-images // passes)), math.ceil(steps / parts)
+
+
+def _at_least_one(count: int | tf.Tensor) -> int | tf.Tensor:
+    return max(1, count) if isinstance(count, int) else tf.maximum(1, count)
 
 
 def _midpoints(steps: int, chunk: int) -> tuple[tf.Tensor, tf.Tensor]:
