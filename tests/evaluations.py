@@ -59,7 +59,7 @@ def method_arrays(
     found: dict[str, np.ndarray] = {"seconds": np.array(0.01)}
     localised, relevance, subset = len(held.localised), len(held.relevance), len(held.subset)
     table = (localised, len(options.percentiles))
-    for place, column in enumerate(columns_of([method])):
+    for place, column in enumerate(columns_of({method: ()})):
         good = merit + 0.02 * place
 
         def around(shape, good=good):

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from tfadvpath import explainers
 from tfadvpath.cli.main import app
 from tfadvpath.evaluation.columns import COLUMNS, METHODS
+from tfadvpath.explainers import registry
+from tfadvpath.probability import probability_function
 
 RUNNER = CliRunner()
 SMALL = ["--images", "4", "--steps", "3", "--subset", "2"]
@@ -84,6 +86,29 @@ def test_a_second_run_measures_nothing_again(evaluated, whole, monkeypatch):
     assert json.loads((out / "report.json").read_text(encoding="utf-8"))["columns"] == before["columns"]
     assert run.stdout.splitlines()[-1] == f"The report is {out / 'report.html'}"
     assert sum(line.startswith("Claim") for line in run.stdout.splitlines()) == 3
+
+
+class Brightness(explainers.Explainer):
+    """The method that docs/how_to/choose_a_method.md writes."""
+
+    def __init__(self, classifier, *, batch_size=16, jit_compile="auto"):
+        super().__init__(("brightness",), batch_size, jit_compile)
+        self.probability = probability_function(classifier)
+
+    def explain_batch(self, images, count):
+        return {"maps": {"brightness": images}, "score": self.probability(images)}
+
+
+def test_a_method_of_ones_own_is_measured_beside_the_papers(evaluated, whole, tmp_path, monkeypatch):
+    shutil.copytree(evaluated[0] / "methods", tmp_path / "out/methods")
+    monkeypatch.setitem(registry._MAKERS, "brightness", Brightness)
+    run = evaluate(whole, tmp_path / "out", "--methods", "brightness,gradient")
+    assert run.exit_code == 0, run.output
+    content = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
+    assert list(content["columns"]) == ["gradient", "brightness"]
+    with np.load(tmp_path / "out/methods/brightness.npz") as arrays:  # it never asks the classifier
+        np.testing.assert_allclose(arrays["brightness.randomised"], 1)
+    assert run.stdout.splitlines()[2].startswith("Brightness ")
 
 
 def test_other_options_in_the_same_folder_are_refused(evaluated, whole):

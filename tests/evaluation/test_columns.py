@@ -3,7 +3,7 @@
 import pytest
 
 from tfadvpath import explainers
-from tfadvpath.evaluation.columns import BASELINES, COLUMNS, METHODS, columns_of, main_column
+from tfadvpath.evaluation.columns import BASELINES, COLUMNS, METHODS, columns_of, in_order, main_column
 from tfadvpath.evaluation.options import percentiles_of
 from tfadvpath.training.data_options import ImageFolder, PhantomBrain, PhantomChest
 
@@ -24,7 +24,15 @@ def test_every_method_is_an_explainer_that_the_registry_knows():
 
 
 def test_columns_of_some_methods_keep_the_order_of_the_table():
-    assert [column.key for column in columns_of({"syce", "gradient"})][:2] == ["gradient", "syce_difference"]
+    columns = columns_of({"syce": (), "gradient": ()})
+    assert [column.key for column in columns[:2]] == ["gradient", "syce_difference"]
+
+
+def test_a_method_that_the_paper_has_not_stands_behind_with_all_of_its_maps():
+    columns = columns_of({"my_own": ("my_own", "squared"), "gradient": ("gradient",)})
+    assert [column.key for column in columns] == ["gradient", "my_own", "my_own_squared"]
+    assert [column.title for column in columns] == ["Gradient", "My own", "My own, squared"]
+    assert in_order(["my_own", "syce", "a", "gradient"]) == ["gradient", "syce", "a", "my_own"]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_columns_of_some_methods_keep_the_order_of_the_table():
     ],
 )
 def test_the_smoothed_map_stands_for_a_run(measured, main):
-    assert main_column(column.key for column in columns_of(measured)) == main
+    assert main_column(column.key for column in columns_of(dict.fromkeys(measured, ()))) == main
 
 
 def test_percentiles_are_the_papers_of_the_organ():

@@ -29,6 +29,13 @@ def test_wrong_decisions_are_shown_as_what_they_are():
     assert all(e.iou is None for e in examples if e.row in wrong)
 
 
+def test_a_miss_is_shown_as_such_where_it_is_the_worst_too():
+    iou = np.linspace(1, 0, len(HELD.localised))  # the last one is the miss
+    kinds = {e.row: e.kind for e in choose_examples(HELD, "gradient", iou)}
+    assert kinds[38] == "missed"
+    assert list(kinds.values()).count("worst") == 3
+
+
 def test_no_image_is_shown_twice_even_where_there_are_few():
     held = held_out(labelled_images(patients=2))
     examples = choose_examples(held, "gradient", np.linspace(0, 1, len(held.localised)))

@@ -79,6 +79,13 @@ def test_a_map_like_those_of_other_images_does_not_survive():
     assert found.columns["gradient"].survives is False
 
 
+def test_of_constant_maps_nothing_is_said_of_survival():
+    arrays = method_arrays("gradient", 0.5, HELD)
+    arrays["gradient.randomised"] = np.full(4, np.nan)
+    found = summarise({"gradient": arrays}, random_arrays(HELD), HELD, OPTIONS, repeats=50)
+    assert found.columns["gradient"].survives is None
+
+
 def test_without_a_subset_nothing_is_said_of_survival():
     arrays = {
         name: values

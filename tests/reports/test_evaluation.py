@@ -155,6 +155,20 @@ def test_tables_hold_the_figures_and_the_papers(written):
     assert float(rows[0]["AOPC 100 % all"]) == pytest.approx(aopc[20], rel=1e-5)
 
 
+@pytest.mark.parametrize("ending", ["md", "tex"])
+def test_every_table_says_what_it_holds_and_what_the_papers_figures_are_worth(written, ending):
+    for name in ("table_1", "table_2", "claim_3"):
+        text = (written[0] / f"{name}.{ending}").read_text(encoding="utf-8")
+        assert "by bootstrap over patients" in text
+        assert "another data set" in text
+    decided = HELD.decisions[HELD.relevance]
+    text = (written[0] / f"table_2.{ending}").read_text(encoding="utf-8")
+    assert f"{(~decided).sum()} images of class 0, {decided.sum()} of class 1" in text
+    by_chance = written[2].random["aopc"].value[0]
+    assert f"reach {by_chance[16]:.3f} after" in text
+    assert "has 4 squares" in text
+
+
 def test_json_and_csv_hold_every_figure_once(written):
     content = json.loads((written[0] / "report.json").read_text(encoding="utf-8"))
     assert content == written[1]

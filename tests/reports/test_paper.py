@@ -4,7 +4,7 @@ import pytest
 
 from tfadvpath.evaluation.claims import BEST_BASELINE, Comparison, Figure
 from tfadvpath.evaluation.columns import COLUMNS
-from tfadvpath.reports.paper import is_papers_own, paper_task
+from tfadvpath.reports.paper import about_papers_figures, paper_task
 
 
 @pytest.mark.parametrize(("task", "figures"), [("brain-tumour", 4), ("pneumonia", 5)])
@@ -28,8 +28,8 @@ def test_figures_stand_where_the_table_has_them():
 def test_phantoms_have_the_figures_of_their_organ_for_orientation_only():
     assert paper_task("phantom-brain") is paper_task("brain-tumour")
     assert paper_task("image-folder") is None
-    assert is_papers_own("pneumonia")
-    assert not is_papers_own("phantom-chest")
+    assert "of the same task, pneumonia (X-rays)." in about_papers_figures("pneumonia")
+    assert "on pneumonia (X-rays): another data set" in about_papers_figures("phantom-chest")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tfadvpath.reports.evaluation_gallery import Shown
 
 _SOME_FAILED, _NOTHING_MEASURED = 1, 2
+_TITLE_WIDTH = 20  # of a table's first column, in characters
 
 
 def evaluate(
@@ -73,7 +74,7 @@ def evaluate(
     from tfadvpath.evaluation.perturbed import check_perturbation
     from tfadvpath.evaluation.run import RANDOM, Evaluation
     from tfadvpath.evaluation.summary import summarise
-    from tfadvpath.reports.evaluation import REPORT, About, write_evaluation
+    from tfadvpath.reports.evaluation import About, write_evaluation
 
     bundle = load_bundle(run)
     chosen = _chosen_methods(bundle, methods)
@@ -120,7 +121,7 @@ def evaluate(
         },
     )
     content = write_evaluation(out, summary, claims, _examples(evaluation, summary, measured), about)
-    typer.echo(json.dumps(content, indent=2) if as_json else _lines(summary, claims, out / REPORT))
+    typer.echo(json.dumps(content, indent=2) if as_json else _lines(summary, claims, out))
     if failed:
         raise typer.Exit(_SOME_FAILED)
 
@@ -128,16 +129,15 @@ def evaluate(
 def _chosen_methods(bundle: Bundle, text: str) -> list[str]:
     """Returns the methods to measure, in the order of the tables."""
     from tfadvpath import explainers  # imports TensorFlow, as above
-    from tfadvpath.evaluation.columns import METHODS
+    from tfadvpath.evaluation.columns import in_order
 
-    known = set(explainers.names(bundle))
-    available = [method for method in METHODS if method in known]
+    known, available = in_order(explainers.names()), in_order(explainers.names(bundle))
     if text == "all":
         return available
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in METHODS:
-            raise InputError("--methods", f"{name!r} is not known", f"Choose from {', '.join(METHODS)}")
+        if name not in known:
+            raise InputError("--methods", f"{name!r} is not known", f"Choose from {', '.join(known)}")
         if name not in available:
             raise InputError(
                 "--methods",
@@ -146,7 +146,7 @@ def _chosen_methods(bundle: Bundle, text: str) -> list[str]:
             )
     if not names:
         raise InputError("--methods", "nothing is named", f"Choose from {', '.join(available)}")
-    return [method for method in METHODS if method in names]
+    return [method for method in available if method in names]
 
 
 def _measure(evaluation: Evaluation, methods: Sequence[str]) -> tuple[dict[str, Arrays], dict[str, str]]:
@@ -193,15 +193,26 @@ def _examples(evaluation: Evaluation, summary: Summary, measured: dict[str, Arra
     ]
 
 
-def _lines(summary: Summary, claims: Sequence[Claim], report: Path) -> str:
+def _lines(summary: Summary, claims: Sequence[Claim], out: Path) -> str:
+    """Returns Tables 1 and 2 without intervals, the claims, and where Figure 2 and the rest lie."""
+    from tfadvpath.evaluation.summary import SHORT  # imports NumPy, as above
+    from tfadvpath.reports.evaluation import CURVES, REPORT
+
+    short = min(SHORT, summary.options.region_steps)
     lines = []
     for column in summary.columns.values():
+        estimates = column.estimates
         figures: dict[str, Any] = {}
-        if "iou" in column.estimates:
+        if "iou" in estimates:
             for i, percentile in enumerate(summary.options.percentiles):
-                figures[f"IoU {percentile:g}"] = column.estimates["iou"].value[i, 0]
-        figures["R"] = column.estimates["relevance"].value[0]
-        listed = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        lines.append(f"{column.column.title}: {listed}")
+                figures[f"IoU {percentile:g}"] = estimates["iou"].value[i, 0]
+                figures[f"FNR {percentile:g}"] = estimates["fnr"].value[i, 0]
+        figures |= dict(zip(("R", "R class 0", "R class 1"), estimates["relevance"].value, strict=True))
+        figures[f"AOPC {100 * short / summary.options.region_steps:g} %"] = estimates["aopc"].value[0, short]
+        if not lines:
+            lines.append(" " * _TITLE_WIDTH + "".join(f"{name:>{len(name) + 2}}" for name in figures))
+        cells = (f"{value:{len(name) + 2}.3f}" for name, value in figures.items())
+        lines.append(f"{column.column.title:{_TITLE_WIDTH}}" + "".join(cells))
     lines += [f"Claim {i + 1}, {claim.text}: {claim.verdict}" for i, claim in enumerate(claims)]
-    return "\n".join([*lines, f"The report is {report}"])
+    lines.append(f"AOPC relative to random orders, by the share replaced: {out / CURVES}")
+    return "\n".join([*lines, f"The report is {out / REPORT}"])

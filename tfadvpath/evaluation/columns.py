@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -47,9 +47,28 @@ WEIGHTED = ("fi_v1", "fi_v2", "fi_v2_smooth")
 _MAIN = ("syce_fi_v2_smooth", "cyce_fi_v2_smooth")
 
 
-def columns_of(methods: Collection[str]) -> tuple[Column, ...]:
-    """Returns the columns of some methods, in the order of the table."""
-    return tuple(column for column in COLUMNS if column.method in methods)
+def columns_of(maps: Mapping[str, Iterable[str]]) -> tuple[Column, ...]:
+    """Returns the columns of some methods: the paper's in the order of its table, then those of others.
+
+    Args:
+        maps: By method, the names of the maps that it makes. The paper's methods have the paper's maps.
+    """
+    papers = tuple(column for column in COLUMNS if column.method in maps)
+    return papers + tuple(
+        Column(method, name, _title(method) if name == method else f"{_title(method)}, {name}")
+        for method, names in maps.items()
+        if method not in METHODS
+        for name in names
+    )
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Returns methods in the order of the paper's table, those that it does not have behind it."""
+    return sorted(methods, key=lambda name: (METHODS.index(name) if name in METHODS else len(METHODS), name))
+
+
+def _title(method: str) -> str:
+    return method.replace("_", " ").capitalize()
 
 
 def main_column(keys: Iterable[str]) -> str:

@@ -38,26 +38,32 @@ def choose_examples(held_out: HeldOut, key: str, iou: np.ndarray) -> list[Exampl
 
     Returns:
         The best, those around the median, and the worst by IoU, of different patients as long as there are
-        any; then misses and false alarms, those that the classifier is surest of.
+        any; and misses and false alarms, those that the classifier is surest of. A miss that is shown as
+        such is not among the worst.
     """
     patients = np.asarray(held_out.images.patients)
     rows, values = held_out.localised, np.nan_to_num(np.asarray(iou, np.float64))
     order = rows[np.argsort(-values, kind="stable")]
     from_median = order[np.argsort(np.abs(np.arange(len(order)) - (len(order) - 1) / 2), kind="stable")]
     found: dict[int, Example] = {}
-    for kind, candidates in (("best", order), ("worst", order[::-1]), ("median", from_median)):
+
+    def by_iou(kind: str, candidates: np.ndarray) -> None:
         free = [row for row in candidates.tolist() if row not in found]
         for row in _of_different_patients(free, patients, _EACH):
             found[row] = Example(row, kind, key, float(values[np.searchsorted(rows, row)]))
-    positive = np.asarray(held_out.images.labels) == 1
-    for kind, wrong, certainty in (
-        ("missed", positive & ~held_out.decisions, -held_out.scores),
-        ("false alarm", ~positive & held_out.decisions, held_out.scores),
-    ):
-        surest = np.argsort(-np.where(wrong, certainty, -np.inf), kind="stable")[: wrong.sum()]
-        free = [row for row in surest.tolist() if row not in found]
+
+    def surest(kind: str, wrong: np.ndarray, certainty: np.ndarray) -> None:
+        order = np.argsort(-np.where(wrong, certainty, -np.inf), kind="stable")[: wrong.sum()]
+        free = [row for row in order.tolist() if row not in found]
         for row in _of_different_patients(free, patients, _WRONG):
             found[row] = Example(row, kind)
+
+    by_iou("best", order)
+    by_iou("median", from_median)
+    positive = np.asarray(held_out.images.labels) == 1
+    surest("missed", positive & ~held_out.decisions, -held_out.scores)
+    surest("false alarm", ~positive & held_out.decisions, held_out.scores)
+    by_iou("worst", order[::-1])
     kinds = ("best", "median", "worst", "missed", "false alarm")
     return sorted(found.values(), key=lambda example: kinds.index(example.kind))
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfadvpath import explainers
 from tfadvpath.bundle import Bundle
 from tfadvpath.generators.base import AdversarialPair, PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
@@ -47,9 +48,10 @@ def without_learning(bundle: Bundle, method: str, seed: int) -> Any:
         seed: Of the weights: the same for every method of a seed.
     """
     classifier = randomized(bundle.classifier, seed)
-    generator = bundle.generators.get(method)
-    if generator is None:
+    name = explainers.generator_of(method)
+    if name is None:
         return classifier
+    generator = bundle.generators[name]
     if isinstance(generator, MaskGenerator):
         return MaskGenerator(classifier, generator.decoder)
     return SamePair(generator, classifier)

@@ -13,11 +13,14 @@ from tfadvpath.evaluation.held_out import HeldOut
 from tfadvpath.evaluation.measure import Arrays
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.resampling import Estimate, Resampling
+from tfadvpath.metrics.replacement import Grid
 
 # Images by the classifier's decision.
 CLASSES = ("all", "class_0", "class_1")
 # Steps of a hundredth of the image: AOPC is given after so many, and after all.
 SHORT = 16
+# What every map is measured by.
+_OF_A_MAP = ".most"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,8 @@ class ColumnSummary:
             was drawn; "crossed", "kept" where there is a path.
         survives: The map outlives the randomisation of its classifier: ``metrics.survives``, and it is nearer
             to the map of the randomised classifier than to that of another image, by the paired interval.
-            Maps of one background correlate without that. None where it was not tried.
+            Maps of one background correlate without that. None where it was not tried, or all maps are
+            constant.
         seconds: To explain one image.
     """
 
@@ -52,7 +56,8 @@ class Summary:
             anything; "flipped", how many decisions the perturbation turns.
         options: By which it was measured.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
-            "relevance_patients", "subset".
+            "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; and "squares"
+            of an image.
     """
 
     columns: Mapping[str, ColumnSummary]
@@ -110,12 +115,17 @@ def summarise(
     }
     columns = {
         column.key: _column(column, measured[column.method], draws, by_class, by_chance["aopc"])
-        for column in columns_of(measured)
+        for column in columns_of({method: _map_names(arrays) for method, arrays in measured.items()})
     }
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
-    return Summary(columns, by_chance, options, counts | {"without_mask": held_out.without_mask})
+    counts |= {
+        "without_mask": held_out.without_mask,
+        "relevance_class_1": int(held_out.decisions[held_out.relevance].sum()),
+        "squares": Grid.of(*held_out.images.images.shape[1:3], options.region).units,
+    }
+    return Summary(columns, by_chance, options, counts)
 
 
 class _ByClass:
@@ -138,6 +148,11 @@ class _ByClass:
             return metrics.aopc_per_step(mean[np.newaxis])
 
         return _stacked([self.resampling.mean(curves, rows).through(of_means) for rows in self.images])
+
+
+def _map_names(arrays: Arrays) -> list[str]:
+    """Returns the maps that were measured, in the order in which they were."""
+    return [name.removesuffix(_OF_A_MAP) for name in arrays if name.endswith(_OF_A_MAP)]
 
 
 def _column(
@@ -167,7 +182,8 @@ def _column(
     survives = None
     if "randomised" in own:
         low, _ = (estimates["randomised"] - estimates["other_image"]).interval()
-        survives = metrics.survives(own["randomised"]) and bool(low > 0)
+        if not np.isnan(own["randomised"]).all():
+            survives = metrics.survives(own["randomised"]) and bool(low > 0)
     return ColumnSummary(column, estimates, survives, float(arrays["seconds"]))
 
 

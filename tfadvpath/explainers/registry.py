@@ -75,6 +75,16 @@ def get(name: str, models: Any, **given: Any) -> Explainer:
     return make(generators[_GENERATORS[name]], **given)
 
 
+def generator_of(name: str) -> str | None:
+    """Returns the name of the bundle's generator that an explainer is made of; None: of its classifier.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    _maker(name)
+    return _GENERATORS.get(name)
+
+
 def options(name: str) -> dict[str, Any]:
     """Returns what ``get`` takes for the explainer of that name beside the models, with the defaults.
 

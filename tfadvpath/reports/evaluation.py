@@ -22,12 +22,13 @@ from tfadvpath.reports.evaluation_tables import (
     relevance_table,
 )
 from tfadvpath.reports.page import write_page
-from tfadvpath.reports.paper import is_papers_own, paper_task
+from tfadvpath.reports.paper import about_papers_figures, paper_task
 from tfadvpath.reports.tables import Table, comma_separated, latex, markdown
 from tfadvpath.writers.atomic import replacing_file, replacing_folder
 from tfadvpath.writers.png import write_png
 
 REPORT = "report.html"
+CURVES = "aopc.png"
 FIGURES = "report.json"
 _FORMATS = {".md": markdown, ".tex": latex, ".csv": comma_separated}
 
@@ -69,22 +70,23 @@ def write_evaluation(
         What report.json holds.
     """
     paper = paper_task(about.task)
+    about_paper = about_papers_figures(about.task) if paper else ""
     tables = [
-        localisation_table(summary, paper, exact=False),
+        localisation_table(summary, paper, exact=False, about_paper=about_paper),
         localisation_table(summary, paper, exact=True),
-        relevance_table(summary, paper),
+        relevance_table(summary, paper, about_paper),
         further_table(summary),
     ]
-    of_claims = [claim_table(i + 1, claim, paper) for i, claim in enumerate(claims)]
+    of_claims = [claim_table(i + 1, claim, paper, about_paper) for i, claim in enumerate(claims)]
     shown = [table for table in tables if table is not None]
     for table in (*shown, *of_claims):
         for ending, text in _FORMATS.items():
             _write(out / f"{table.name}{ending}", text(table))
-    curves = {"aopc": draw_aopc(summary)}
+    curves = {CURVES: draw_aopc(summary)}
     if summary.counts["localised"]:
-        curves["iou"] = draw_iou(summary)
+        curves["iou.png"] = draw_iou(summary)
     for name, picture in curves.items():
-        write_png(out / f"{name}.png", picture)
+        write_png(out / name, picture)
     with replacing_folder(out / "gallery") as folder:
         for i, example in enumerate(examples):
             kind = example.example.kind.replace(" ", "_")
@@ -104,13 +106,14 @@ def write_evaluation(
         out / REPORT,
         "evaluation.html",
         about=about,
-        paper=paper,
-        papers_own=is_papers_own(about.task),
+        about_paper=about_paper,
         phantoms=about.task.startswith("phantom"),
         summary=summary,
         claims=list(zip(claims, map(_cells, of_claims), strict=True)),
         verdict_classes={HOLDS: "good", FAILS: "bad", UNDECIDED: "quiet"},
-        titles={column.key: column.title for column in COLUMNS},
+        titles={
+            column.key: column.title for column in (*COLUMNS, *(c.column for c in summary.columns.values()))
+        },
         tables={table.name: _cells(table) for table in shown},
         curves=curves,
         examples=examples,

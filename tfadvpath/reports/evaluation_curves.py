@@ -66,10 +66,15 @@ def _groups(summary: Summary) -> list[tuple[str, list[tuple[ColumnSummary, str]]
     """Returns the panels: their titles, and columns with colours."""
     main = main_column(summary.columns)
     groups = []
-    measured = [key for key in BASELINES if key in summary.columns]
-    if measured:
-        lines = [(summary.columns[key], _COLOURS[BASELINES.index(key)]) for key in measured]
-        if main not in measured:
+    others = [key for key, column in summary.columns.items() if column.column.method not in GENERATORS]
+    if others:
+        # A baseline has one colour whichever are measured; methods that the paper has not begin anew.
+        places = [BASELINES.index(key) if key in BASELINES else i for i, key in enumerate(others)]
+        lines = [
+            (summary.columns[key], _COLOURS[place % len(_COLOURS)])
+            for key, place in zip(others, places, strict=True)
+        ]
+        if main not in others:
             lines.append((summary.columns[main], _MAIN))
         groups.append(("baselines", lines))
     for method in GENERATORS:

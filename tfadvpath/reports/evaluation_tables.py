@@ -17,6 +17,10 @@ _CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
 _FIGURES = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
 _MAP = Heading("map", best="")
 
+_INTERVALS = "Brackets: intervals of 95 % by bootstrap over patients."
+_BOLD = "Bold: the best of a column."
+_SURVIVES = {True: "yes", False: "no", None: "–"}
+
 _Cell = Callable[[ColumnSummary], Cell]
 _FNR_NOTE = (
     "FNR is the paper's name for the share of the selected pixels outside the annotation, which the field "
@@ -31,13 +35,16 @@ def number(estimate: Estimate, *place: int) -> Number:
     return Number(float(one.value), float(low), float(high))
 
 
-def localisation_table(summary: Summary, paper: PaperTask | None, exact: bool) -> Table | None:
+def localisation_table(
+    summary: Summary, paper: PaperTask | None, exact: bool, about_paper: str = ""
+) -> Table | None:
     """Returns Table 1: IoU and FNR of the most important pixels; None where nothing is annotated.
 
     Args:
         summary: What was measured.
         paper: Whose figures stand beside; with ``exact`` they do not.
         exact: Whether ties are broken, so that every map selects the same number of pixels.
+        about_paper: What the paper's figures are worth here.
     """
     if not summary.counts["localised"]:
         return None
@@ -58,6 +65,7 @@ def localisation_table(summary: Summary, paper: PaperTask | None, exact: bool) -
         f"Selected: {rule}. {_FNR_NOTE}"
     ]
     if not exact:
+        notes += [about_paper] if paper else []
         notes.append("Where more is selected than the percentile says, the map has ties there: see Table 1b.")
     return _table(
         "table_1b" if exact else "table_1",
@@ -68,8 +76,8 @@ def localisation_table(summary: Summary, paper: PaperTask | None, exact: bool) -
     )
 
 
-def relevance_table(summary: Summary, paper: PaperTask | None) -> Table:
-    """Returns Table 2: feature relevance R and AOPC, by predicted class."""
+def relevance_table(summary: Summary, paper: PaperTask | None, about_paper: str = "") -> Table:
+    """Returns Table 2: feature relevance R and AOPC, by predicted class; arguments as of Table 1."""
     columns: list[tuple[Heading, _Cell]] = []
     figure = Figure("relevance")
     for place, name in enumerate(CLASSES):
@@ -84,16 +92,21 @@ def relevance_table(summary: Summary, paper: PaperTask | None) -> Table:
         columns.append((Heading(title, best="highest"), _estimate("aopc", place, short)))
     columns.append((Heading("AOPC 100 % all", best="highest"), _estimate("aopc", 0, last)))
     counts = summary.counts
-    table = _table(
-        "table_2",
-        "Table 2: relevance",
-        summary,
-        columns,
-        [
-            f"{counts['relevance']} test images of {counts['relevance_patients']} patients, as many of each "
-            "class; classes here are the classifier's decisions. AOPC is relative to random orders."
-        ],
-    )
+    decided_1 = counts["relevance_class_1"]
+    chance_of_all = summary.random["aopc"].at(0)
+    notes = [
+        f"{counts['relevance']} test images of {counts['relevance_patients']} patients, half of them "
+        "labelled 1. Columns by class are by the classifier's decision: "
+        f"{counts['relevance'] - decided_1} images of class 0, {decided_1} of class 1. AOPC is relative to "
+        f"random orders, which themselves reach {chance_of_all.value[short]:.3f} after {_share(short, last)} "
+        f"and {chance_of_all.value[last]:.3f} after 100 %."
+    ]
+    if counts["squares"] < last:
+        notes.append(
+            f"An image has {counts['squares']} squares, so not each of AOPC's {last} steps replaces one."
+        )
+    notes += [about_paper] if paper else []
+    table = _table("table_2", "Table 2: relevance", summary, columns, notes)
     chance: list[Cell] = ["random order"]
     for heading, _ in columns:
         chance.append(_by_chance(heading.title, summary, paper))
@@ -116,26 +129,28 @@ def further_table(summary: Summary) -> Table:
             (Heading("randomised: rank correlation"), _estimate("randomised")),
             (Heading("other image: rank correlation"), _estimate("other_image")),
             (Heading("randomised: same pixels"), _estimate("same_pixels")),
-            (Heading("survives"), lambda column: "yes" if column.survives else "no"),
+            (Heading("survives"), lambda column: _SURVIVES[column.survives]),
         ]
         notes += [
             f"Sensitivity: relative distance of the maps of {summary.options.samples} copies of an image, "
             f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. Randomised: "
             "against the map of the same classifier with random weights; same pixels: IoU of what both maps "
-            f"select ({_percent(100 - summary.options.percentiles[0])} of the image). "
+            f"select ({_percent(100 - summary.options.percentiles[0])} of the image). Constant maps have no "
+            "rank correlation; a dash where no map has one. "
             f"Over {summary.counts['subset']} of the images of Table 2."
         ]
     columns.append((Heading("seconds an image", 4), lambda column: Number(column.seconds)))
     return _table("table_3", "Table 3: further metrics", summary, columns, notes)
 
 
-def claim_table(place: int, claim: Claim, paper: PaperTask | None) -> Table:
+def claim_table(place: int, claim: Claim, paper: PaperTask | None, about_paper: str = "") -> Table:
     """Returns the comparisons of a claim.
 
     Args:
         place: Its number, from 1.
         claim: What was judged.
         paper: Whose differences stand beside.
+        about_paper: What they are worth here.
     """
     headings = [_MAP, Heading("against"), Heading("by"), Heading("better by")]
     headings += [Heading("paper: better by")] if paper else []
@@ -149,7 +164,13 @@ def claim_table(place: int, claim: Claim, paper: PaperTask | None) -> Table:
             papers = paper.advantage(one)
             row.append(Number(float("nan") if papers is None else papers))
         rows.append([*row, one.verdict])
-    return Table(f"claim_{place}", f"Claim {place}: {claim.text}: {claim.verdict}", headings, rows)
+    notes = [f"{_INTERVALS} They are of paired differences. AOPC is that of all images after 16 %."]
+    if paper:
+        notes += [
+            about_paper,
+            "Where the paper's difference is negative, its own figures miss the comparison.",
+        ]
+    return Table(f"claim_{place}", f"Claim {place}: {claim.text}: {claim.verdict}", headings, rows, notes)
 
 
 def figure_title(figure: Figure) -> str:
@@ -164,7 +185,8 @@ def _table(
     rows = [
         [column.column.title, *(cell(column) for _, cell in columns)] for column in summary.columns.values()
     ]
-    return Table(name, caption, [_MAP, *(heading for heading, _ in columns)], rows, notes)
+    headings = [_MAP, *(heading for heading, _ in columns)]
+    return Table(name, caption, headings, rows, [*notes, f"{_INTERVALS} {_BOLD}"])
 
 
 def _estimate(name: str, *place: int) -> _Cell:

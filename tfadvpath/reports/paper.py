@@ -47,9 +47,19 @@ def paper_task(task: str) -> PaperTask | None:
     return _OF_TASK.get(task)
 
 
-def is_papers_own(task: str) -> bool:
-    """Returns whether a recipe's data are the paper's, so that its figures may be compared."""
-    return task in ("brain-tumour", "pneumonia")
+def about_papers_figures(task: str) -> str:
+    """Returns the sentence that tells what columns named paper are worth beside a recipe's figures.
+
+    Args:
+        task: The recipe's ``data.task``; ``paper_task`` of it is not None.
+    """
+    title = _OF_TASK[task].title
+    if task in ("brain-tumour", "pneumonia"):
+        return f"Columns named paper hold the published figures of the same task, {title}."
+    return (
+        f"Columns named paper hold the published figures on {title}: another data set, other networks and a "
+        "longer training. They give orientation, and cannot be compared number by number."
+    )
 
 
 def _row(*values: float) -> dict[str, float]:
