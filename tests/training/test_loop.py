@@ -147,6 +147,16 @@ def test_the_rate_falls_on_a_plateau_down_to_its_least_and_comes_back_from_the_c
     assert without_times(resumed.history) == without_times(progress.history)
 
 
+def test_a_plateau_does_not_raise_a_rate_below_the_least(tmp_path):
+    class Flat(Line):
+        held_out_slope = -1.0
+
+    _, progress = train(
+        Flat(epochs=4, plateau_patience=1, learning_rate=1e-3, min_learning_rate=0.01), tmp_path
+    )
+    np.testing.assert_allclose([logs["learning_rate"] for logs in progress.history], 1e-3, rtol=1e-6)
+
+
 def test_a_stage_ends_early_when_nothing_gets_better(tmp_path):
     stage = Line(epochs=20, early_stopping=2)
     stage.held_out_slope = -1.0
@@ -226,6 +236,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
 def test_the_listener_hears_every_epoch_and_tensorboard_gets_its_figures(tmp_path):
     events = []
     train(Line(epochs=2), tmp_path, events)
+    assert (events[0].step, events[0].steps) == (0, 6)  # building and warming up have begun
     ends = [event for event in events if event.logs]
     assert [(event.step, event.steps) for event in ends] == [(3, 6), (6, 6)]
     assert {"loss", "val_loss", "epoch", "learning_rate", "seconds"} <= set(ends[0].logs)

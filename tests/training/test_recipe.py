@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import tiny
 import yaml
@@ -64,6 +65,25 @@ def test_what_is_no_recipe_is_said(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match="empty or no mapping"):
         load_recipe(path)
+
+
+def test_a_key_that_stands_twice_is_named_with_its_line(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE) + "syce:\n  epochs: 3\n")
+    line = len(path.read_text().splitlines()) - 1
+    with pytest.raises(InputError, match=f"line {line}: syce stands here twice"):
+        load_recipe(path)
+    path.write_text("name: x\ndata:\n  task: phantom-brain\n  task: phantom-chest\n")
+    with pytest.raises(InputError, match="line 4: task stands here twice"):
+        load_recipe(path)
+
+
+def test_a_seed_fits_into_tensorflows(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    assert np.int32(1000 * load_recipe(path, ["seed=2000000"]).seed + 999) > 0
+    with pytest.raises(InputError, match=r"seed: .*less than or equal to 2000000"):
+        load_recipe(path, ["seed=2000001"])
 
 
 def test_a_missing_file_is_said(tmp_path):

@@ -52,9 +52,9 @@ def networks(folder):
 
 @pytest.mark.slow
 def test_a_run_killed_three_times_ends_as_one_that_was_not(whole, tmp_path):
-    folder, stages = tmp_path / "run", ("classifier", "cyce", "sagen")
-    # Events of an epoch: after its first step, its second, and at its end.
-    for kill in (("classifier", 3), ("cyce", 4), ("sagen", 6)):
+    folder, stages = tmp_path / "run", tuple(tiny.EVERY_STAGE.stages)
+    # Events: one at the beginning; of an epoch after its first step, its second, and at its end.
+    for kill in (("classifier", 4), ("syce", 5), ("fixed_point_gan", 7)):
         killed = run_in_process(folder, stages, *kill)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         with pytest.raises(InputError, match="--resume"):
@@ -130,6 +130,16 @@ def test_sagen_can_start_from_the_pairs_of_syce(copy):
     shutil.rmtree(copy / "stages/sagen")
     train(tiny.EVERY_STAGE.model_copy(update={"sagen": sagen}), copy, stages=["sagen"], resume=True)
     assert distance(copy) < 0.5 * before
+
+
+def test_generators_do_not_train_on_patients_that_are_measured(copy, monkeypatch):
+    shutil.rmtree(copy / "stages/sagen")
+    # Parts of a phantom recipe follow each other: with more to train on, its first ones are measured.
+    patients = {"train": 6, "validation": 1, "test": 1}
+    data = type(tiny.RECIPE.data).model_validate({**tiny.RECIPE.data.model_dump(), "patients": patients})
+    recipe = tiny.EVERY_STAGE.model_copy(update={"generator_data": data})
+    with pytest.raises(InputError, match=r"patients that the generators train on are in the validation part"):
+        train(recipe, copy, stages=["sagen"], resume=True)
 
 
 def test_a_run_is_not_overwritten_without_resume(copy):

@@ -1,7 +1,8 @@
 """Takes steps of training on one and on two logical CPU devices; prints the largest differences.
 
 One step of three generators: they take a pair of batches, one batch, and several hands of one. SyCE's step is
-made as CyCE's is, the mask generator's as SAGen's. And three steps of every warm-up.
+made as CyCE's is, the mask generator's as SAGen's; the classifier's is Keras's own. And three steps of every
+warm-up.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """
@@ -47,7 +48,7 @@ def models():
 
     def fixed_point_gan():
         networks = translator(SHAPE, 4, 1), class_discriminator(SHAPE, 4, 2)
-        model = FixedPointGAN(brightness_classifier(), *networks, n_critic=1)
+        model = FixedPointGAN(brightness_classifier(), *networks, n_critic=2)
         model.compile(sgd(), sgd())
         return model
 

@@ -210,9 +210,13 @@ def _lines(summary: Summary, claims: Sequence[Claim], out: Path) -> str:
         figures |= dict(zip(("R", "R class 0", "R class 1"), estimates["relevance"].value, strict=True))
         figures[f"AOPC {100 * short / summary.options.region_steps:g} %"] = estimates["aopc"].value[0, short]
         if not lines:
-            lines.append(" " * _TITLE_WIDTH + "".join(f"{name:>{len(name) + 2}}" for name in figures))
-        cells = (f"{value:{len(name) + 2}.3f}" for name, value in figures.items())
+            lines.append(" " * _TITLE_WIDTH + "".join(f"{name:>{_width(name)}}" for name in figures))
+        cells = (f"{value:{_width(name)}.3f}" for name, value in figures.items())
         lines.append(f"{column.column.title:{_TITLE_WIDTH}}" + "".join(cells))
     lines += [f"Claim {i + 1}, {claim.text}: {claim.verdict}" for i, claim in enumerate(claims)]
     lines.append(f"AOPC relative to random orders, by the share replaced: {out / CURVES}")
     return "\n".join([*lines, f"The report is {out / REPORT}"])
+
+
+def _width(title: str) -> int:
+    return 2 + max(len(title), len("-0.000"))

@@ -81,9 +81,15 @@ class ClassifierStage(Stage):
         weights = class_weights(part.labels)[part.labels.astype(int)]
         self.augmentation.start_epoch(epoch)
         order = epoch_order(len(part.labels), self.steps * self.options.batch_size, self.seed, epoch)
-        return batches(
-            (part.images, part.labels[:, np.newaxis], weights[:, np.newaxis]), order, self.options.batch_size
-        ).map(lambda images, labels, weights: (self.augmentation(images), labels, weights))
+        return (
+            batches(
+                (part.images, part.labels[:, np.newaxis], weights[:, np.newaxis]),
+                order,
+                self.options.batch_size,
+            )
+            .map(lambda images, labels, weights: (self.augmentation(images), labels, weights))
+            .prefetch(2)
+        )
 
     def validation(self) -> tf.data.Dataset:
         part = self.material.parts["validation"]

@@ -26,7 +26,7 @@ _STEPS_BETWEEN_LOOKS = 25
 
 @dataclass(frozen=True)
 class Event:
-    """What a listener hears now and then, and at the end of every epoch.
+    """What a listener hears when a stage begins, now and then, and at the end of every epoch.
 
     Attributes:
         stage: The stage's name.
@@ -64,6 +64,7 @@ def train_stage(
     """
     options = stage.options
     _check_shares(stage, strategy)
+    listener(Event(stage.name, 0, options.epochs * stage.steps))  # building and warming up take minutes
     with strategy.scope():
         model = stage.build()
     state = state_of(model)
@@ -211,8 +212,10 @@ def _lower_rate(model: keras.Model, progress: Progress, options: Training) -> No
         return
     for optimizer in (model.optimizer, getattr(model, "discriminator_optimizer", None)):
         if optimizer is not None:
-            lowered = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * options.plateau_factor
-            optimizer.learning_rate = max(lowered, options.min_learning_rate)
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            # A rate that began below the least one stays where it is.
+            lowered = max(rate * options.plateau_factor, options.min_learning_rate)
+            optimizer.learning_rate = min(rate, lowered)
     progress.since_change = 0
 
 

@@ -32,7 +32,8 @@ class Recipe(Options):
 
     Attributes:
         name: Of the bundle.
-        seed: Of the data's choice, the initial weights and every random number.
+        seed: Of the data's choice, the initial weights and every random number. A thousand times the largest
+            one is still an int32, as TensorFlow's seeds are.
         precision: "bfloat16" computes in bfloat16 and keeps float32 weights; what is saved computes in
             float32.
         data: What the classifier is trained on, and every figure measured.
@@ -46,7 +47,7 @@ class Recipe(Options):
     """
 
     name: str
-    seed: int = pydantic.Field(0, ge=0)
+    seed: int = pydantic.Field(0, ge=0, le=2_000_000)
     precision: Literal["float32", "bfloat16"] = "float32"
     data: Data
     generator_data: Data | None = None
@@ -123,6 +124,7 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         raise InputError(
             path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys"
         )
+    _refuse_duplicates(path, root)
     changed = [_change(values, change) for change in changes]
     try:
         return Recipe.model_validate(values, context={"folder": path.parent})
@@ -160,6 +162,25 @@ def _change(values: dict[str, Any], change: str) -> str:
 def dump_recipe(recipe: Recipe) -> str:
     """Returns the recipe as YAML with every default written out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _refuse_duplicates(path: pathlib.Path, node: Any) -> None:
+    """Raises InputError where a key stands twice in one mapping: YAML would let the last one win."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(path, item)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise InputError(
+                f"{path}, line {key.start_mark.line + 1}",
+                f"{key.value} stands here twice",
+                "Keep one of them",
+            )
+        seen.add(key.value)
+        _refuse_duplicates(path, value)
 
 
 def _line_of(node: Any, location: Sequence[int | str]) -> int:

@@ -84,8 +84,8 @@ def train(
         listener: Is told how far it is.
 
     Raises:
-        InputError: ``out`` holds something else, or a run by another recipe; the data cannot be had; a loss
-            was not a number.
+        InputError: ``out`` holds something else, or a run by another recipe; the data cannot be had; the
+            generators would train on patients that figures are measured on; a loss was not a number.
     """
     out = Path(out)
     check_run_folder(out, resume)
@@ -97,6 +97,8 @@ def train(
     (out / MANIFEST).unlink(missing_ok=True)  # no bundle until all files fit again
     logbook = Logbook(out / LOGS)
     images = _Images(recipe)
+    if recipe.generator_data and set(chosen) - {"classifier"}:
+        _check_held_out(recipe, images)  # before the classifier trains for days
     for name, options in chosen.items():
         folder = out / WORK / name
         identity = _identity(recipe, name, out)
@@ -164,6 +166,25 @@ class _Images:
         if key not in self.read:
             self.read[key] = {part: load_part(data, recipe.seed, part) for part in PARTS}
         return Material(recipe.name, self.read[key])
+
+
+def _check_held_out(recipe: Recipe, images: _Images) -> None:
+    """Checks that the generators train on nobody whom figures are measured on.
+
+    Raises:
+        InputError: A patient of ``generator_data`` is in the validation or test part of ``data``.
+    """
+    trained = set(images.of("generators").parts["train"].patients)
+    measured = images.of("classifier").parts
+    for part in _MEASURED:
+        common = sorted(trained & set(measured[part].patients))
+        if common:
+            raise InputError(
+                f"{recipe.name}: generator_data",
+                f"{len(common)} patients that the generators train on are in the {part} part of data, "
+                f"such as {common[0]}",
+                "Prepare both by lists that keep patients apart",
+            )
 
 
 def _train_one(
