@@ -91,14 +91,14 @@ def train(
     check_run_folder(out, resume)
     chosen = {name: recipe.stages[name] for name in recipe.stages if stages is None or name in stages}
     _check_begun(recipe, out)  # before anything of an earlier run is touched
+    images = _Images(recipe)
+    if recipe.generator_data and set(chosen) - {"classifier"}:
+        _check_held_out(recipe, images)  # before the classifier trains for days
     (out / WORK).mkdir(parents=True, exist_ok=True)
     with replacing_file(out / RECIPE) as partial:
         partial.write_text(dump_recipe(recipe), encoding="utf-8")
     (out / MANIFEST).unlink(missing_ok=True)  # no bundle until all files fit again
     logbook = Logbook(out / LOGS)
-    images = _Images(recipe)
-    if recipe.generator_data and set(chosen) - {"classifier"}:
-        _check_held_out(recipe, images)  # before the classifier trains for days
     for name, options in chosen.items():
         folder = out / WORK / name
         identity = _identity(recipe, name, out)
