@@ -26,7 +26,8 @@ class EvaluationOptions:
     Attributes:
         images: At most so many for AOPC and R, as many of each class; 2 or more.
         steps: Of R, up to the whole image.
-        region_steps: Of AOPC, up to the whole image: each replaces a hundredth.
+        region_steps: Of AOPC, up to the whole image: each replaces a hundredth of the squares, as nearly as
+            whole ones can.
         region: Side in pixels of the squares that AOPC replaces.
         perturbation: "fixed_point_gan", or one of ``tfadvpath.metrics.PERTURBATIONS``.
         subset: At most so many of those images for the sensitivity to noise and the randomised classifier; 0
