@@ -199,7 +199,7 @@ def _lines(summary: Summary, claims: Sequence[Claim], out: Path) -> str:
     from tfadvpath.reports.evaluation import CURVES, REPORT
 
     short = min(SHORT, summary.options.region_steps)
-    lines = []
+    lines: list[str] = []
     for column in summary.columns.values():
         estimates = column.estimates
         figures: dict[str, Any] = {}

@@ -120,10 +120,11 @@ def summarise(
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
+    _, height, width, _ = held_out.images.images.shape
     counts |= {
         "without_mask": held_out.without_mask,
         "relevance_class_1": int(held_out.decisions[held_out.relevance].sum()),
-        "squares": Grid.of(*held_out.images.images.shape[1:3], options.region).units,
+        "squares": Grid.of(height, width, options.region).units,
     }
     return Summary(columns, by_chance, options, counts)
 
