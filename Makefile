@@ -34,8 +34,9 @@ install: $(VENV)/.installed-base
 demo: $(VENV)/.installed-base
 	$(BIN)/tfadvpath demo $(OUT)
 
+# Two processes: much of a test is Python that traces, on one core. A file's tests share their fixtures.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --output-format concise .
