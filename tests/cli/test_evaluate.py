@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -13,12 +14,14 @@ from typer.testing import CliRunner
 
 from tfadvpath import explainers
 from tfadvpath.cli.main import app
+from tfadvpath.evaluation import held_out
 from tfadvpath.evaluation.columns import COLUMNS, METHODS
+from tfadvpath.evaluation.held_out import choose_images, hold_out
 from tfadvpath.explainers import registry
 from tfadvpath.probability import probability_function
 
 RUNNER = CliRunner()
-SMALL = ["--images", "4", "--steps", "3", "--subset", "2"]
+SMALL = ["--images", "4", "--steps", "3", "--subset", "4"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,9 @@ def test_every_column_of_the_paper_is_measured(evaluated):
     for row in rows:
         assert 0 <= float(row["IoU 98"]) <= 1
     stored = {path.name for path in (out / "methods").iterdir()}
-    assert stored == {"random.npz"} | {f"{m}{end}" for m in METHODS for end in (".npz", ".maps.npz")}
+    assert stored == {"images.npz", "random.npz"} | {
+        f"{m}{end}" for m in METHODS for end in (".npz", ".maps.npz")
+    }
     assert (out / "report.html").stat().st_size > 100_000
 
 
@@ -111,6 +116,20 @@ def test_a_method_of_ones_own_is_measured_beside_the_papers(evaluated, whole, tm
     assert run.stdout.splitlines()[2].startswith("Brightness ")
 
 
+def test_nothing_to_show_is_a_report_without_examples(evaluated, whole, tmp_path, monkeypatch):
+    def without_annotation(bundle, options):
+        held = hold_out(bundle, options)
+        images = dataclasses.replace(held.images, masks=np.zeros_like(held.images.masks))
+        scores = np.asarray(images.labels, np.float32)
+        return choose_images(images, scores, options, "right")
+
+    monkeypatch.setattr(held_out, "hold_out", without_annotation)
+    run = evaluate(whole, tmp_path / "out", "--methods", "gradient")
+    assert run.exit_code == 0, run.output
+    assert "Examples" not in (tmp_path / "out/report.html").read_text(encoding="utf-8")
+    assert not list((tmp_path / "out/gallery").iterdir())
+
+
 def test_other_options_in_the_same_folder_are_refused(evaluated, whole):
     run = RUNNER.invoke(app, ["evaluate", str(whole), "--out", str(evaluated[0]), "--images", "6"])
     assert run.exit_code == 2
@@ -149,6 +168,7 @@ def test_a_failing_method_is_named_and_exits_1(evaluated, whole, tmp_path, monke
             "--methods: the bundle has no network for 'cyce'. Train that stage, or choose",
         ),
         (["--methods", ","], "--methods: nothing is named."),
+        (["--subset", "1"], "--subset: 1 image is not one of each class. Pass 2 or more, or 0"),
         ([], "--perturbation: the bundle tiny has no fixed_point_gan. Train that stage, or pass --pert"),
         (["--perturbation", "magic"], "--perturbation: 'magic' is not known. Choose from fixed_point_gan"),
     ],

@@ -1,12 +1,14 @@
 """What is measured of one method, against the metrics called one by one."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from evaluations import OPTIONS, held_out, labelled_images
 
 from tfadvpath import metrics
-from tfadvpath.evaluation.measure import Setting, measure, measure_random, work
+from tfadvpath.evaluation.measure import Setting, measure, measure_random, work, work_random
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
 
@@ -106,7 +108,8 @@ def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, measured, nam
 def test_an_explanation_serves_all_maps(setting, measured):
     held = setting.held_out
     disturbed = len(held.subset) * (OPTIONS.samples + 1)
-    assert measured[1].explained == len(held.explained) + disturbed
+    compiling = 1
+    assert measured[1].explained == compiling + len(held.explained) + disturbed
 
 
 def test_progress_adds_up_to_the_work(setting, measured):
@@ -138,8 +141,50 @@ def test_without_annotation_there_is_no_row_of_localisation():
     assert found["bright.most"].shape == (8, OPTIONS.steps + 1)
 
 
+class Slow(Bright):
+    """Takes a second for its first batch, as one that compiles, and a twentieth for the others."""
+
+    def __init__(self):
+        super().__init__()
+        self.jit = 1.0
+
+    def explain_batch(self, images, count):
+        time.sleep(self.jit)
+        self.jit = 0.05
+        return super().explain_batch(images, count)
+
+
+def test_seconds_are_those_of_an_image_without_compilation(setting):
+    found = measure(Slow(), ("row",), setting, Slow)
+    batches = -(-len(setting.held_out.explained) // 4)
+    each = 0.05 * batches / len(setting.held_out.explained)
+    assert each < found["seconds"] < 2 * each
+
+
+def test_another_image_is_one_of_another_patient(setting, measured):
+    held = setting.held_out
+    subset = setting.replaced[held.subset]
+    patients = held.images.patients[held.relevance][held.subset]
+    maps = maps_of("row", subset)
+    everyone = np.stack([metrics.rank_correlation(maps, np.roll(maps, k, axis=0)) for k in range(len(maps))])
+    theirs = np.stack([np.roll(patients, k) for k in range(len(maps))])
+    for i, value in enumerate(measured[0]["row.other_image"]):
+        other = np.isclose(everyone[:, i], value)
+        assert (theirs[other, i] != patients[i]).all()
+
+
+def test_one_patient_has_no_other_image():
+    held = held_out(labelled_images(patients=1))
+    setting = Setting(classifier, held, np.zeros((len(held.relevance), 16, 16, 1)), OPTIONS)
+    found = measure(Bright(), ("row",), setting, Bright)
+    assert np.isnan(found["row.other_image"]).all()
+    assert not np.isnan(found["row.randomised"]).any()
+
+
 def test_random_orders_end_where_everything_is_replaced(setting):
-    found = measure_random(setting)
+    progress = []
+    found = measure_random(setting, progress.append)
+    assert sum(progress) == work_random(setting)
     assert found["pixels"].shape == (8, OPTIONS.steps + 1)
     assert found["regions"].shape == (8, OPTIONS.region_steps + 1)
     # Black is class 0: images of class 1 are turned.

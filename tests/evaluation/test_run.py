@@ -1,5 +1,7 @@
 """Methods are measured once, and one that fails stops no other."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,7 +33,7 @@ def made(monkeypatch):
     """The explainers that were asked for."""
     found = []
 
-    def get(name, models, batch_size):
+    def get(name, models, **options):
         found.append(Known(name))
         return found[-1]
 
@@ -55,7 +57,7 @@ def test_a_failing_method_is_named_and_the_others_go_on(made, tmp_path):
     assert [type(outcome) for outcome in outcomes] == [Measured, Measured, Failed, Measured]
     assert "no convolution" in str(outcomes[2].error)
     names = {path.name for path in (tmp_path / "methods").iterdir()}
-    assert names == {"random.npz", "gradient.npz", "integrated_gradients.npz"}
+    assert names == {"images.npz", "random.npz", "gradient.npz", "integrated_gradients.npz"}
 
 
 def test_what_is_measured_is_read_again(made, tmp_path):
@@ -76,6 +78,51 @@ def test_a_stopped_run_goes_on_with_the_next_method(made, tmp_path):
     outcomes.close()
     again = evaluation(tmp_path)
     assert set(again.stored(METHODS)) == {"random", "gradient"}
+
+
+def test_a_method_whose_code_changed_is_measured_again(made, tmp_path, monkeypatch):
+    list(evaluation(tmp_path).run(METHODS[::2], {}))
+    code = explainers.code
+    monkeypatch.setattr(explainers, "code", lambda name: "new" if name == "gradient" else code(name))
+    again = evaluation(tmp_path)
+    assert set(again.stored(METHODS[::2])) == {"random", "integrated_gradients"}
+    made.clear()
+    again.maps("gradient", np.array([0]))
+    assert [explainer.map_names for explainer in made] == [("gradient",)]
+
+
+def test_the_images_are_named_beside_their_figures(made, tmp_path):
+    one = evaluation(tmp_path)
+    list(one.run(("gradient",), {}))
+    with np.load(tmp_path / "methods/images.npz") as file, np.load(tmp_path / "methods/gradient.npz") as of:
+        patients = file["patients"][file["localised"]]
+        assert patients.tolist() == one.held_out.images.patients[one.held_out.localised].tolist()
+        assert len(of["gradient.iou"]) == len(patients)
+        assert len(of["gradient.most"]) == len(file["relevance"])
+        assert len(of["gradient.randomised"]) == len(file["subset"])
+        np.testing.assert_array_equal(file["scores"], one.held_out.scores)
+
+
+def test_other_images_are_refused_in_the_same_folder(made, tmp_path):
+    list(evaluation(tmp_path).run(("gradient",), {}))
+    other = evaluation(tmp_path)
+    other.held_out.images.patients[0] = "patient 9"
+    with pytest.raises(InputError, match="names other test images"):
+        other.stored(("gradient",))
+
+
+def test_the_seed_reaches_a_method_that_draws(made, tmp_path, monkeypatch):
+    given = []
+
+    def get(name, models, **options):
+        given.append((name, options))
+        return Known(name)
+
+    monkeypatch.setattr(explainers, "get", get)
+    options = dataclasses.replace(OPTIONS, seed=7)
+    list(evaluation(tmp_path, options=options).run(("gradient", "mask_perturbation"), {}))
+    seeds = {name: options.get("seed") for name, options in given}
+    assert seeds == {"gradient": None, "mask_perturbation": 7}
 
 
 def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):

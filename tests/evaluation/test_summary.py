@@ -57,14 +57,27 @@ def test_random_orders_reach_the_closed_form(summary):
     assert summary.random["flipped"].value == pytest.approx(0.75)
 
 
-def test_differences_are_paired_with_the_generators_own(summary):
+def test_differences_are_paired_with_the_generators_own_with_both_and_with_the_main_map(summary):
     found = summary.differences()
-    assert set(found) == {
-        f"{g}_{name}" for g in ("cyce", "syce") for name in ("fi_v1", "fi_v2", "fi_v2_smooth")
-    }
+    against = {key: {other for one, other in found if one == key} for key in summary.columns}
+    main, bases = "syce_fi_v2_smooth", {"cyce_difference", "syce_difference"}
+    for key in ("gradient", "mask_generator", "sagen_difference"):
+        assert against[key] == {*bases, main}
+    for name in ("fi_v1", "fi_v2", "fi_v2_smooth"):
+        assert against[f"cyce_{name}"] == {"cyce_difference", main}
+    assert against["syce_fi_v1"] == {"syce_difference", main}
+    assert against["cyce_difference"] == against["syce_difference"] == {main}
+    assert against[main] == {"syce_difference"}
     arrays = MEASURED["cyce"]
     expected = (arrays["fi_v2.iou"] - arrays["difference.iou"]).mean(axis=0)
-    np.testing.assert_allclose(found["cyce_fi_v2"]["iou"].value, expected)
+    np.testing.assert_allclose(found["cyce_fi_v2", "cyce_difference"]["iou"].value, expected)
+    other = MEASURED["syce"]["difference.iou"]
+    one = found["gradient", "syce_difference"]["iou"].at(1, 0)
+    paired = (MEASURED["gradient"]["gradient.iou"] - other)[:, 1, 0]
+    patients = HELD.images.patients[HELD.localised]
+    np.testing.assert_allclose(
+        one.interval(), metrics.bootstrap_interval(np.mean, [paired], patients, repeats=200)
+    )
 
 
 def test_a_map_survives_that_is_nearer_to_the_random_classifiers_than_to_another_image(summary):
@@ -83,6 +96,15 @@ def test_of_constant_maps_nothing_is_said_of_survival():
     arrays = method_arrays("gradient", 0.5, HELD)
     arrays["gradient.randomised"] = np.full(4, np.nan)
     found = summarise({"gradient": arrays}, random_arrays(HELD), HELD, OPTIONS, repeats=50)
+    assert found.columns["gradient"].survives is None
+
+
+def test_of_one_patient_nothing_is_said_of_survival():
+    images = labelled_images(patients=1)
+    held = held_out(images)
+    arrays = method_arrays("gradient", 0.5, held)
+    arrays["gradient.randomised"][:] = 0.9
+    found = summarise({"gradient": arrays}, random_arrays(held), held, OPTIONS, repeats=50)
     assert found.columns["gradient"].survives is None
 
 

@@ -179,8 +179,14 @@ def test_json_and_csv_hold_every_figure_once(written):
     assert {"iou", "fnr", "selected_share", "pointing_game", "average_precision", "relevance", "aopc"} <= {
         figure for figure, _ in keys
     }
-    assert {d["against"] for d in content["columns"]["syce_fi_v2"]["differences"]} == {"syce_difference"}
-    assert content["columns"]["syce_difference"]["differences"] == []
+    bases = {"cyce_difference", "syce_difference"}
+    for key, expected in (
+        ("syce_fi_v2", {"syce_difference"}),
+        ("grad_cam", bases),
+        ("syce_difference", set()),
+    ):
+        found = {difference["against"] for difference in content["columns"][key]["differences"]}
+        assert found == expected | {"syce_fi_v2_smooth"}
     assert len(content["columns"]["gradient"]["curves"]["aopc"]["value"]) == OPTIONS.region_steps + 1
     assert [claim["verdict"] for claim in content["claims"]] == ["holds"] * 3
     rows = list(csv.DictReader((written[0] / "figures.csv").open(encoding="utf-8")))

@@ -48,11 +48,11 @@ def evaluate(
         int,
         typer.Option(
             min=0,
-            help="So many of --images for the sensitivity to noise and the randomised classifier.",
+            help="So many of --images for the sensitivity to noise and the randomised classifier; 0: none.",
         ),
     ] = 32,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of the images' choice and all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, random orders and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Compare methods on a bundle's test images: the paper's tables and figures.
@@ -78,7 +78,10 @@ def evaluate(
 
     bundle = load_bundle(run)
     chosen = _chosen_methods(bundle, methods)
+    if subset == 1:
+        raise InputError("--subset", "1 image is not one of each class", "Pass 2 or more, or 0")
     check_perturbation(bundle, perturbation)
+    _check_folder(out)
     make_folder(out)
     seed_everything(seed)
     options = EvaluationOptions(
@@ -110,7 +113,7 @@ def evaluate(
     about = About(
         task=bundle.recipe.data.task,
         name=bundle.recipe.name,
-        facts=facts(bundle, held_out, summary),
+        facts=facts(held_out, summary),
         missing=[method for method in METHODS if method not in chosen],
         failed=failed,
         origin={
@@ -124,6 +127,14 @@ def evaluate(
     typer.echo(json.dumps(content, indent=2) if as_json else _lines(summary, claims, out))
     if failed:
         raise typer.Exit(_SOME_FAILED)
+
+
+def _check_folder(out: Path) -> None:
+    """Checks that no other files are there: a report has many, of common names."""
+    from tfadvpath.evaluation.run import FOLDER  # imports TensorFlow, as above
+
+    if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
+        raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
 
 
 def _chosen_methods(bundle: Bundle, text: str) -> list[str]:
@@ -151,11 +162,11 @@ def _chosen_methods(bundle: Bundle, text: str) -> list[str]:
 
 def _measure(evaluation: Evaluation, methods: Sequence[str]) -> tuple[dict[str, Arrays], dict[str, str]]:
     """Returns what was measured and why the rest was not, by method; says how far it is."""
-    from tfadvpath.evaluation.run import Failed  # imports TensorFlow, as above
+    from tfadvpath.evaluation.run import RANDOM, Failed  # imports TensorFlow, as above
 
     stored = evaluation.stored(methods)
     measured, failed = {}, {}
-    missing = [method for method in methods if method not in stored]
+    missing = [method for method in (RANDOM, *methods) if method not in stored]
     with progress_bar("Measuring", evaluation.work(missing)) as bar:
         for outcome in evaluation.run(methods, stored, bar.advance):
             if isinstance(outcome, Failed):
@@ -180,6 +191,8 @@ def _examples(evaluation: Evaluation, summary: Summary, measured: dict[str, Arra
     main = summary.columns[main_column(summary.columns)].column
     iou = measured[main.method][f"{main.map_name}.iou"][:, 0, 0]
     examples = choose_examples(held_out, main.key, iou)
+    if not examples:  # nothing is annotated, and every decision is right
+        return []
     rows = np.array([example.row for example in examples], np.int64)
     with progress_bar("Explaining examples", len(measured)) as bar:
         of_method = {method: evaluation.maps(method, rows) for method in bar.over(measured)}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tfadvpath.bundle import Bundle
 from tfadvpath.evaluation.columns import GENERATORS
 from tfadvpath.evaluation.held_out import HeldOut
 from tfadvpath.evaluation.perturbed import FIXED_POINT_GAN
@@ -24,7 +23,7 @@ _BY_NAME = {
 }
 
 
-def facts(bundle: Bundle, held_out: HeldOut, summary: Summary) -> dict[str, str]:
+def facts(held_out: HeldOut, summary: Summary) -> dict[str, str]:
     """Returns sentences on the images, the classifier, the perturbation and the generators, by title."""
     images, counts = held_out.images, summary.counts
     positives = int((np.asarray(images.labels) == 1).sum())

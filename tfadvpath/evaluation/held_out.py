@@ -44,6 +44,18 @@ class HeldOut:
         """int64 [U], in their order: the images that maps are needed of."""
         return np.union1d(self.localised, self.relevance)
 
+    def as_arrays(self) -> dict[str, np.ndarray]:
+        """Returns which images these are, and who takes part in what: fields of that name, no images."""
+        images = self.images
+        return {
+            "patients": np.asarray(images.patients, np.str_),
+            "labels": np.asarray(images.labels),
+            "scores": self.scores,
+            "localised": self.localised,
+            "relevance": self.relevance,
+            "subset": self.subset,
+        }
+
 
 def hold_out(bundle: Bundle, options: EvaluationOptions) -> HeldOut:
     """Loads the test images of a bundle's recipe and draws those that each metric takes.

@@ -53,6 +53,11 @@ def work(setting: Setting, maps: int) -> int:
     return len(held_out.explained) + maps * len(held_out.relevance) + subset
 
 
+def work_random(setting: Setting) -> int:
+    """Returns how many units of progress ``measure_random`` reports."""
+    return 2 * len(setting.held_out.relevance)
+
+
 def measure(
     explainer: Explainer,
     map_names: Sequence[str],
@@ -72,11 +77,12 @@ def measure(
     Returns:
         For every map, under "map.name": of the M localised images ``iou`` and ``fnr`` float64 [M, P, 2] by
         percentile and tie rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule
-        selects, ``curve`` [M, Q] of IoU, ``pointing`` bool [M], ``average_precision`` [M]; of the R images of
-        relevance ``most`` and ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; of its K
-        images ``sensitivity`` float64 [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with
-        the map of the randomised classifier, ``other_image`` [K] that with the map of the next image,
-        ``same_pixels`` [K] the IoU of what both maps select at the first percentile of the table.
+        selects, ``curve`` [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; of the R images
+        of relevance ``most`` and ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; of its
+        K images ``sensitivity`` float64 [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with
+        the map of the randomised classifier, ``other_image`` [K] that with the map of another patient's
+        image, NaN where there is one patient, ``same_pixels`` [K] the IoU of what both maps select at the
+        first percentile of the table.
         Of the method: ``seconds`` of one image, float64; where there is a path ``crossed`` and ``kept``, bool
         [R].
     """
@@ -101,20 +107,26 @@ def measure(
         subset = images[held_out.subset]
         own = {name: maps[name][held_out.subset] for name in map_names}
         measured |= _sensitivity(explainer, subset, map_names, options, on_progress)
-        measured |= _survival(make_randomised(), subset, own, options, on_progress)
+        patients = np.asarray(held_out.images.patients)[held_out.relevance][held_out.subset]
+        measured |= _survival(make_randomised(), subset, own, patients, options, on_progress)
     return measured
 
 
-def measure_random(setting: Setting) -> Arrays:
+def measure_random(setting: Setting, on_progress: Callable[[float], None] = lambda amount: None) -> Arrays:
     """Measures what orders drawn at random reach.
+
+    Args:
+        setting: What on, and how.
+        on_progress: Called with units of ``work_random``.
 
     Returns:
         ``pixels`` float32 [R, steps + 1] and ``regions`` float32 [R, region_steps + 1], means over five
         orders an image; ``flipped`` bool [R], the image whose pixels are all replaced has the other decision.
     """
     options, images = setting.options, setting.replaced
-    pixels, regions = (
-        metrics.random_curves(
+
+    def curves(steps: int, region: int) -> np.ndarray:
+        found = metrics.random_curves(
             setting.classifier,
             images,
             setting.perturbed,
@@ -123,8 +135,11 @@ def measure_random(setting: Setting) -> Arrays:
             region=region,
             seed=options.seed,
         )
-        for steps, region in ((options.steps, 1), (options.region_steps, options.region))
-    )
+        on_progress(len(images))
+        return found
+
+    pixels = curves(options.steps, 1)
+    regions = curves(options.region_steps, options.region)
     return {"pixels": pixels, "regions": regions, "flipped": pixels[:, -1] < 0.5}
 
 
@@ -138,12 +153,13 @@ def _explained(
     maps = {name: np.zeros(shape, np.float32) for name in map_names}
     localised: dict[str, list[Arrays]] = {name: [] for name in map_names}
     rates: dict[str, list[np.ndarray]] = {"crossed": [], "kept": []}
-    seconds = []
+    seconds = 0.0
+    explainer.explain(images.images[rows[:1]])  # compiles, which is not what one image takes
     for begin in range(0, len(rows), _CHUNK):
         at = rows[begin : begin + _CHUNK]
         start = time.perf_counter()
         explanation = explainer.explain(images.images[at], on_progress)
-        seconds.append((time.perf_counter() - start) / len(at))
+        seconds += time.perf_counter() - start
         replaced = np.isin(at, held_out.relevance)
         if isinstance(explanation, PathExplanation):
             rates["crossed"].append(explanation.crossed[replaced])
@@ -154,7 +170,7 @@ def _explained(
             maps[name][np.isin(held_out.relevance, at)] = values[replaced]
             masks = np.asarray(images.masks[at[inside]])
             localised[name].append(_localisation(values[inside], masks, options))
-    measured = {"seconds": np.array(np.median(seconds))}  # the first also compiles
+    measured = {"seconds": np.array(seconds / len(rows))}
     measured |= {name: np.concatenate(parts) for name, parts in rates.items() if parts}
     for name, parts in localised.items():
         measured |= {
@@ -220,15 +236,34 @@ def _survival(
     randomised: Explainer,
     images: np.ndarray,
     maps: Arrays,
+    patients: np.ndarray,
     options: EvaluationOptions,
     on_progress: Callable[[float], None],
 ) -> Arrays:
+    partner = _of_another_patient(patients)
     others = randomised.explain(images, on_progress).maps
     percentile = options.percentiles[0]
     measured = {}
     for name, own in maps.items():
         measured[f"{name}.randomised"] = metrics.rank_correlation(own, others[name].sum(axis=3))
-        measured[f"{name}.other_image"] = metrics.rank_correlation(own, np.roll(own, 1, axis=0))
+        with_partner = metrics.rank_correlation(own, own[partner])
+        measured[f"{name}.other_image"] = np.where(partner < 0, np.nan, with_partner)
         selected = metrics.most_important(others[name], percentile, exact=True)
         measured[f"{name}.same_pixels"] = metrics.iou(own, selected, percentile, exact=True)
     return measured
+
+
+def _of_another_patient(patients: np.ndarray) -> np.ndarray:
+    """Returns for every row one of another patient, int64 [N]; -1 where there is one patient.
+
+    Slices of one patient show the same finding: their maps would be alike for a good reason.
+    """
+    count = len(patients)
+    found = np.full(count, -1)
+    for row in range(count):
+        # From half way round, so that the rows of a patient are not all given the same partner.
+        candidates = (row + count // 2 + np.arange(count)) % count
+        others = candidates[patients[candidates] != patients[row]]
+        if len(others):
+            found[row] = others[0]
+    return found

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from tfadvpath.bundle import Bundle, library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation.columns import columns_of
 from tfadvpath.evaluation.held_out import HeldOut
-from tfadvpath.evaluation.measure import Arrays, Setting, measure, measure_random, work
+from tfadvpath.evaluation.measure import Arrays, Setting, measure, measure_random, work, work_random
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.perturbed import perturbed_images
 from tfadvpath.evaluation.randomised import without_learning
@@ -24,9 +25,10 @@ from tfadvpath.evaluation.store import read_arrays, write_arrays
 from tfadvpath.training.provenance import git_revision
 
 FOLDER = "methods"
-# The name of the random orders among the methods.
+# The name of the random orders among the methods, and of the file that says which images were measured.
 RANDOM = "random"
-_FORMAT = 1
+_IMAGES = "images"
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ class Evaluation:
         digest: Tells this bundle from others: the SHA-256 of its manifest.
         held_out: Its test images.
         options: How they are measured.
-        out: Gets ``methods/``, a file for each method.
+        out: Gets ``methods/``: a file for each method, and one with the images that their rows are of.
         batch_size: Images explained at once.
     """
 
@@ -97,18 +99,30 @@ class Evaluation:
         return self._setting
 
     def stored(self, methods: Sequence[str]) -> dict[str, Arrays]:
-        """Returns what an earlier run measured, by method.
+        """Returns what an earlier run measured, by method. What changed its code since is not among it.
 
         Raises:
-            InputError: It was measured with other options, another bundle or another version.
+            InputError: It was measured with other options or images, another bundle or another version.
         """
-        found = {name: read_arrays(self._path(name), self.identity) for name in (RANDOM, *methods)}
+        images = read_arrays(self._path(_IMAGES), self.identity)
+        if images is not None and not _of_same_images(images, self.held_out.as_arrays()):
+            raise InputError(
+                self._path(_IMAGES), "names other test images", "Name another --out, or delete this folder"
+            )
+        found = {
+            name: read_arrays(self._path(name), self.identity, _code(name)) for name in (RANDOM, *methods)
+        }
         return {name: arrays for name, arrays in found.items() if arrays is not None}
 
     def work(self, methods: Sequence[str]) -> int:
-        """Returns how many units of progress ``run`` reports for methods that are not stored."""
+        """Returns how many units of progress ``run`` reports for methods, or ``RANDOM``, not stored."""
         # A method that the paper does not have is taken to make one map: only its explainer knows.
-        return sum(work(self.setting, len(columns_of({method: [method]}))) for method in methods)
+        return sum(
+            work_random(self.setting)
+            if method == RANDOM
+            else work(self.setting, len(columns_of({method: [method]})))
+            for method in methods
+        )
 
     def run(
         self,
@@ -126,6 +140,7 @@ class Evaluation:
         Yields:
             What became of each, in their order.
         """
+        write_arrays(self._path(_IMAGES), self.held_out.as_arrays(), self.identity)
         for method in (RANDOM, *methods):
             if method in stored:
                 yield Measured(method, stored[method], None)
@@ -140,7 +155,7 @@ class Evaluation:
                 yield Failed(method, error)
                 continue
             seconds = time.perf_counter() - start
-            header = {**self.identity, "method": method, "seconds": round(seconds, 3)}
+            header = {**self.identity, **_code(method), "method": method, "seconds": round(seconds, 3)}
             header |= {"versions": library_versions(), "git_revision": git_revision()}
             write_arrays(self._path(method), arrays, header)
             yield Measured(method, arrays, seconds)
@@ -156,7 +171,7 @@ class Evaluation:
             By map, float32 [G, H, W].
         """
         path = self._path(f"{method}.maps")
-        identity = {**self.identity, "rows": rows.tolist()}
+        identity = {**self.identity, **_code(method), "rows": rows.tolist()}
         try:
             stored = read_arrays(path, identity)
         except InputError:  # other images were chosen: other methods took part
@@ -173,12 +188,12 @@ class Evaluation:
             self.options.seed
         )  # each method's figures are its own, whatever ran before
         if method == RANDOM:
-            return measure_random(self.setting)
+            return measure_random(self.setting, on_progress)
         map_names = self._map_names(method)
 
         def randomised() -> explainers.Explainer:
             models = without_learning(self.bundle, method, self.options.seed)
-            return explainers.get(method, models, batch_size=self.batch_size)
+            return self._get(method, models)
 
         return measure(self._explainer(method), map_names, self.setting, randomised, on_progress)
 
@@ -188,8 +203,24 @@ class Evaluation:
 
     def _explainer(self, method: str) -> explainers.Explainer:
         if method not in self._explainers:
-            self._explainers[method] = explainers.get(method, self.bundle, batch_size=self.batch_size)
+            self._explainers[method] = self._get(method, self.bundle)
         return self._explainers[method]
+
+    def _get(self, method: str, models: Any) -> explainers.Explainer:
+        given = {"batch_size": self.batch_size}
+        if "seed" in explainers.options(method):
+            given["seed"] = self.options.seed
+        return explainers.get(method, models, **given)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
+
+
+def _code(method: str) -> dict[str, str]:
+    """Returns what a method's figures depend on that its author changes between two runs."""
+    return {} if method == RANDOM else {"code": explainers.code(method)}
+
+
+def _of_same_images(arrays: Arrays, others: Arrays) -> bool:
+    """Compares all of ``HeldOut.as_arrays`` but the scores, whose last bits differ between machines."""
+    return all(np.array_equal(arrays[name], values) for name, values in others.items() if name != "scores")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,18 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[s
         np.savez_compressed(partial, **content)
 
 
-def read_arrays(path: Path, identity: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+def read_arrays(
+    path: Path, identity: Mapping[str, Any], passing: Mapping[str, Any] | None = None
+) -> dict[str, np.ndarray] | None:
     """Returns the arrays of a file that was made under the same identity.
 
     Args:
         path: Of ``write_arrays``.
         identity: What must stand in the header; it may hold more.
+        passing: What must stand there as well, but may be measured anew where it does not.
 
     Returns:
-        None where there is no such file, or none that can be read.
+        None where there is no such file, none that can be read, or one with another ``passing``.
 
     Raises:
         InputError: It was made under another identity.
@@ -49,14 +53,14 @@ def read_arrays(path: Path, identity: Mapping[str, Any]) -> dict[str, np.ndarray
         header = json.loads(str(arrays.pop(_HEADER)))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # damaged: measured again
     different = _differences(header, identity)
     if different:
         raise InputError(
             path, f"was measured with {'; '.join(different)}", "Name another --out, or delete this folder"
         )
-    return arrays
+    return None if _differences(header, passing or {}) else arrays
 
 
 def _differences(header: Mapping[str, Any], identity: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfadvpath import metrics
-from tfadvpath.evaluation.columns import GENERATORS, WEIGHTED, Column, columns_of
+from tfadvpath.evaluation.columns import GENERATORS, Column, columns_of, main_column
 from tfadvpath.evaluation.held_out import HeldOut
 from tfadvpath.evaluation.measure import Arrays
 from tfadvpath.evaluation.options import EvaluationOptions
@@ -35,8 +35,8 @@ class ColumnSummary:
             was drawn; "crossed", "kept" where there is a path.
         survives: The map outlives the randomisation of its classifier: ``metrics.survives``, and it is nearer
             to the map of the randomised classifier than to that of another image, by the paired interval.
-            Maps of one background correlate without that. None where it was not tried, or all maps are
-            constant.
+            Maps of one background correlate without that. None where it was not tried, all maps are
+            constant, or there is one patient.
         seconds: To explain one image.
     """
 
@@ -65,20 +65,25 @@ class Summary:
     options: EvaluationOptions
     counts: Mapping[str, int]
 
-    def differences(self) -> dict[str, dict[str, Estimate]]:
-        """Returns how far each weighted map is above its generator's ``difference``, by column and figure."""
+    def differences(self) -> dict[tuple[str, str], dict[str, Estimate]]:
+        """Returns how far columns are above others, paired over patients, by both keys and figure.
+
+        A generator's weighted maps are compared with its ``difference``, all other columns with the
+        ``difference`` of every generator; and every column with the main one, which stands for all.
+        """
+        bases = [key for key in (f"{method}_difference" for method in GENERATORS) if key in self.columns]
+        main = main_column(self.columns)
         found = {}
-        for method in GENERATORS:
-            base = self.columns.get(f"{method}_difference")
-            if base is None:
-                continue
-            for name in WEIGHTED:
-                column = self.columns[f"{method}_{name}"]
-                found[column.column.key] = {
-                    figure: estimate - base.estimates[figure]
-                    for figure, estimate in column.estimates.items()
-                    if figure not in ("crossed", "kept")
-                }
+        for key, column in self.columns.items():
+            method = column.column.method
+            own = [f"{method}_difference"] if method in GENERATORS else bases
+            for against in dict.fromkeys((*own, main)):
+                if against != key:
+                    found[key, against] = {
+                        figure: column.estimates[figure] - estimate
+                        for figure, estimate in self.columns[against].estimates.items()
+                        if figure not in ("crossed", "kept")
+                    }
         return found
 
 
@@ -183,7 +188,7 @@ def _column(
     survives = None
     if "randomised" in own:
         low, _ = (estimates["randomised"] - estimates["other_image"]).interval()
-        if not np.isnan(own["randomised"]).all():
+        if not np.isnan(low):
             survives = metrics.survives(own["randomised"]) and bool(low > 0)
     return ColumnSummary(column, estimates, survives, float(arrays["seconds"]))
 

@@ -7,7 +7,7 @@ from tfadvpath.explainers.gradient import Gradient
 from tfadvpath.explainers.integrated_gradients import IntegratedGradients
 from tfadvpath.explainers.mask_generator import GeneratedMask
 from tfadvpath.explainers.mask_perturbation import MaskPerturbation
-from tfadvpath.explainers.registry import generator_of, get, names, options
+from tfadvpath.explainers.registry import code, generator_of, get, names, options
 
 __all__ = [
     "AdversarialPath",
@@ -17,6 +17,7 @@ __all__ = [
     "Gradient",
     "IntegratedGradients",
     "MaskPerturbation",
+    "code",
     "generator_of",
     "get",
     "names",

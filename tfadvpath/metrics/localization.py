@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tfadvpath.metrics.maps import summed_maps
 from tfadvpath.metrics.ties import tie_order
 
 
@@ -124,7 +125,7 @@ def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> np.ndarray:
     """
     if not tolerance >= 0:
         raise ValueError(f"`tolerance` must not be negative. Received: {tolerance}")
-    maps = _checked_maps(maps)
+    maps = summed_maps(maps)
     annotated = _checked_masks(masks, maps)
     flat = maps.reshape(len(maps), -1)
     order = tie_order(flat.shape[1])
@@ -160,7 +161,7 @@ def average_precision(maps: Any, masks: Any) -> np.ndarray:
         >>> average_precision(ramp, ramp >= 2), average_precision(0 * ramp, ramp >= 2)
         (array([1.]), array([0.5]))
     """
-    maps = _checked_maps(maps)
+    maps = summed_maps(maps)
     annotated = _checked_masks(masks, maps).reshape(len(maps), -1)
     flat = maps.reshape(len(maps), -1)
     order = np.argsort(-flat, axis=1)
@@ -179,21 +180,7 @@ def average_precision(maps: Any, masks: Any) -> np.ndarray:
 def _checked(maps: Any, percentile: float) -> np.ndarray:
     if not 0 < percentile < 100:
         raise ValueError(f"`percentile` must be between 0 and 100. Received: {percentile}")
-    return _checked_maps(maps)
-
-
-def _checked_maps(maps: Any) -> np.ndarray:
-    """Returns the maps summed over their channels, float64 [B, H, W]."""
-    maps = np.asarray(maps, np.float64)
-    if maps.ndim == 4:
-        maps = maps.sum(axis=3)
-    if maps.ndim != 3 or not maps[0:1].size:
-        raise ValueError(
-            f"`maps` must be [B, H, W] or [B, H, W, C] with B >= 1. Received: shape {maps.shape}"
-        )
-    if not np.isfinite(maps).all():
-        raise ValueError("`maps` must be finite. Received: NaN or infinite values")
-    return maps
+    return summed_maps(maps)
 
 
 def _selected_and_annotated(

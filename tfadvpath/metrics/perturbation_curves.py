@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfadvpath.metrics.maps import summed_maps
 from tfadvpath.metrics.replacement import Grid, Plan, UnitValues, replaced_scores
 
 # Whether the order begins with the last rank.
@@ -196,15 +197,11 @@ def _checked_images(images: Any) -> np.ndarray:
 
 
 def _checked_maps(maps: Any, images: np.ndarray) -> np.ndarray:
-    """Returns the maps summed over their channels, [B, H, W]."""
-    maps = np.asarray(maps)
-    if maps.ndim == 4:
-        maps = maps.sum(axis=3)
+    """Returns the maps summed over their channels, [B, H, W], which must be those of the images."""
+    maps = summed_maps(maps)
     if maps.shape != images.shape[:3]:
         raise ValueError(
             "`maps` must be [B, H, W] or [B, H, W, C] like the images. "
             f"Received: shapes {maps.shape} and {images.shape}"
         )
-    if not np.isfinite(maps).all():
-        raise ValueError("`maps` must be finite. Received: NaN or infinite values")
     return maps

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from tfadvpath.metrics.maps import summed_maps
+
 
 def rank_correlation(maps: Any, others: Any) -> np.ndarray:
     """Returns Spearman's rank correlation of two sets of maps, image by image.
@@ -60,14 +62,6 @@ def survives(correlations: Any, limit: float = 0.5) -> bool:
 
 def _centred_ranks(maps: Any) -> np.ndarray:
     """Returns float64 [B, H W] of mean 0."""
-    maps = np.asarray(maps, np.float64)
-    if maps.ndim == 4:
-        maps = maps.sum(axis=3)
-    if maps.ndim != 3 or not maps.size:
-        raise ValueError(
-            f"`maps` must be [B, H, W] or [B, H, W, C] with B >= 1. Received: shape {maps.shape}"
-        )
-    if not np.isfinite(maps).all():
-        raise ValueError("`maps` must be finite. Received: NaN or infinite values")
+    maps = summed_maps(maps)
     ranks = stats.rankdata(maps.reshape(len(maps), -1), axis=1)
     return ranks - ranks.mean(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfadvpath.evaluation.claims import FAILS, HOLDS, UNDECIDED, Claim
+from tfadvpath.evaluation.claims import FAILS, HOLDS, UNDECIDED, Claim, Figure
 from tfadvpath.evaluation.columns import COLUMNS
 from tfadvpath.evaluation.randomised import OF_THE_PAIR
 from tfadvpath.evaluation.summary import Summary
@@ -17,6 +17,7 @@ from tfadvpath.reports.evaluation_gallery import Shown, sheet
 from tfadvpath.reports.evaluation_records import as_json, long_csv, records
 from tfadvpath.reports.evaluation_tables import (
     claim_table,
+    figure_title,
     further_table,
     localisation_table,
     relevance_table,
@@ -119,6 +120,7 @@ def write_evaluation(
         examples=examples,
         survivors=[column for column in summary.columns.values() if column.survives],
         of_the_pair=OF_THE_PAIR,
+        ranked_by=figure_title(Figure("iou", summary.options.percentiles[0])),
     )
     return content
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from tfadvpath.evaluation.columns import BASELINES, GENERATORS, main_column
+from tfadvpath.evaluation.columns import BASELINES, COLUMNS, GENERATORS, main_column
 from tfadvpath.evaluation.summary import SHORT, ColumnSummary, Summary
 
 # Okabe and Ito's colours, which colour-blind people can tell apart. The main map is black among others.
@@ -97,7 +97,9 @@ def _draw(
             estimate = column.estimates[name].at(*part)
             low, high = estimate.interval()
             each.fill_between(x, low, high, color=colour, alpha=_BAND, linewidth=0)
-            each.plot(x, estimate.value, color=colour, linewidth=1.6, label=column.column.title)
+            style = "-" if column.column in COLUMNS else "--"  # of a method that the paper does not have
+            title_of_it = column.column.title
+            each.plot(x, estimate.value, style, color=colour, linewidth=1.6, label=title_of_it)
         each.set_title(title, fontsize=10, loc="left")
         each.legend(fontsize=7.5, framealpha=0.6)
         each.tick_params(labelsize=8)

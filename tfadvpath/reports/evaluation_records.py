@@ -42,12 +42,11 @@ class Record(NamedTuple):
 
 
 def records(summary: Summary) -> list[Record]:
-    """Returns every figure, then the differences of the weighted maps to ``difference``."""
+    """Returns every figure, then ``Summary.differences``."""
     found = []
     for key, column in summary.columns.items():
         found += _records(key, "", column.estimates, summary.options)
-    for key, estimates in summary.differences().items():
-        against = f"{summary.columns[key].column.method}_difference"
+    for (key, against), estimates in summary.differences().items():
         found += _records(key, against, estimates, summary.options)
     return found + _records(RANDOM, "", summary.random, summary.options)
 

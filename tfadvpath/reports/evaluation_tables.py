@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from tfadvpath.evaluation.claims import BEST_BASELINE, Claim, Figure
-from tfadvpath.evaluation.columns import COLUMNS
+from tfadvpath.evaluation.columns import BASELINES, COLUMNS
 from tfadvpath.evaluation.resampling import Estimate
 from tfadvpath.evaluation.summary import CLASSES, SHORT, ColumnSummary, Summary
 from tfadvpath.reports.paper import PaperTask
@@ -134,8 +134,9 @@ def further_table(summary: Summary) -> Table:
         notes += [
             f"Sensitivity: relative distance of the maps of {summary.options.samples} copies of an image, "
             f"disturbed by up to {summary.options.radius:g} in every pixel, from its map. Randomised: "
-            "against the map of the same classifier with random weights; same pixels: IoU of what both maps "
-            f"select ({_percent(100 - summary.options.percentiles[0])} of the image). Constant maps have no "
+            "against the map of the same classifier with random weights; other image: that of another "
+            "patient's image; same pixels: IoU of what both maps of the former select "
+            f"({_percent(100 - summary.options.percentiles[0])} of the image). Constant maps have no "
             "rank correlation; a dash where no map has one. "
             f"Over {summary.counts['subset']} of the images of Table 2."
         ]
@@ -156,15 +157,21 @@ def claim_table(place: int, claim: Claim, paper: PaperTask | None, about_paper: 
     headings += [Heading("paper: better by")] if paper else []
     headings += [Heading("verdict")]
     rows = []
+    # The best of fewer baselines is not what the paper's maps were compared with.
+    some_baselines = not set(BASELINES).isdisjoint(claim.missing)
     for one in claim.comparisons:
-        against = BEST_BASELINE if one.against == BEST_BASELINE else _TITLES[one.against]
+        of_baselines = one.against == BEST_BASELINE
+        against = BEST_BASELINE if of_baselines else _TITLES[one.against]
         row: list[Cell] = [_TITLES[one.key], against, figure_title(one.figure)]
         row.append(Number(one.advantage, one.low, one.high))
         if paper:
-            papers = paper.advantage(one)
+            papers = None if of_baselines and some_baselines else paper.advantage(one)
             row.append(Number(float("nan") if papers is None else papers))
         rows.append([*row, one.verdict])
-    notes = [f"{_INTERVALS} They are of paired differences. AOPC is that of all images after 16 %."]
+    notes = [
+        f"{_INTERVALS} They are of paired differences. IoU and FNR are those of Table 1, ties kept; AOPC is "
+        "that of all images after 16 %."
+    ]
     if paper:
         notes += [
             about_paper,
