@@ -16,6 +16,7 @@ from tfadvpath.errors import InputError
 # Far from the phantoms that recipes train on: a bundle may be tried on what is prepared here.
 _APART = 1_000_000_000
 _PATIENTS_PER_SEED = 100_000
+_SOME_BROKEN = 1
 
 
 class Task(enum.StrEnum):
@@ -82,11 +83,14 @@ def prepare(
 
     phantom-brain: 4-channel NIfTI volumes and labels in the form of Task01_BrainTumour.
     phantom-chest: DICOM X-rays, boxes and classes in the form of the RSNA challenge.
+
+    Exit code: 0 all prepared, 1 something broken was left out, 2 nothing could be prepared.
     """
     given: dict[str, object] = {"--source": source, "--split": split, "--shares": shares}
     given |= {"--images": images, "--masks": masks, "--patients": patients}
     _check_options(task, {name for name, value in given.items() if value is not None})
     make_folder(out)
+    errors: list[InputError] = []
     if task in _PHANTOMS:
         summary = _generate(task, out, patients or 10, size, seed)
         lines = [f"{summary['patients']} patients are in {out}"]
@@ -96,8 +100,10 @@ def prepare(
         options |= {} if size is None else {"size": size}
         options |= {} if shares is None else {"shares": shares}
         options |= {"images": images, "masks": masks} if task is Task.IMAGE_FOLDER else {}
-        summary, lines = _prepare(task, source, out, options)
+        summary, lines = _prepare(task, source, out, options, errors)
     typer.echo(json.dumps(summary, indent=1) if as_json else "\n".join(lines))
+    if errors:
+        raise typer.Exit(_SOME_BROKEN)
 
 
 def _check_options(task: Task, given: set[str]) -> None:
@@ -130,8 +136,9 @@ def _generate(task: Task, out: Path, patients: int, size: int | None, seed: int)
 
 
 def _prepare(
-    task: Task, source: Path, out: Path, options: dict[str, Any]
+    task: Task, source: Path, out: Path, options: dict[str, Any], errors: list[InputError]
 ) -> tuple[dict[str, Any], list[str]]:
+    """Returns the summary and the lines to print; what is broken is said and added to the errors."""
     import_tensorflow()
     # These import TensorFlow, as above.
     from tfadvpath.datasets.brain_tumour import BrainTumour
@@ -149,6 +156,14 @@ def _prepare(
         Task.IMAGE_FOLDER: (ImageFolder, ImageFolderConfig),
     }
     builder, config = builders[task]
+
+    def note(error: InputError) -> None:
+        say(str(error))
+        errors.append(error)
+
     with progress_bar("Preparing", 1) as bar:
-        summary = prepare(builder, source, out, config(**options), lambda error: say(str(error)), bar.advance)
+        summary = prepare(builder, source, out, config(**options), note, bar.advance)
+    for part, count in summary["parts"].items():
+        if count["class_1"] in (0, count["images"]):
+            say(f"Warning: all images of {part} are of class {int(count['class_1'] > 0)}.")
     return summary, [*described(summary), f"The images are in {out}"]

@@ -80,6 +80,7 @@ class Count:
     Attributes:
         images: How many.
         positive: How many of class 1.
+        annotated: How many of these with a mask or a box.
         patients: Their names.
         content: SHA-256 of all that is stored, in order. The record files of the same images differ from run
             to run: TensorFlow does not order an example's features.
@@ -87,6 +88,7 @@ class Count:
 
     images: int = 0
     positive: int = 0
+    annotated: int = 0
     patients: set[str] = dataclasses.field(default_factory=set)
     content: hashlib._Hash = dataclasses.field(default_factory=hashlib.sha256)
 
@@ -103,7 +105,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
     what is left out, and ``counts`` what each part holds.
 
     Args:
-        on_error: Called with each error of a case.
+        on_error: Called with each error of a case or of a table.
         on_progress: Called after each case with its share of the work.
         **options: Of ``tfds.core.GeneratorBasedBuilder``: data_dir, config.
     """
@@ -124,7 +126,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         super().__init__(**options)
         self.dropped: list[Dropped] = []
         self.counts: dict[str, Count] = {}
-        self._on_error = on_error
+        self.on_error = on_error
         self._on_progress = on_progress
         self._source = Path()
         self._unusable: dict[str, str] = {}
@@ -198,7 +200,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
                         yield count.images, self._example(image, case, patients[case], count)
                         missing.discard(image.index)
             except InputError as error:
-                self._on_error(error)
+                self.on_error(error)
                 self.dropped.append(Dropped(case, error.problem, part, tuple(sorted(missing))))
             else:
                 self.leave_out(case, reason, part, missing)
@@ -217,6 +219,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         mask = image.mask.astype(np.uint8)
         count.images += 1
         count.positive += int(image.positive)
+        count.annotated += int(image.positive and mask.any())
         count.patients.add(patient)
         count.content.update(json.dumps([case, image.index, patient, bool(image.positive)]).encode())
         count.content.update(pixels.astype("<u2").tobytes() + mask.tobytes())

@@ -97,6 +97,7 @@ class ImageFolder(LabelledImageBuilder):
         if len(tables) != 1:
             raise InputError(self._source, f"holds {len(tables)} CSV tables", "Leave one, with all images")
         rows: dict[str, _Row] = {}
+        wrong: dict[str, list[int]] = {}  # lines, by what is wrong with them
         for line, values in read_table(tables[0], ("file", "patient")):
             if not {"label", "tumour_pixels"} & values.keys():
                 raise InputError(tables[0], "lacks the column label or tumour_pixels", "Add one of them")
@@ -109,7 +110,13 @@ class ImageFolder(LabelledImageBuilder):
                         raise ValueError("repeats a file with other values")
                     known.boxes += row.boxes
             except ValueError as error:
-                self._unusable.setdefault(file, f"{tables[0].name}, line {line}: {error}")
+                self._unusable.setdefault(file, f"{tables[0].name} {error}")
+                wrong.setdefault(str(error), []).append(line)
+        for problem, lines in wrong.items():
+            how_many = "1 row" if len(lines) == 1 else f"{len(lines)} rows"
+            self.on_error(
+                InputError(f"{tables[0]}, line {lines[0]}", f"{how_many}: {problem}", "Mend the table")
+            )
         return {file: row for file, row in rows.items() if file not in self._unusable}
 
     def _folder(self, name: str) -> Path:
@@ -129,7 +136,11 @@ class ImageFolder(LabelledImageBuilder):
         found = [folder for folder in folders if (folder / file).exists()]
         if len(found) != 1:
             problem = f"holds {file} of its table in {len(found)} folders"
-            raise InputError(self._source, problem, "Name the folder of the images with --images")
+            raise InputError(
+                self._source,
+                problem,
+                "Name the folder of the images with --images, and that of the masks with --masks",
+            )
         return found[0]
 
 

@@ -39,7 +39,7 @@ def prepare(
         source: The folder.
         out: Gets records/ and summary.json.
         config: Size and split.
-        on_error: Called with each error of a case; the other cases go on.
+        on_error: Called with each error of a case or of a table; the others go on.
         on_progress: Called after each case with its share of the work.
 
     Returns:
@@ -51,6 +51,8 @@ def prepare(
     """
     if not source.is_dir():
         raise InputError(source, "is no folder", "Name the folder of the images")
+    if not any(source.iterdir()):
+        raise InputError(source, "is an empty folder", "Name the folder of the images")
     for leftover in out.glob(f".{RECORDS}-*"):
         shutil.rmtree(leftover)
     tfds.disable_progress_bar()
@@ -85,6 +87,7 @@ def _summary(made: LabelledImageBuilder, source: Path, records: Path) -> dict[st
                 "images": count.images,
                 "class_1": count.positive,
                 "share_of_class_1": round(count.positive / count.images, 4),
+                "annotated": count.annotated,
                 "patients": len(count.patients),
                 "sha256": count.content.hexdigest(),
             }
@@ -100,7 +103,8 @@ def described(summary: dict[str, Any]) -> list[str]:
     """Returns a summary in lines for a person."""
     lines = [
         f"{part}: {count['images']} images of {count['patients']} patients, "
-        f"{count['class_1']} of class 1 ({count['share_of_class_1']:.1%})"
+        f"{count['class_1']} of class 1 ({count['share_of_class_1']:.1%}), "
+        f"{count['annotated']} of these annotated"
         for part, count in summary["parts"].items()
     ]
     images: collections.Counter[str] = collections.Counter()
