@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tfadvpath.datasets.augmentation import Augmentation
 
@@ -10,11 +11,11 @@ def images():
 
 
 def test_an_epoch_draws_the_same_whatever_came_before(images):
-    one = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, seed=3)
+    one = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, sharpness=0.5, seed=3)
     for epoch in (0, 1, 2):
         one.start_epoch(epoch)
         straight = [one(images).numpy(), one(images).numpy()]
-    other = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, seed=3)
+    other = Augmentation(flip=True, rotation=0.1, zoom=0.2, translation=0.1, sharpness=0.5, seed=3)
     other(images)
     other.start_epoch(2)
     np.testing.assert_array_equal(other(images), straight[0])
@@ -25,19 +26,21 @@ def test_an_epoch_draws_the_same_whatever_came_before(images):
 
 
 def test_images_stay_images(images):
-    changed = Augmentation(flip=True, rotation=0.5, zoom=0.5, translation=0.5, seed=0)(images).numpy()
+    changed = Augmentation(flip=True, rotation=0.5, zoom=0.5, translation=0.5, sharpness=1.0, seed=0)(
+        images
+    ).numpy()
     assert changed.shape == images.shape
     assert changed.min() >= 0
     assert changed.max() <= 1 + 1e-6
 
 
 def test_nothing_asked_changes_nothing(images):
-    same = Augmentation(flip=False, rotation=0.0, zoom=0.0, translation=0.0, seed=0)(images)
+    same = Augmentation(flip=False, rotation=0.0, zoom=0.0, translation=0.0, sharpness=0.0, seed=0)(images)
     np.testing.assert_allclose(same, images, atol=1e-4)
 
 
 def test_a_flip_mirrors_left_and_right_half_of_the_time(images):
-    flip = Augmentation(flip=True, rotation=0.0, zoom=0.0, translation=0.0, seed=0)
+    flip = Augmentation(flip=True, rotation=0.0, zoom=0.0, translation=0.0, sharpness=0.0, seed=0)
     kinds = []
     for _ in range(5):
         for before, after in zip(images, flip(images).numpy(), strict=True):
@@ -45,3 +48,22 @@ def test_a_flip_mirrors_left_and_right_half_of_the_time(images):
             assert mirrored or np.allclose(after, before, atol=1e-4)
             kinds.append(mirrored)
     assert 0.2 < np.mean(kinds) < 0.8
+
+
+def test_sharpness_moves_an_image_along_the_line_through_its_blurred_copy(images):
+    smooth = 0.3 + 0.4 * images  # stays within [0, 1] when it is sharpened
+    changed = Augmentation(flip=False, rotation=0.0, zoom=0.0, translation=0.0, sharpness=1.0, seed=0)(smooth)
+    kernel = np.full((3, 3), 1 / 13)
+    kernel[1, 1] = 5 / 13
+    factors = []
+    for before, after in zip(smooth[..., 0].astype(float), changed.numpy()[..., 0], strict=True):
+        blurred = ndimage.correlate(before, kernel, mode="constant")
+        inner = np.s_[1:-1, 1:-1]
+        detail = (before - blurred)[inner]
+        factors.append(np.sum((after - blurred)[inner] * detail) / np.sum(detail**2))
+        np.testing.assert_allclose(
+            after[inner], (blurred + factors[-1] * (before - blurred))[inner], atol=1e-3
+        )
+    assert min(factors) > -1e-3
+    assert max(factors) < 2 + 1e-3
+    assert np.ptp(factors) > 0.5

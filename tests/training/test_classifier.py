@@ -39,7 +39,7 @@ def stage(monkeypatch):
         weights=None,
         batch_size=8,
         learning_rate=0.1,
-        augmentation=Augmentation(flip=False, rotation=0, zoom=0, translation=0),
+        augmentation=Augmentation(flip=False, rotation=0, zoom=0, translation=0, sharpness=0),
     )
     return ClassifierStage(options, Material("squares", {"train": part, "validation": part}), seed=0)
 
