@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tiny
+from evaluations import write_whole_bundle
 
 from tfadvpath.bundle import load_bundle, save_bundle, sha256
 from tfadvpath.errors import InputError
+from tfadvpath.generators.syce import SyCE
+from tfadvpath.training.recipe import Recipe
 
 
 @pytest.fixture
@@ -26,6 +29,39 @@ def test_networks_come_back_as_they_were_saved(folder, tmp_path):
         np.testing.assert_array_equal(one, other)
     assert copy.recipe == bundle.recipe == tiny.RECIPE
     assert bundle.image_size == (tiny.SIZE, tiny.SIZE)
+
+
+def test_generators_come_back_with_the_recipes_options(tmp_path):
+    given = tiny.EVERY_STAGE.model_dump()
+    given |= {"seed": 5}
+    given["syce"]["loss_weights"] = {"keep": 0.25}
+    given["mask_generator"] |= {
+        "destroy_exponent": 0.7,
+        "blur_sigma": 2.5,
+        "noise_share": 0.1,
+        "noise_sigma": 0.2,
+    }
+    given["fixed_point_gan"] |= {"n_critic": 2, "loss_weights": {"flip": 0.5}}
+    recipe = Recipe.model_validate(given)
+    whole = load_bundle(write_whole_bundle(tmp_path / "whole"))
+    networks = {
+        "syce": {f"generator_{k}": unet for k, unet in enumerate(whole.generators["syce"].generators)},
+        "mask_generator": {"decoder": whole.generators["mask_generator"].decoder},
+        "fixed_point_gan": {"translator": whole.generators["fixed_point_gan"].translator},
+    }
+    save_bundle(tmp_path / "other", whole.classifier, networks, recipe, {})
+    found = load_bundle(tmp_path / "other").generators
+    assert found["syce"].loss_weights == {**SyCE.LOSS_WEIGHTS, "keep": 0.25}
+    mask = found["mask_generator"]
+    assert (mask.destroy_exponent, mask.blur_sigma, mask.noise_share, mask.noise_sigma) == (
+        0.7,
+        2.5,
+        0.1,
+        0.2,
+    )
+    assert found["fixed_point_gan"].n_critic == 2
+    assert found["fixed_point_gan"].loss_weights["flip"] == 0.5
+    assert {generator.seed for generator in found.values()} == {5}
 
 
 def test_saving_again_replaces_the_bundle_and_leaves_nothing_else(folder):

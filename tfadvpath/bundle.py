@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import pathlib
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,7 @@ from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.generators.sagen import SAGen
 from tfadvpath.generators.syce import SyCE
 from tfadvpath.training.recipe import Recipe, dump_recipe, load_recipe
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.writers.atomic import is_partial, put_in_place, replacing_file
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -34,13 +33,13 @@ _FORMAT = 2
 DEMONSTRATION = pathlib.Path(__file__).parent / "assets" / "phantom_brain"
 
 Networks = Mapping[str, keras.Model]
-# How each stage's model is made of the classifier and the networks in its folder.
-_GENERATORS: Mapping[str, Callable[[keras.Model, Networks], AgainstClassifier]] = {
-    "cyce": lambda f, networks: CyCE(f, (networks["generator_0"], networks["generator_1"])),
-    "syce": lambda f, networks: SyCE(f, (networks["generator_0"], networks["generator_1"])),
-    "sagen": lambda f, networks: SAGen(f, networks["network"]),
-    "mask_generator": lambda f, networks: MaskGenerator(f, networks["decoder"]),
-    "fixed_point_gan": lambda f, networks: FixedPointGAN(f, networks["translator"]),
+# Each stage's model, and the names of the networks in its folder that it is made of beside the classifier.
+_GENERATORS: Mapping[str, tuple[type[AgainstClassifier], tuple[str, ...]]] = {
+    "cyce": (CyCE, ("generator_0", "generator_1")),
+    "syce": (SyCE, ("generator_0", "generator_1")),
+    "sagen": (SAGen, ("network",)),
+    "mask_generator": (MaskGenerator, ("decoder",)),
+    "fixed_point_gan": (FixedPointGAN, ("translator",)),
 }
 
 
@@ -51,7 +50,7 @@ class Bundle:
     Attributes:
         classifier: Keras model, float32 [N, H, W, C] in [0, 1] -> [N, 1] probability of class 1.
         generators: By name ("cyce", "syce", "sagen", "mask_generator", "fixed_point_gan"), those that the
-            recipe names.
+            folder holds, with the recipe's loss weights, options and seed.
         recipe: What the run was made by.
         figures: What was measured on the validation and test images.
         manifest: Format, versions of the libraries, revision of the code, fingerprint of the data, sha256 of
@@ -88,16 +87,16 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
     """
     folder = pathlib.Path(folder)
     manifest = _checked_manifest(folder)
+    recipe = load_recipe(folder / RECIPE)
     files = [pathlib.PurePosixPath(name) for name in manifest["sha256"] if name.endswith(".keras")]
     try:
         classifier = load_network(network_path(folder, "classifier", "classifier"))
         generators = {}
-        for name, make in _GENERATORS.items():
+        for name in _GENERATORS:
             inside = [file for file in files if file.parent.name == name]
             if inside:
-                generators[name] = make(
-                    classifier, {file.stem: load_network(folder / file) for file in inside}
-                )
+                networks = {file.stem: load_network(folder / file) for file in inside}
+                generators[name] = _generator(name, classifier, networks, recipe)
     except (ValueError, TypeError, OSError, KeyError) as error:
         raise InputError(
             folder, f"a network cannot be loaded ({error})", "Train or copy the bundle again"
@@ -105,10 +104,18 @@ def load_bundle(folder: pathlib.Path | str) -> Bundle:
     return Bundle(
         classifier=classifier,
         generators=generators,
-        recipe=load_recipe(folder / RECIPE),
+        recipe=recipe,
         figures=json.loads((folder / FIGURES).read_text(encoding="utf-8")),
         manifest=manifest,
     )
+
+
+def _generator(name: str, classifier: keras.Model, networks: Networks, recipe: Recipe) -> AgainstClassifier:
+    make, parts = _GENERATORS[name]
+    made_of: Any = tuple(networks[part] for part in parts)
+    options = recipe.stages.get(name)
+    given = {} if options is None else options.model_arguments()
+    return make(classifier, made_of if len(parts) > 1 else made_of[0], seed=recipe.seed, **given)
 
 
 def save_bundle(
@@ -141,7 +148,7 @@ def save_bundle(
                 save_network(network_path(partial, stage, name), network)
         seal_bundle(partial, recipe, figures)
         partial.chmod(0o755)
-        _put_in_place(partial, folder)
+        put_in_place(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -150,6 +157,11 @@ def save_bundle(
 def network_path(folder: pathlib.Path, stage: str, name: str) -> pathlib.Path:
     """Returns where a bundle keeps a network: the classifier at the top, others in their stage's folder."""
     return folder / f"{name}.keras" if stage == "classifier" else folder / stage / f"{name}.keras"
+
+
+def network_files(folder: pathlib.Path, stage: str) -> list[pathlib.Path]:
+    """Returns the files of a stage's networks that a bundle's folder holds, whole ones, in their order."""
+    return sorted(path for path in (folder / stage).glob("*.keras") if not is_partial(path))
 
 
 def save_network(path: pathlib.Path, network: keras.Model) -> None:
@@ -224,20 +236,10 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def _digests(folder: pathlib.Path, texts: set[str], stages: Iterable[str]) -> dict[str, str]:
-    networks = [folder / "classifier.keras", *(folder / name for name in texts), *folder.glob("*.png")]
-    networks += [path for stage in stages for path in (folder / stage).glob("*.keras")]
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(networks) if path.is_file()}
-
-
-def _put_in_place(partial: pathlib.Path, folder: pathlib.Path) -> None:
-    """Renames a whole bundle to its name; an earlier one is deleted only after that."""
-    earlier = None
-    if folder.exists():
-        earlier = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}-earlier-", dir=folder.parent))
-        os.replace(folder, earlier)
-    os.replace(partial, folder)
-    if earlier:
-        shutil.rmtree(earlier, ignore_errors=True)
+    files = [folder / "classifier.keras", *(folder / name for name in texts), *folder.glob("*.png")]
+    files += [path for stage in stages for path in network_files(folder, stage)]
+    whole = sorted(path for path in files if path.is_file() and not is_partial(path))
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in whole}
 
 
 def _checked_manifest(folder: pathlib.Path) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_loss_matches_numpy():
         destroy_exponent=0.4,
         blur_sigma=2.0,
     )
-    x, mask, instead = wide(images()), wide(model.mask(images())), wide(model.without_evidence(images()))
+    x, mask, instead = wide(images()), wide(model.mask(images())), wide(model.without_evidence(images(), 0))
 
     def f(values):
         return wide(model.classifier(values.astype(np.float32)))[:, 0]
@@ -64,7 +64,7 @@ def test_loss_matches_numpy():
         "preserve": -np.mean(np.log(np.where(one, preserved, 1 - preserved))),
         "destroy": np.mean(np.where(one, destroyed, 1 - destroyed) ** 0.4),
     }
-    loss, figures = model.generator_loss(images(), training=False)
+    loss, figures = model.generator_loss(images(), 0, training=False)
     for name, value in terms.items():
         np.testing.assert_allclose(figures[name], value, rtol=1e-4, err_msg=name)
     expected = 0.3 * terms["smooth"] + 2 * terms["small"] + 0.7 * terms["preserve"] + 4 * terms["destroy"]
@@ -95,7 +95,7 @@ def test_channels_of_zero_give_a_mask_of_one_half_with_finite_gradients():
     for weight in model.decoder.get_layer("channels").weights:
         weight.assign(tf.zeros_like(weight))
     with tf.GradientTape() as tape:
-        loss, _ = model.generator_loss(images(), training=True)
+        loss, _ = model.generator_loss(images(), 0, training=True)
     assert all(np.all(np.isfinite(g)) for g in tape.gradient(loss, weights))
     np.testing.assert_allclose(model.mask(images()), 0.5, atol=1e-6)
 
@@ -106,7 +106,7 @@ def test_certain_decisions_have_finite_losses_and_gradients():
     kernel.assign(1e4 * kernel)
     bias.assign(1e4 * bias)
     with tf.GradientTape() as tape:
-        loss, _ = model.generator_loss(images(), training=True)
+        loss, _ = model.generator_loss(images(), 0, training=True)
     assert np.isfinite(loss)
     assert all(np.all(np.isfinite(g)) for g in tape.gradient(loss, model.decoder.trainable_variables))
 
@@ -122,7 +122,7 @@ def test_total_variation_of_an_edge_does_not_change_with_the_images_size(size):
 def test_half_of_the_images_are_replaced_by_a_blur_and_half_by_one_brightness_with_noise():
     model = mask_generator(blur_sigma=1.5, noise_sigma=0.01)
     x = images(200)
-    instead = wide(model.without_evidence(x))
+    instead = wide(model.without_evidence(x, 0))
     blurred = np.abs(instead - wide(gaussian_filter(x, 1.5, 11))).max(axis=(1, 2, 3)) < 1e-6
     assert 0.4 < blurred.mean() < 0.6
     uniform = instead[~blurred]
@@ -136,17 +136,26 @@ def test_half_of_the_images_are_replaced_by_a_blur_and_half_by_one_brightness_wi
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_share_of_noise_can_be_none_and_all(share):
     model = mask_generator(blur_sigma=1.5, noise_share=share)
-    is_blurred = np.abs(model.without_evidence(images()) - gaussian_filter(images(), 1.5, 11)) < 1e-6
+    is_blurred = np.abs(model.without_evidence(images(), 0) - gaussian_filter(images(), 1.5, 11)) < 1e-6
     assert np.mean(np.all(is_blurred, axis=(1, 2, 3))) == 1 - share
 
 
 def test_what_stands_in_changes_with_the_step_and_the_seed_alone():
     model, other = mask_generator(), mask_generator(seed=1)
-    first = wide(model.without_evidence(images()))
-    np.testing.assert_array_equal(first, model.without_evidence(images()))
-    assert np.any(first != wide(other.without_evidence(images())))
-    model.optimizer.iterations.assign(1)
-    assert np.any(first != wide(model.without_evidence(images())))
+    first = wide(model.without_evidence(images(), 0))
+    np.testing.assert_array_equal(first, model.without_evidence(images(), 0))
+    assert np.any(first != wide(other.without_evidence(images(), 0)))
+    assert np.any(first != wide(model.without_evidence(images(), 1)))
+
+
+def test_validation_asks_the_same_whenever_it_is_asked():
+    model = mask_generator(noise_share=0.5)
+    figures = []
+    for step in (0, 7):
+        model.optimizer.iterations.assign(step)
+        model.reset_metrics()
+        figures.append({name: float(value) for name, value in model.test_step(images()).items()})
+    assert figures[0] == figures[1]
 
 
 def test_a_step_moves_the_decoder_and_never_the_classifier():

@@ -56,6 +56,7 @@ class AgainstClassifier(keras.Model):
         seed: Of the random numbers that a step draws.
 
     Raises:
+        TypeError: The classifier is no Keras 3 model.
         ValueError: An unknown name in ``loss_weights``, or a classifier with more than one output.
     """
 
@@ -75,9 +76,15 @@ class AgainstClassifier(keras.Model):
             raise ValueError(
                 f"`loss_weights` may name {sorted(self.LOSS_WEIGHTS)}. Received: {sorted(unknown)}"
             )
+        if not isinstance(classifier, keras.Model):
+            raise TypeError(
+                "`classifier` must be a Keras 3 model, since generators train through it. "
+                f"Received: {type(classifier).__name__}"
+            )
         if tuple(classifier.output_shape) != (None, 1):
             raise ValueError(
-                "`classifier` must have one output, the probability of class 1: [N, 1]. "
+                "`classifier` must have one output, the probability of class 1: [N, 1]; "
+                "tfadvpath.models.binary_classifier takes one of several. "
                 f"Received: output shape {classifier.output_shape}"
             )
         self.classifier = classifier
@@ -85,6 +92,15 @@ class AgainstClassifier(keras.Model):
         self.seed = seed
         self.trackers: dict[str, keras.metrics.Mean] = {}
         self.built = True
+
+    def classify(self, *batches: tf.Tensor) -> list[tf.Tensor]:
+        """Returns f of several batches, float32 [B, 1] each, by one call: f is the slowest part of a step.
+
+        Args:
+            *batches: float32 [B, H, W, C] in [0, 1], of one shape.
+        """
+        probability = self.classifier(tf.concat(batches, axis=0), training=False)
+        return tf.split(tf.cast(probability, tf.float32), len(batches))
 
     def start_logs(self) -> None:
         """Makes the epoch's means; ``compile`` calls it."""

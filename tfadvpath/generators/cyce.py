@@ -48,7 +48,7 @@ class CyCE(DomainGenerator):
         Args:
             images: float32 [B, H, W, C] in [0, 1].
         """
-        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        probability = tf.reshape(self.classify(images)[0], [-1])
         return AdversarialPair(images, self.translate(images, probability), probability)
 
     def generator_loss(
@@ -61,8 +61,7 @@ class CyCE(DomainGenerator):
             y = float(k)
             adversary = clip_inward(self.generators[k](images, training=training))
             cycle = clip_inward(self.generators[1 - k](adversary, training=training))
-            probability = self.classifier(tf.concat([adversary, cycle], axis=0), training=False)
-            p_adversary, p_cycle = tf.split(probability, 2)
+            p_adversary, p_cycle = self.classify(adversary, cycle)
             terms = {
                 "cycle": losses.reconstruction(images, cycle),
                 "flip": losses.binary_cross_entropy(1.0 - y, p_adversary),

@@ -182,13 +182,13 @@ class FixedPointGAN(AgainstClassifier):
             "same_classification": _cross_entropy(c, same_logit),
             "same_cycle": _distance(x, self._translate(same, c, training)),
             "identity": _distance(x, same),
-            "flip": losses.binary_cross_entropy(target, self.classifier((seen + 1.0) / 2.0, training=False)),
+            "flip": losses.binary_cross_entropy(target, self.classify((seen + 1.0) / 2.0)[0]),
         }
         loss = self.weighted(terms)
         perturbed = tf.stop_gradient(self._translate(x, 1.0 - c, training=False) + 1.0) / 2.0
         figures = {
             "loss": loss,
-            "flip_rate": losses.share_decided(1.0 - c, self.classifier(perturbed, training=False)),
+            "flip_rate": losses.share_decided(1.0 - c, self.classify(perturbed)[0]),
             "perturbation_distance": _distance((x + 1.0) / 2.0, perturbed),
         }
         return loss, figures | terms
@@ -223,7 +223,7 @@ class FixedPointGAN(AgainstClassifier):
 
     def _decision(self, images: tf.Tensor) -> tf.Tensor:
         """Returns float32 [B, 1]: the class, 0 or 1, that the classifier assigns to images in [0, 1]."""
-        return tf.stop_gradient(tf.cast(self.classifier(images, training=False) >= 0.5, tf.float32))
+        return tf.stop_gradient(tf.cast(self.classify(images)[0] >= 0.5, tf.float32))
 
     def _translate(self, x: tf.Tensor, target: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns T(x, target) of images in [-1, 1] and float32 [B, 1], in [-1, 1]."""

@@ -74,7 +74,7 @@ class SAGen(PairGenerator):
         Args:
             images: float32 [B, H, W, C] in [0, 1].
         """
-        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        probability = tf.reshape(self.classify(images)[0], [-1])
         stable, adversary = tf.split(self.network(images, training=False), 2, axis=-1)
         clip = tf.clip_by_value
         return AdversarialPair(clip(stable, 0.0, 1.0), clip(adversary, 0.0, 1.0), probability)
@@ -82,9 +82,7 @@ class SAGen(PairGenerator):
     def generator_loss(self, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Returns L and every figure to log, float32 scalars."""
         stable, adversary = tf.split(clip_inward(self.network(images, training=training)), 2, axis=-1)
-        # One call on all three: the classifier is the slowest part of the step.
-        probability = self.classifier(tf.concat([images, stable, adversary], axis=0), training=False)
-        p_image, p_stable, p_adversary = tf.split(probability, 3)
+        p_image, p_stable, p_adversary = self.classify(images, stable, adversary)
         y = tf.stop_gradient(tf.cast(p_image >= 0.5, tf.float32))
         terms = {
             "stable": losses.reconstruction(images, stable),

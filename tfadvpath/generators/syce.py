@@ -53,7 +53,7 @@ class SyCE(DomainGenerator):
         Args:
             images: float32 [B, H, W, C] in [0, 1].
         """
-        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        probability = tf.reshape(self.classify(images)[0], [-1])
         adversary = self.translate(images, probability)
         return AdversarialPair(self.translate(adversary, probability), adversary, probability)
 
@@ -66,9 +66,7 @@ class SyCE(DomainGenerator):
         adversary = clip_inward(generator(images, training=training))
         stable = clip_inward(generator(adversary, training=training))
         cycle = clip_inward(inverse(adversary, training=training))
-        # One call on all three: the classifier is the slowest part of the step.
-        probability = self.classifier(tf.concat([adversary, stable, cycle], axis=0), training=False)
-        p_adversary, p_stable, p_cycle = tf.split(probability, 3)
+        p_adversary, p_stable, p_cycle = self.classify(adversary, stable, cycle)
         terms = {
             "stable": losses.reconstruction(images, stable),
             "cycle": losses.reconstruction(images, cycle),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_PARTIAL = re.compile(r"\.\d+\..")
 
 
 @contextmanager
@@ -36,8 +39,32 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         partial.chmod(0o777 & ~umask)  # mkdtemp makes it private
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(partial, path)
+        put_in_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def put_in_place(partial: Path, folder: Path) -> None:
+    """Renames a whole folder to its name; an earlier one is deleted only after that."""
+    earlier = None
+    if folder.exists():
+        earlier = Path(tempfile.mkdtemp(prefix=f".{folder.name}-earlier-", dir=folder.parent))
+        os.replace(folder, earlier)
+    os.replace(partial, folder)
+    if earlier:
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
+def is_partial(path: Path) -> bool:
+    """Returns whether a file is what ``replacing_file`` of a killed process left."""
+    return _PARTIAL.match(path.name) is not None
+
+
+def remove_partials(folder: Path) -> None:
+    """Deletes what killed processes left of ``replacing_file`` in a folder and below.
+
+    Args:
+        folder: No other process writes there.
+    """
+    for path in [path for path in folder.rglob(".*") if is_partial(path) and path.is_file()]:
+        path.unlink(missing_ok=True)
