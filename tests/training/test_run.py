@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from tfadvpath.bundle import load_bundle, load_network
+from tfadvpath.bundle import load_bundle, load_network, seal_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.training import classifier
@@ -92,6 +92,25 @@ def test_a_finished_run_is_not_trained_again(copy):
     load_bundle(copy)
 
 
+def test_what_a_run_killed_while_it_wrote_left_is_no_network(copy):
+    for name in ("syce/.4711.generator_0.keras", ".4711.curves.png"):
+        (copy / name).write_bytes(b"half")
+    shutil.rmtree(copy / "stages/sagen")
+    recipe = tiny.EVERY_STAGE.model_copy(
+        update={"sagen": tiny.EVERY_STAGE.sagen.model_copy(update={"start_from": "syce"})}
+    )
+    train(recipe, copy, stages=["sagen"], resume=True)
+    assert not list(copy.rglob(".4711.*"))
+    assert not any("4711" in name for name in load_bundle(copy).manifest["sha256"])
+
+
+def test_a_partial_network_is_not_sealed_into_a_bundle(copy):
+    (copy / "syce/.4711.generator_0.keras").write_bytes(b"half")
+    (copy / ".4711.curves.png").write_bytes(b"half")
+    seal_bundle(copy, tiny.EVERY_STAGE, {})
+    assert set(load_bundle(copy).generators) == set(tiny.EVERY_STAGE.stages) - {"classifier"}
+
+
 def test_a_stage_can_be_added_later(copy):
     shutil.rmtree(copy / "stages/sagen")
     (copy / "sagen/network.keras").unlink()
@@ -132,12 +151,24 @@ def test_sagen_can_start_from_the_pairs_of_syce(copy):
     assert distance(copy) < 0.5 * before
 
 
-def test_generators_do_not_train_on_patients_that_are_measured(tmp_path):
+@pytest.mark.parametrize(
+    ("patients", "says"),
+    [
+        (
+            {"train": 6, "validation": 1, "test": 1},
+            "2 patients that the generators train on are in the valid",
+        ),
+        (
+            {"train": 3, "validation": 3, "test": 1},
+            "1 patients that the generators are chosen by are in the t",
+        ),
+    ],
+)
+def test_generators_do_not_train_on_patients_that_are_measured(tmp_path, patients, says):
     # The parts of a phantom recipe follow each other: with more to train on, its first ones are measured.
-    patients = {"train": 6, "validation": 1, "test": 1}
     data = type(tiny.RECIPE.data).model_validate({**tiny.RECIPE.data.model_dump(), "patients": patients})
     recipe = tiny.EVERY_STAGE.model_copy(update={"generator_data": data})
-    with pytest.raises(InputError, match=r"2 patients that the generators train on are in the valid"):
+    with pytest.raises(InputError, match=says):
         train(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -1,5 +1,6 @@
 """The networks, without losses."""
 
+from tfadvpath.models.binary import binary_classifier
 from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.mask_decoder import activation_levels, mask_decoder
 from tfadvpath.models.randomize import randomized
@@ -11,6 +12,7 @@ from tfadvpath.models.unet import UNet
 __all__ = [
     "UNet",
     "activation_levels",
+    "binary_classifier",
     "class_discriminator",
     "discriminator",
     "mask_decoder",

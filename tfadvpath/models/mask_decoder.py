@@ -10,7 +10,8 @@ import keras
 
 from tfadvpath.models.normalization import normalization_layer
 
-_REFRAMING = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
+# Layers whose output is no activation: they pad or crop, or are the input itself.
+_NO_ACTIVATIONS = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D, keras.layers.InputLayer)
 _LEVELS = 5  # 1/2 … 1/32 of the image
 
 
@@ -58,7 +59,7 @@ def _layer_outputs(model: keras.Model) -> Iterator[Any]:
         if hasattr(_graph(node.operation), "_nodes_by_depth"):
             outputs = list(_layer_outputs(node.operation))
             yield from keras.Model(node.operation.inputs[0], outputs)(node.input_tensors[0])
-        elif not isinstance(node.operation, _REFRAMING):
+        elif not isinstance(node.operation, _NO_ACTIVATIONS):
             yield from node.output_tensors
 
 

@@ -55,7 +55,8 @@ class UNet(keras.Model):
     ):
         super().__init__(**kwargs)
         factor = 2 ** (len(filters) - 1)
-        if len(filters) < 2 or input_shape[0] % factor or input_shape[1] % factor:
+        known = None not in input_shape
+        if not known or len(filters) < 2 or input_shape[0] % factor or input_shape[1] % factor:
             raise ValueError(
                 "`filters` must have two levels or more, and height and width must be multiples of "
                 f"{factor} for {len(filters)} levels. "

@@ -16,7 +16,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.importance import use_xla
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.training.figures import classifier_figures
-from tfadvpath.training.material import Material
+from tfadvpath.training.material import Material, scores_of
 from tfadvpath.training.optimizers import adam
 from tfadvpath.training.options import ClassifierOptions
 from tfadvpath.training.stage import Stage
@@ -103,11 +103,7 @@ class ClassifierStage(Stage):
         return {"classifier": model}
 
     def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
-        probability = [
-            model.predict_on_batch(np.ascontiguousarray(part.images[i : i + 64]))[:, 0]
-            for i in range(0, len(part.images), 64)
-        ]
-        return classifier_figures(np.concatenate(probability), part.labels, part.patients)
+        return classifier_figures(scores_of(model, part.images), part.labels, part.patients)
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:

@@ -36,8 +36,8 @@ class _DomainStage(GeneratorStage):
             self.classifier,
             (zero, one),
             (discriminator(shape, options.filters), discriminator(shape, options.filters)),
-            loss_weights={str(name): weight for name, weight in options.loss_weights.items()},
             seed=self.seed,
+            **options.model_arguments(),
         )
         steps = options.epochs * self.steps
         critic_options = options.model_copy(update={"clip_norm": None})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import keras
 import tensorflow as tf
+
+from tfadvpath.models.layer_calls import recorded_calls
 
 
 def with_features(classifier: keras.Model) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
@@ -33,14 +33,16 @@ def with_features(classifier: keras.Model) -> Callable[[tf.Tensor], tuple[tf.Ten
         >>> features.shape, probability.shape
         (TensorShape([2, 64]), TensorShape([2]))
     """
-    layers = list(dict.fromkeys(_dense_layers(classifier)))  # one that is used twice stands there twice
-    if not layers:
+    if next(_dense_layers(classifier), None) is None:
         raise ValueError(f"`classifier` must have a Dense layer. Received: {classifier.name!r}, without one")
 
     def call(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with _inputs_of(layers) as received:
+        # A new model that ends at the layer's ``input`` would be shorter, but a layer that was called in
+        # several graphs does not tell which of its inputs is that of the classifier's.
+        with recorded_calls(classifier) as calls:
             probability = classifier(images, training=False)
-        features = tf.reshape(received[-1], [tf.shape(images)[0], -1])
+        received = [call.inputs for call in calls if isinstance(call.layer, keras.layers.Dense)][-1]
+        features = tf.reshape(received, [tf.shape(images)[0], -1])
         return tf.cast(features, tf.float32), tf.reshape(tf.cast(probability, tf.float32), [-1])
 
     return call
@@ -51,28 +53,3 @@ def _dense_layers(layer: keras.Layer) -> Iterator[keras.layers.Dense]:
         yield layer
     for inner in getattr(layer, "layers", ()):
         yield from _dense_layers(inner)
-
-
-@contextmanager
-def _inputs_of(layers: list[keras.Layer]) -> Iterator[list[tf.Tensor]]:
-    """Gives a list that every call of the layers adds its input to.
-
-    A new model that ends at the layer's ``input`` would be shorter, but a layer that was called in several
-    graphs does not tell which of its inputs is that of the classifier's.
-    """
-    received: list[tf.Tensor] = []
-
-    def listening(call: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-        def listener(inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor:
-            received.append(inputs)
-            return call(inputs, *args, **kwargs)
-
-        return listener
-
-    for layer in layers:
-        layer.call = listening(layer.call)
-    try:
-        yield received
-    finally:
-        for layer in layers:
-            del layer.call  # the class's own is seen again

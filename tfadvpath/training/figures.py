@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath import metrics
-from tfadvpath.gaussian import gaussian_filter
+from tfadvpath.gaussian import gaussian_blur
 from tfadvpath.generators.base import PairGenerator
 from tfadvpath.training.features import with_features
 
@@ -134,12 +134,11 @@ def mask_figures(mask_generator: Any, images: np.ndarray, patients: Any) -> dict
         decision where everything but M is blurred; "destroy_rate", the share that lose it where M is
         blurred; each of the three with an interval.
     """
-    classifier, sigma = mask_generator.classifier, mask_generator.blur_sigma
-    reach = min(math.ceil(3 * sigma), min(images.shape[1:3]) - 1)  # a mirrored border is no wider
+    classifier = mask_generator.classifier
 
     def measure(x: tf.Tensor) -> dict[str, tf.Tensor]:
         mask = mask_generator.mask(x)
-        blurred = gaussian_filter(x, sigma, 2 * reach + 1)
+        blurred = gaussian_blur(x, mask_generator.blur_sigma)
         versions = {"image": x, "preserved": x * mask + blurred * (1.0 - mask)}
         versions["destroyed"] = x * (1.0 - mask) + blurred * mask
         decisions = {

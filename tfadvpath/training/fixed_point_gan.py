@@ -42,9 +42,8 @@ class FixedPointGANStage(GeneratorStage):
             self.classifier,
             translator(shape, options.width, options.residual_blocks),
             class_discriminator(shape, options.discriminator_width, options.levels),
-            {str(name): weight for name, weight in options.loss_weights.items()},
-            n_critic=options.n_critic,
             seed=self.seed,
+            **options.model_arguments(),
         )
         steps = options.epochs * self.steps
         model.compile(

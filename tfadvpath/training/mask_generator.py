@@ -30,10 +30,8 @@ class MaskGeneratorStage(GeneratorStage):
         model = MaskGenerator(
             self.classifier,
             mask_decoder(self.classifier, options.width),
-            {str(name): weight for name, weight in options.loss_weights.items()},
-            blur_sigma=options.blur_sigma,
-            noise_share=options.noise_share,
             seed=self.seed,
+            **options.model_arguments(),
         )
         model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))
         return model

@@ -14,6 +14,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.training.data import PartName
 
 PARTS: tuple[PartName, ...] = ("train", "validation", "test")
+_BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +60,16 @@ class Material:
         return split
 
 
+def scores_of(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Returns f of every image, float32 [N]."""
+    batches = [
+        classifier.predict_on_batch(np.ascontiguousarray(images[i : i + _BATCH]))[:, 0]
+        for i in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate([np.zeros(0, np.float32), *batches])
+
+
 def with_classifier(material: Material, classifier: keras.Model) -> Material:
-    """Returns the material with the classifier and its answers to every image, in batches of 64."""
-    scores = {
-        part: np.concatenate(
-            [
-                classifier.predict_on_batch(np.ascontiguousarray(images.images[i : i + 64]))[:, 0]
-                for i in range(0, len(images.images), 64)
-            ]
-        )
-        if len(images.images)
-        else np.zeros(0, np.float32)
-        for part, images in material.parts.items()
-    }
+    """Returns the material with the classifier and its answers to every image."""
+    scores = {part: scores_of(classifier, images.images) for part, images in material.parts.items()}
     return dataclasses.replace(material, classifier=classifier, scores=scores)

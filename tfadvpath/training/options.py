@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 
@@ -42,7 +42,8 @@ class Training(Options):
         schedule: "plateau" multiplies the rate by ``plateau_factor``, down to ``min_learning_rate``, when the
             monitored figure (the validation loss) has not got better for ``plateau_patience`` epochs.
             "cosine" lets it fall to 0 along half a cosine over all steps.
-        batch_size: Images of a step; of CyCE and SyCE, images of each domain.
+        batch_size: Images of a step; of CyCE and SyCE, images of each domain. The stages that take one batch
+            with half of each decision leave the odd one out.
         epochs: At most.
         steps_per_epoch: None is once through the training images (of the smaller domain).
         early_stopping: Epochs without a lower validation loss after which the stage ends; None trains on.
@@ -60,20 +61,37 @@ class Training(Options):
     early_stopping: int | None = pydantic.Field(None, ge=1)
     clip_norm: float | None = pydantic.Field(None, gt=0)
 
+    def model_arguments(self) -> dict[str, Any]:
+        """Returns what the stage's model is made with beside its networks and seed.
+
+        The same for a model that is to be trained and for one that a bundle holds.
+        """
+        weights = getattr(self, "loss_weights", None)
+        found = {} if weights is None else {"loss_weights": {str(name): w for name, w in weights.items()}}
+        return found | {name: getattr(self, name) for name in self.MODEL_OPTIONS}
+
+    # Which of the options are arguments of the stage's model.
+    MODEL_OPTIONS: ClassVar[tuple[str, ...]] = ()
+
 
 class Augmentation(Options):
-    """Random changes of the classifier's training images, as shares of the image or of a full turn."""
+    """Random changes of the classifier's training images (arguments of ``datasets.augmentation``)."""
 
     flip: bool = True
     rotation: float = pydantic.Field(0.05, ge=0, le=0.5)
     zoom: float = pydantic.Field(0.1, ge=0, lt=1)
     translation: float = pydantic.Field(0.05, ge=0, lt=1)
+    sharpness: float = pydantic.Field(0.0, ge=0, le=1)
 
 
 class ClassifierOptions(Training):
     """The classifier's network and training (arguments of ``models.resnet50_classifier``).
 
     Attributes:
+        model: The file of a trained Keras model of one's own, which is taken as it is: nothing below counts
+            then. Images of ``data``, in [0, 1], in -> probabilities [N, 1] or [N, K] out; see
+            ``models.binary_classifier``. A path as that of ``weights``.
+        target: Which of the K outputs of ``model`` is class 1.
         weights: "imagenet", or the file of a backbone's weights without top; None is from scratch. A path is
             relative to the recipe's folder, if ``load_recipe`` read it, else to the working folder.
         monitor: Which figure on the validation images tells the best epoch, and the plateau: the loss or the
@@ -81,6 +99,8 @@ class ClassifierOptions(Training):
             value can be an early one.
     """
 
+    model: str | None = None
+    target: int | None = pydantic.Field(None, ge=0)
     variant: Literal["v1", "v2"] = "v2"
     weights: str | None = "imagenet"
     width: Literal[4, 8, 16, 32, 64] = 64
@@ -90,13 +110,13 @@ class ClassifierOptions(Training):
     epochs: int = pydantic.Field(50, ge=1)
     augmentation: Augmentation = Augmentation()
 
-    @pydantic.field_validator("weights")
+    @pydantic.field_validator("weights", "model")
     @classmethod
-    def _beside_the_recipe(cls, weights: str | None, info: pydantic.ValidationInfo) -> str | None:
+    def _beside_the_recipe(cls, file: str | None, info: pydantic.ValidationInfo) -> str | None:
         folder = (info.context or {}).get("folder")
-        if folder is None or weights in (None, "imagenet"):
-            return weights
-        return str(pathlib.Path(folder).absolute() / weights)
+        if folder is None or file is None or (info.field_name == "weights" and file == "imagenet"):
+            return file
+        return str(pathlib.Path(folder).absolute() / file)
 
 
 class UNetOptions(Training):
@@ -151,9 +171,13 @@ class SAGenOptions(UNetOptions):
 class MaskGeneratorOptions(Training):
     """The decoder of ``generators.MaskGenerator`` (arguments of it and of ``models.mask_decoder``)."""
 
+    MODEL_OPTIONS: ClassVar = ("destroy_exponent", "blur_sigma", "noise_share", "noise_sigma")
+
     width: int = pydantic.Field(64, ge=1)
+    destroy_exponent: float = pydantic.Field(0.3, gt=0, le=1)
     blur_sigma: float = pydantic.Field(5.0, gt=0)
     noise_share: float = pydantic.Field(0.5, ge=0, le=1)
+    noise_sigma: float = pydantic.Field(0.05, ge=0)
     learning_rate: float = pydantic.Field(1e-3, gt=0)
     loss_weights: dict[MaskTerm, float] = {}
 
@@ -166,6 +190,8 @@ class FixedPointGANOptions(Training):
         schedule: "cosine" only: no figure tells a better epoch, so there is no plateau.
         early_stopping: None only, likewise.
     """
+
+    MODEL_OPTIONS: ClassVar = ("n_critic",)
 
     schedule: Literal["plateau", "cosine"] = "cosine"
 

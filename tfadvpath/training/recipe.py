@@ -137,7 +137,9 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         source = f"{path}, line {_line_of(root, location)}"
         if where in changed:
             source = f"--set {changes[changed.index(where)]}"
-        raise InputError(source, f"{where}: {first['msg']}", "Correct the key or its value") from error
+        message = first["msg"].removeprefix("Value error, ")
+        problem = f"{where}: {message}" if where else message
+        raise InputError(source, problem, "Correct the key or its value") from error
 
 
 def _change(values: dict[str, Any], change: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tfadvpath.bundle import (
     RECIPE,
     library_versions,
     load_network,
+    network_files,
     network_path,
     save_network,
     seal_bundle,
@@ -29,20 +31,21 @@ from tfadvpath.training.curves import draw_curves
 from tfadvpath.training.data import fingerprint, load_part
 from tfadvpath.training.data_options import Data
 from tfadvpath.training.domain_generators import CyCEStage, SyCEStage
-from tfadvpath.training.figures import part_counts
+from tfadvpath.training.figures import classifier_figures, part_counts
 from tfadvpath.training.fixed_point_gan import FixedPointGANStage
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import Listener, train_stage
 from tfadvpath.training.mask_generator import MaskGeneratorStage
-from tfadvpath.training.material import PARTS, Material, with_classifier
+from tfadvpath.training.material import PARTS, Material, scores_of, with_classifier
 from tfadvpath.training.model_card import model_card
-from tfadvpath.training.options import Training
+from tfadvpath.training.options import ClassifierOptions, Training
+from tfadvpath.training.own_classifier import load_own_classifier, own_classifier_digest
 from tfadvpath.training.provenance import git_revision
 from tfadvpath.training.recipe import Recipe, dump_recipe
 from tfadvpath.training.reliability_diagram import draw_reliability
 from tfadvpath.training.sagen import SAGenStage
 from tfadvpath.training.stage import Stage
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.writers.atomic import remove_partials, replacing_file
 
 # What a run needs on its way, and a bundle does not: checkpoints and what each finished stage left to say.
 WORK = "stages"
@@ -84,11 +87,15 @@ def train(
         listener: Is told how far it is.
 
     Raises:
-        InputError: ``out`` holds something else, or a run by another recipe; the data cannot be had; the
+        InputError: ``out`` holds something else, or a run by another recipe; the data, or a classifier of
+            one's own, cannot be had; the
             generators would train on patients that figures are measured on; a loss was not a number.
     """
     out = Path(out)
     check_run_folder(out, resume)
+    if not resume and not _has_results(out):
+        shutil.rmtree(out / WORK, ignore_errors=True)
+    remove_partials(out)
     chosen = {name: recipe.stages[name] for name in recipe.stages if stages is None or name in stages}
     _check_begun(recipe, out)  # before anything of an earlier run is touched
     images = _Images(recipe)
@@ -132,8 +139,13 @@ def check_run_folder(out: Path, resume: bool) -> None:
     if not (out / WORK).is_dir():
         what = f"a bundle without its {WORK}/ folder" if (out / MANIFEST).exists() else "other files"
         raise InputError(out, f"the folder holds {what}", "Name a new folder for the run")
-    if not resume:
+    if not resume and _has_results(out):
         raise InputError(out, "the folder holds a run", "Pass --resume to go on, or name a new folder")
+
+
+def _has_results(out: Path) -> bool:
+    """Whether a run got as far as its first checkpoint; one that failed before can begin anew."""
+    return any(path.name in ("done.json", "checkpoint.npz") for path in (out / WORK).glob("*/*"))
 
 
 def make_deterministic(seed: int) -> None:
@@ -169,19 +181,26 @@ class _Images:
 
 
 def _check_held_out(recipe: Recipe, images: _Images) -> None:
-    """Checks that the generators train on nobody whom figures are measured on.
+    """Checks that the generators are trained on, and chosen by, nobody whom figures are measured on.
 
     Raises:
-        InputError: A patient of ``generator_data`` is in the validation or test part of ``data``.
+        InputError: A patient of ``generator_data`` that they are trained on is in the validation or test part
+            of ``data``, or one that the best epoch is chosen by is in the test part.
     """
-    trained = set(images.of("generators").parts["train"].patients)
-    measured = images.of("classifier").parts
-    for part in _MEASURED:
-        common = sorted(trained & set(measured[part].patients))
+    seen, measured = (
+        {part: set(material.patients) for part, material in images.of(whom).parts.items()}
+        for whom in ("generators", "classifier")
+    )
+    for verb, used, part in (
+        ("train on", "train", "validation"),
+        ("train on", "train", "test"),
+        ("are chosen by", "validation", "test"),
+    ):
+        common = sorted(seen[used] & measured[part])
         if common:
             raise InputError(
                 f"{recipe.name}: generator_data",
-                f"{len(common)} patients that the generators train on are in the {part} part of data, "
+                f"{len(common)} patients that the generators {verb} are in the {part} part of data, "
                 f"such as {common[0]}",
                 "Prepare both by lists that keep patients apart",
             )
@@ -198,6 +217,8 @@ def _train_one(
     listener: Listener | None,
 ) -> dict[str, Any]:
     """Trains one stage, saves its networks in float32, and returns what is to be said of it."""
+    if name == "classifier" and options.model is not None:
+        return _take_classifier(options, material, out)
     precision = POLICIES[recipe.precision]
     fast = material
     if material.classifier is not None and precision != "float32":
@@ -226,6 +247,24 @@ def _train_one(
     }
 
 
+def _take_classifier(options: ClassifierOptions, material: Material, out: Path) -> dict[str, Any]:
+    """Saves a trained classifier of one's own in place of training one; returns what is to be said of it."""
+    model = load_own_classifier(options, material)
+    save_network(network_path(out, "classifier", "classifier"), model)
+    figures = {
+        part: classifier_figures(scores_of(model, images.images), images.labels, images.patients)
+        for part, images in material.parts.items()
+        if part in _MEASURED
+    }
+    return {
+        "parameters": model.count_params(),
+        "best_epoch": None,
+        "history": [],
+        "train": part_counts(material.parts["train"].labels, material.parts["train"].patients),
+        "figures": figures,
+    }
+
+
 def _seal(recipe: Recipe, out: Path) -> None:
     done = {
         name: json.loads((out / WORK / name / "done.json").read_text(encoding="utf-8"))
@@ -245,7 +284,8 @@ def _seal(recipe: Recipe, out: Path) -> None:
         "parameters": {name: stage["parameters"] for name, stage in done.items()},
         "train": {name: stage["train"] for name, stage in done.items()},
     }
-    draw_curves(histories, out / "curves.png", {name: stage["best_epoch"] for name, stage in done.items()})
+    trained = {name: history for name, history in histories.items() if history}
+    draw_curves(trained, out / "curves.png", {name: done[name]["best_epoch"] for name in trained})
     draw_reliability({part: figures[part]["classifier"] for part in _MEASURED}, out / "reliability.png")
     about = {"versions": library_versions(), **provenance, "train": done["classifier"]["train"]}
     card = model_card(recipe, figures, histories, about)
@@ -268,6 +308,8 @@ def _identity(recipe: Recipe, name: str, out: Path) -> dict[str, Any]:
         "data": fingerprint(data, recipe.seed),
         "options": recipe.stages[name].model_dump(mode="json"),
     }
+    if name == "classifier" and recipe.classifier.model is not None:
+        identity["model"] = own_classifier_digest(recipe.classifier.model)
     if name != "classifier":
         classifier = network_path(out, "classifier", "classifier")
         if not (_is_done(out, "classifier") and classifier.exists()):
@@ -282,7 +324,7 @@ def _networks_before(options: Training, out: Path) -> list[Path]:
     stage = getattr(options, "start_from", None)
     if stage is None:
         return []
-    files = sorted((out / stage).glob("*.keras"))
+    files = network_files(out, stage)
     if not _is_done(out, stage):
         raise InputError(out, f"a stage starts from the networks of {stage}", f"Train {stage} first")
     return files

@@ -32,8 +32,7 @@ class SAGenStage(GeneratorStage):
         network = two_headed_unet(
             self.material.image_shape, options.filters, options.normalization, options.dropout
         )
-        weights = {str(name): weight for name, weight in options.loss_weights.items()}
-        model = SAGen(self.classifier, network, weights, self.seed)
+        model = SAGen(self.classifier, network, seed=self.seed, **options.model_arguments())
         model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))
         return model
 
