@@ -21,9 +21,8 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
 
     Raises:
         TypeError: The classifier cannot be called, or returns several named outputs.
-        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised
-        when the
-            function is first called.
+        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised when
+            the function is first called.
 
     Example:
         >>> f = probability_function(lambda x: tf.sigmoid(tf.reduce_sum(x, axis=(1, 2, 3))))

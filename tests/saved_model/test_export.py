@@ -14,6 +14,7 @@ from serving import STEPS
 from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from tfadvpath.datasets.xrays import phantom_chest_xrays
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model import versions, warm_up
 from tfadvpath.saved_model.export import export_saved_model
@@ -96,12 +97,13 @@ def test_the_recorded_images_are_prepared_ones(exported):
 
 
 def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
-    from tfadvpath.saved_model.cases import _phantoms
+    from tfadvpath.saved_model.cases import _SEED, _phantoms
 
     chest = {**bundle.recipe.model_dump(), "data": {"task": "phantom-chest", "image_size": 32}}
     chest["data"]["patients"] = {"train": 1, "validation": 1, "test": 1}
     other = dataclasses.replace(bundle, recipe=Recipe.model_validate(chest))
-    assert _phantoms(other, 1).shape == (2, 32, 32, 1)
+    expected = phantom_chest_xrays([_SEED], 32, twins=True).images
+    np.testing.assert_array_equal(_phantoms(other, 1), expected)
 
 
 def test_versions_count_up_and_nothing_half_is_left(tmp_path):

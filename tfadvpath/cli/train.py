@@ -52,6 +52,8 @@ def train(
     from tfadvpath.bundle import FIGURES
     from tfadvpath.training.run import train as train_recipe
 
+    if resume and not out.exists():
+        say(f"{out} does not exist yet: the run begins.")
     with showing_progress() as listener:
         train_recipe(chosen, out, stage, resume, listener)
     figures = json.loads((out / FIGURES).read_text(encoding="utf-8"))

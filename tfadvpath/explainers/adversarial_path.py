@@ -41,6 +41,9 @@ class AdversarialPath(Explainer):
         sigma: As there.
         kernel_size: As there.
         dtype: As there.
+
+    Raises:
+        TypeError: The generator makes no pairs.
     """
 
     EXPLANATION: ClassVar = PathExplanation
@@ -57,6 +60,11 @@ class AdversarialPath(Explainer):
         kernel_size: int = 28,
         dtype: str | None = None,
     ):
+        if not callable(getattr(generator, "generate", None)):
+            raise TypeError(
+                "`generator` must make pairs, as tfadvpath.generators.SyCE does. "
+                f"Received: {type(generator).__name__}"
+            )
         super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile)
         self.generator = generator
         self.probability = probability_function(generator.classifier)

@@ -14,6 +14,8 @@ from tfadvpath.explanation import Explanation
 from tfadvpath.importance import use_xla
 from tfadvpath.path_integral import pad_images
 
+_ROUNDING = 1e-2  # of a probability in bfloat16
+
 
 class Explainer(abc.ABC):
     """Explains batches of images with one compiled function.
@@ -58,7 +60,8 @@ class Explainer(abc.ABC):
             on_batch: Called after each batch with the number of its images, for a progress bar.
 
         Raises:
-            ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
+            ValueError: Another shape, no image, or values that are not finite or outside [0, 1]; the
+                classifier does not answer with probabilities.
         """
         images = np.asarray(images, np.float32)
         if images.ndim != 4 or not len(images):
@@ -75,5 +78,14 @@ class Explainer(abc.ABC):
             parts.append(tf.nest.map_structure(operator.itemgetter(slice(len(batch))), arrays))
             if on_batch:
                 on_batch(len(batch))
+            _check_probability(parts[-1]["score"])
         joined = tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
         return self.EXPLANATION(images=images, **joined)
+
+
+def _check_probability(scores: np.ndarray) -> None:
+    if not (scores.min() >= -_ROUNDING and scores.max() <= 1.0 + _ROUNDING):  # so written that NaN fails
+        raise ValueError(
+            "The classifier must answer with probabilities: its decision is read at 0.5. "
+            f"Received: values from {scores.min():.3g} to {scores.max():.3g}; end it in a sigmoid or softmax"
+        )

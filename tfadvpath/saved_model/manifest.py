@@ -47,6 +47,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"no exported version: {MANIFEST} is missing or damaged",
             "Name a folder MODELS/NAME/VERSION that `tfadvpath export` wrote",
         ) from error
+    if "signatures" not in manifest:
+        raise InputError(
+            folder, "is no exported version but a bundle", "Export it: `tfadvpath export RUN --out MODELS`"
+        )
     if version != _FORMAT:
         raise InputError(
             folder, f"export of format {version}, this version checks {_FORMAT}", "Export it by this version"
