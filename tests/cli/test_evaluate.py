@@ -181,6 +181,14 @@ def test_what_the_bundle_cannot_do_is_one_line(bundle, tmp_path, options, says):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_with_other_files_is_not_written_to(whole, tmp_path):
+    (tmp_path / "table.csv").write_text("file,patient,label\n")
+    run = evaluate(whole, tmp_path)
+    assert run.exit_code == 2
+    assert run.stderr == f"{tmp_path}: holds other files than an evaluation's. Name a new folder.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_a_folder_without_bundle_is_one_line(tmp_path):
     run = evaluate(tmp_path, tmp_path / "out")
     assert run.exit_code == 2

@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -48,6 +50,38 @@ def test_each_broken_file_and_the_end_get_one_line(tmp_path):
         str(tmp_path / "broken.png"),
         str(tmp_path),
     ]
+
+
+def test_wrong_rows_are_one_line_a_kind_and_the_end_says_that_some_were_left_out(tmp_path):
+    rows = [f"{i}.png,{i},{'yes' if i % 3 else i % 2}" for i in range(12)]
+    (tmp_path / "table.csv").write_text("\n".join(["file,patient,label", *rows]) + "\n")
+    (tmp_path / "images").mkdir()
+    for i in range(12):
+        image = np.random.default_rng(i).integers(0, 255, (40, 40), np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / f"{i}.png"), image)
+    result = run("image-folder", "--source", tmp_path, "--out", tmp_path / "out", "--shares", 1, 0, 0)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"{tmp_path / 'table.csv'}, line 3: 8 rows: has the label 'yes'. Mend the table."
+    ]
+    assert "4 images of 4 patients, 2 of class 1 (50.0%), 0 of these annotated" in result.stdout
+    assert "left out: 8 cases: table.csv has the label 'yes'" in result.stdout
+
+
+def test_a_part_of_one_class_is_said(tmp_path):
+    (tmp_path / "table.csv").write_text("file,patient,label\na.png,p,0\n")
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8))
+    result = run("image-folder", "--source", tmp_path, "--out", tmp_path / "out", "--shares", 1, 0, 0)
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: all images of train are of class 0.\n"
+
+
+@pytest.mark.parametrize("task", ["brain-tumour", "pneumonia", "image-folder"])
+def test_an_empty_folder_is_one_line(tmp_path, task):
+    (tmp_path / "empty").mkdir()
+    result = run(task, "--source", tmp_path / "empty", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == f"{tmp_path / 'empty'}: is an empty folder. Name the folder of the images.\n"
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,13 @@ def test_what_is_wrong_with_a_row_or_an_image_is_named_and_the_others_go_on(tmp_
     assert stored.masks.any(axis=(1, 2)).tolist() == [True, False]
     reasons = {dropped["case"].removesuffix(".png"): dropped["reason"] for dropped in summary["dropped"]}
     assert reasons == {
-        "label": "table.csv, line 3: has the label 2, where 0 or 1 is meant",
-        "twice": "table.csv, line 12: repeats a file with other values",
+        "label": "table.csv has the label 2, where 0 or 1 is meant",
+        "twice": "table.csv repeats a file with other values",
         "blank": "is blank: all its pixels are the same",
         "size": "is not of its image's size",
         "unmasked": "does not exist",
-        "nobody": "table.csv, line 9: names no file or no patient",
-        "box": "table.csv, line 10: has no box of four numbers: 3, , , ",
+        "nobody": "table.csv names no file or no patient",
+        "box": "table.csv has no box of four numbers: 3, , , ",
         "gone": "does not exist",
     }
 

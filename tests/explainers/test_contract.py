@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfadvpath import explainers
 from tfadvpath.generators import CyCE, MaskGenerator, SAGen, SyCE
@@ -225,3 +226,18 @@ def test_images_of_another_shape_than_the_classifiers_are_refused(name, shape):
 def test_a_batch_without_an_image_is_refused(name):
     with pytest.raises(ValueError, match="`batch_size` must be positive"):
         explainers.get(name, bundle("grey"), batch_size=0)
+
+
+@pytest.mark.parametrize("value", [1.5, -0.5, float("nan")])
+def test_answers_that_are_no_probabilities_are_refused(value):
+    def logit(x):
+        return value + 0 * tf.reduce_mean(x, axis=(1, 2, 3))
+
+    with pytest.raises(ValueError, match="must answer with probabilities"):
+        explainers.get("gradient", logit).explain(np.full((2, 8, 8, 1), 0.5))
+
+
+@pytest.mark.parametrize("name", ["syce", "cyce", "sagen", "mask_generator"])
+def test_a_classifier_in_a_generators_place_is_refused(name):
+    with pytest.raises(TypeError, match=r"`generator` must .*Received: Sequential"):
+        explainers.get(name, keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]))

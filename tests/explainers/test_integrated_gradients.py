@@ -40,12 +40,12 @@ def test_on_a_sigmoid_of_a_sum_it_is_the_pixels_share_of_the_change():
 
 def test_gradients_of_both_signs_cancel_before_the_sign_is_dropped():
     def f(x):
-        return tf.reduce_sum((x - 0.25) ** 2, axis=(1, 2, 3))
+        return tf.reduce_mean((x - 0.25) ** 2, axis=(1, 2, 3))
 
     # x ∫ 2 (λ x - 1/4) dλ = x (x - 1/2); midpoints are exact for a gradient that is linear along the path.
     values = flat(IntegratedGradients(f, steps=1).explain(some_images()).maps[NAME])
     x = flat(some_images())
-    np.testing.assert_allclose(values, np.abs(x * (x - 0.5)), atol=1e-6)
+    np.testing.assert_allclose(values, np.abs(x * (x - 0.5)) / PIXELS, atol=1e-6 / PIXELS)
 
 
 def test_gradients_are_taken_at_the_midpoints():
@@ -97,10 +97,10 @@ def test_chunks_change_nothing_and_no_pass_is_larger(path_chunk):
 
 
 def test_colours_get_a_map_each():
-    weights = tf.constant([1.0, 2.0, 3.0])
+    weights = tf.constant([1.0, 2.0, 3.0]) / 96  # of ones the sum is 1
     explainer = IntegratedGradients(lambda x: tf.reduce_sum(x * weights, axis=(1, 2, 3)))
     values = explainer.explain(np.ones((1, 4, 4, 3))).maps[NAME]
-    np.testing.assert_allclose(values[0, 2, 1], [1.0, 2.0, 3.0], rtol=1e-5)
+    np.testing.assert_allclose(96 * values[0, 2, 1], [1.0, 2.0, 3.0], rtol=1e-5)
 
 
 def test_steps_must_be_positive():

@@ -173,6 +173,22 @@ def test_generators_do_not_train_on_patients_that_are_measured(tmp_path, patient
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_that_failed_before_its_first_result_begins_anew(copy, monkeypatch):
+    shutil.rmtree(copy / "stages")
+    (copy / "stages/classifier").mkdir(parents=True)
+    (copy / "stages/classifier/started.json").write_text("{}")
+
+    def fail(*arguments):
+        raise RuntimeError("here")  # after the checks
+
+    monkeypatch.setattr("tfadvpath.training.run._train_one", fail)
+    with pytest.raises(RuntimeError, match="here"):
+        train(tiny.EVERY_STAGE, copy)
+    (copy / "stages/classifier/checkpoint.npz").touch()
+    with pytest.raises(InputError, match=r"holds a run.*--resume"):
+        train(tiny.EVERY_STAGE, copy)
+
+
 def test_a_run_is_not_overwritten_without_resume(copy):
     with pytest.raises(InputError, match=r"holds a run.*--resume"):
         train(tiny.EVERY_STAGE, copy)

@@ -23,9 +23,17 @@ class GeneratedMask(Explainer):
         generator: Trained.
         batch_size: Images on the device at once.
         jit_compile: As of ``tfadvpath.feature_importance``.
+
+    Raises:
+        TypeError: The generator is none of masks.
     """
 
     def __init__(self, generator: MaskGenerator, *, batch_size: int = 16, jit_compile: bool | str = "auto"):
+        if not isinstance(generator, MaskGenerator):
+            raise TypeError(
+                "`generator` must be a trained tfadvpath.generators.MaskGenerator. "
+                f"Received: {type(generator).__name__}"
+            )
         super().__init__(("mask_generator",), batch_size, jit_compile)
         self.generator = generator
         self.probability = probability_function(generator.classifier)

@@ -32,10 +32,10 @@ _MAPS = {
     "difference": "Difference E",
     "fi_v1": "Importance v1",
     "fi_v2": "Importance v2",
-    "fi_v2_smooth": "v2, smoothed",
+    "fi_v2_smooth": "v2 smooth",
 }
 # OpenCV writes ASCII alone.
-_ASCII = ("input x", "stable x_s", "adversary x_a", "E", "v1", "v2", "v2 smoothed")
+_ASCII = ("input x", "stable x_s", "adversary x_a", "E", "v1", "v2", "v2 smooth")
 _OVERVIEW = 200  # pixels of a picture's side
 
 
