@@ -6,6 +6,7 @@ import dataclasses
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -104,6 +105,23 @@ def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
     other = dataclasses.replace(bundle, recipe=Recipe.model_validate(chest))
     expected = phantom_chest_xrays([_SEED], 32, twins=True).images
     np.testing.assert_array_equal(_phantoms(other, 1), expected)
+
+
+def test_images_that_rounding_changes_are_not_recorded():
+    from tfadvpath.saved_model.cases import _clear
+
+    class Explainer:
+        """The third image is undecided, the map of the second one jumps by the last bits."""
+
+        def explain(self, images):
+            score = np.array([0.9, 0.9, 0.5, 0.1])
+            maps = 1 + 0 * images
+            maps[1] += (1e7 * images[1]) % 1
+            return SimpleNamespace(score=score, score_adversary=1 - score, maps={"map": maps})
+
+    images = np.linspace(0.1, 0.9, 4 * 16).reshape(4, 4, 4, 1).astype(np.float32)
+    np.testing.assert_array_equal(_clear(Explainer(), images, "map", 2), images[[0, 3]])
+    np.testing.assert_array_equal(_clear(Explainer(), images, "map", 3), images[[0, 0, 3]])
 
 
 def test_versions_count_up_and_nothing_half_is_left(tmp_path):
