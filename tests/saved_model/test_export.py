@@ -108,7 +108,7 @@ def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
 
 
 def test_images_that_rounding_changes_are_not_recorded():
-    from tfadvpath.saved_model.cases import _clear
+    from tfadvpath.saved_model.cases import _chosen, _clear
 
     class Explainer:
         """The third image is undecided, the map of the second one jumps by the last bits."""
@@ -120,8 +120,11 @@ def test_images_that_rounding_changes_are_not_recorded():
             return SimpleNamespace(score=score, score_adversary=1 - score, maps={"map": maps})
 
     images = np.linspace(0.1, 0.9, 4 * 16).reshape(4, 4, 4, 1).astype(np.float32)
-    np.testing.assert_array_equal(_clear(Explainer(), images, "map", 2), images[[0, 3]])
-    np.testing.assert_array_equal(_clear(Explainer(), images, "map", 3), images[[0, 0, 3]])
+    clear, margin = _clear(Explainer(), images, "map")
+    assert clear.tolist() == [True, False, False, True]
+    assert _chosen(clear, margin, 2).tolist() == [0, 3]
+    assert _chosen(clear, margin, 3).tolist() == [0, 0, 3]
+    assert 2 not in _chosen(clear & False, margin, 3)[:2]
 
 
 def test_versions_count_up_and_nothing_half_is_left(tmp_path):

@@ -25,7 +25,7 @@ _SEED = 3_000_000_000_000
 # A probability that close to the decision may fall on its other side by rounding alone.
 _UNDECIDED = 1e-3
 # Noise as of rounding in an image, and how far it may move a map, relative to its largest value.
-_ROUNDING, _JUMP = 1e-7, 1e-4
+_ROUNDING, _JUMP = 1e-7, 3e-5
 _BYTES = np.iinfo(np.uint8).max
 _WORDS = np.iinfo(np.uint16).max
 
@@ -52,15 +52,18 @@ def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count:
         A case for each signature but explain_xla, which must answer as ``serving_default``.
     """
     with tf.device("/CPU:0"):  # GPUs round convolutions' factors to TensorFloat-32
-        images = _clear(explainer, _phantoms(bundle, count), map_name, count)
-        files = [_encoded(image, index) for index, image in enumerate(images)]
+        images = _phantoms(bundle, count)
+        files = np.array([_encoded(image, index) for index, image in enumerate(images)], object)
         decoded = np.concatenate([_read(file, bundle.image_size) for file in files])
+        (clear, margin), (clear_file, _) = (_clear(explainer, x, map_name) for x in (images, decoded))
+        chosen = _chosen(clear & clear_file, margin, count)
+        images, files, decoded = images[chosen], files[chosen], decoded[chosen]
         explained, explained_files = _explain(explainer, images), _explain(explainer, decoded)
     return {
         PREDICT: Case({"images": images}, {"probability": explained.score}),
         EXPLAIN: Case({"images": images}, _outputs(explained, map_name)),
         EXPLAIN_BYTES: Case(
-            {"image_bytes": np.array(files, object)},
+            {"image_bytes": files},
             {"image": decoded, **_outputs(explained_files, map_name)},
         ),
     }
@@ -108,8 +111,8 @@ def _phantoms(bundle: Bundle, count: int) -> np.ndarray:
     return slices[np.linspace(0, len(slices) - 1, 2 * count).astype(int)]
 
 
-def _clear(explainer: AdversarialPath, images: np.ndarray, map_name: str, count: int) -> np.ndarray:
-    """Returns ``count`` of the images, first those whose decisions and maps no rounding changes.
+def _clear(explainer: AdversarialPath, images: np.ndarray, map_name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which images rounding does not change, bool [N], and how decided they are, float [N].
 
     A map jumps where rounding opens or closes a ReLU at a point of the path: it would be no test of a server.
     """
@@ -120,10 +123,13 @@ def _clear(explainer: AdversarialPath, images: np.ndarray, map_name: str, count:
     margin = np.min([abs(score - 0.5) for score in scores], axis=0)
     maps, others = explained.maps[map_name], moved.maps[map_name]
     jump, largest = np.abs(maps - others).max(axis=(1, 2, 3)), maps.max(axis=(1, 2, 3))
-    clear = np.flatnonzero((margin > _UNDECIDED) & (jump <= _JUMP * largest))
-    candidates = clear if len(clear) else np.argsort(-margin)
-    chosen = np.linspace(0, len(candidates) - 1, count).astype(int)
-    return images[candidates[chosen]]
+    return (margin > _UNDECIDED) & (jump <= _JUMP * largest), margin
+
+
+def _chosen(clear: np.ndarray, margin: np.ndarray, count: int) -> np.ndarray:
+    """Returns ``count`` places, spread over the clear ones; where there is none, of the most decided."""
+    candidates = np.flatnonzero(clear) if clear.any() else np.argsort(-margin)
+    return candidates[np.linspace(0, len(candidates) - 1, count).astype(int)]
 
 
 def _encoded(image: np.ndarray, index: int) -> bytes:
