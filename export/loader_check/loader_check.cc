@@ -32,10 +32,11 @@ using tensorflow::DataType;
 using tensorflow::Tensor;
 using Tensors = std::map<std::string, Tensor>;
 
-// Of an image relative to its largest value, and of a probability; on the machine that exported. A batch of
-// another size runs other kernels, and decoded images differ in the last bit: that moves gradients at a ReLU's
-// edge, and maps by up to 3e-4.
+// Of an image relative to its largest value, and of a probability; on the machine that exported.
 constexpr double kTolerance = 1e-3;
+// Of what is made of gradients, as serve-check has it. A batch of another size runs other kernels, and decoded
+// images differ in the last bit: that opens or closes a ReLU at a point of the path, and moved maps by up to 7e-3.
+constexpr double kGradientTolerance = 1e-2;
 // Of a map as it is: its values are small numbers, and both rules must hold.
 constexpr double kMapTolerance = 1e-4;
 // Below this change of the probability a residual relative to it says nothing.
@@ -181,7 +182,8 @@ void CheckSignature(const tensorflow::SavedModelBundle& bundle, const std::strin
     if (outputs.count(name) == 0) Refuse(where + ": no output " + name);
     const Apart apart = Difference(name, outputs.at(name), expected, size, changes);
     const bool is_map = name == "map";
-    if (!(apart.relative <= kTolerance) || (is_map && !(apart.absolute <= kMapTolerance))) {
+    const double tolerance = is_map || name == "completeness_residual" ? kGradientTolerance : kTolerance;
+    if (!(apart.relative <= tolerance) || (is_map && !(apart.absolute <= kMapTolerance))) {
       Refuse(where + ": " + name + " is " + std::to_string(apart.relative) + " (absolute " +
              std::to_string(apart.absolute) + ") from what was recorded");
     }

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -105,26 +104,6 @@ def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
     other = dataclasses.replace(bundle, recipe=Recipe.model_validate(chest))
     expected = phantom_chest_xrays([_SEED], 32, twins=True).images
     np.testing.assert_array_equal(_phantoms(other, 1), expected)
-
-
-def test_images_that_rounding_changes_are_not_recorded():
-    from tfadvpath.saved_model.cases import _chosen, _clear
-
-    class Explainer:
-        """The third image is undecided, the map of the second one jumps by the last bits."""
-
-        def explain(self, images):
-            score = np.array([0.9, 0.9, 0.5, 0.1])
-            maps = 1 + 0 * images
-            maps[1] += (1e7 * images[1]) % 1
-            return SimpleNamespace(score=score, score_adversary=1 - score, maps={"map": maps})
-
-    images = np.linspace(0.1, 0.9, 4 * 16).reshape(4, 4, 4, 1).astype(np.float32)
-    clear, margin = _clear(Explainer(), images, "map")
-    assert clear.tolist() == [True, False, False, True]
-    assert _chosen(clear, margin, 2).tolist() == [0, 3]
-    assert _chosen(clear, margin, 3).tolist() == [0, 0, 3]
-    assert 2 not in _chosen(clear & False, margin, 3)[:2]
 
 
 def test_versions_count_up_and_nothing_half_is_left(tmp_path):

@@ -24,8 +24,6 @@ from tfadvpath.training.data_options import PhantomChest, Pneumonia
 _SEED = 3_000_000_000_000
 # A probability that close to the decision may fall on its other side by rounding alone.
 _UNDECIDED = 1e-3
-# Noise as of rounding in an image, and how far it may move a map, relative to its largest value.
-_ROUNDING, _JUMP = 1e-7, 3e-5
 _BYTES = np.iinfo(np.uint8).max
 _WORDS = np.iinfo(np.uint16).max
 
@@ -52,18 +50,15 @@ def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count:
         A case for each signature but explain_xla, which must answer as ``serving_default``.
     """
     with tf.device("/CPU:0"):  # GPUs round convolutions' factors to TensorFloat-32
-        images = _phantoms(bundle, count)
-        files = np.array([_encoded(image, index) for index, image in enumerate(images)], object)
+        images = _decided(explainer, _phantoms(bundle, count), count)
+        files = [_encoded(image, index) for index, image in enumerate(images)]
         decoded = np.concatenate([_read(file, bundle.image_size) for file in files])
-        (clear, margin), (clear_file, _) = (_clear(explainer, x, map_name) for x in (images, decoded))
-        chosen = _chosen(clear & clear_file, margin, count)
-        images, files, decoded = images[chosen], files[chosen], decoded[chosen]
         explained, explained_files = _explain(explainer, images), _explain(explainer, decoded)
     return {
         PREDICT: Case({"images": images}, {"probability": explained.score}),
         EXPLAIN: Case({"images": images}, _outputs(explained, map_name)),
         EXPLAIN_BYTES: Case(
-            {"image_bytes": files},
+            {"image_bytes": np.array(files, object)},
             {"image": decoded, **_outputs(explained_files, map_name)},
         ),
     }
@@ -111,25 +106,15 @@ def _phantoms(bundle: Bundle, count: int) -> np.ndarray:
     return slices[np.linspace(0, len(slices) - 1, 2 * count).astype(int)]
 
 
-def _clear(explainer: AdversarialPath, images: np.ndarray, map_name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which images rounding does not change, bool [N], and how decided they are, float [N].
-
-    A map jumps where rounding opens or closes a ReLU at a point of the path: it would be no test of a server.
-    """
-    explained = _explain(explainer, images)
-    noise = _ROUNDING * np.random.default_rng(0).uniform(-1, 1, images.shape).astype(np.float32)
-    moved = _explain(explainer, np.clip(images + noise, 0, 1))
-    scores = (explained.score, explained.score_adversary)
-    margin = np.min([abs(score - 0.5) for score in scores], axis=0)
-    maps, others = explained.maps[map_name], moved.maps[map_name]
-    jump, largest = np.abs(maps - others).max(axis=(1, 2, 3)), maps.max(axis=(1, 2, 3))
-    return (margin > _UNDECIDED) & (jump <= _JUMP * largest), margin
-
-
-def _chosen(clear: np.ndarray, margin: np.ndarray, count: int) -> np.ndarray:
-    """Returns ``count`` places, spread over the clear ones; where there is none, of the most decided."""
-    candidates = np.flatnonzero(clear) if clear.any() else np.argsort(-margin)
-    return candidates[np.linspace(0, len(candidates) - 1, count).astype(int)]
+def _decided(explainer: AdversarialPath, images: np.ndarray, count: int) -> np.ndarray:
+    """Returns ``count`` of the images, first those whose decisions no rounding changes."""
+    pair = explainer.generator.generate(tf.constant(images))
+    scores = (pair.probability, explainer.probability(pair.adversary))
+    margin = np.min([abs(np.asarray(score) - 0.5) for score in scores], axis=0)
+    decided = np.flatnonzero(margin > _UNDECIDED)
+    candidates = decided if len(decided) else np.argsort(-margin)
+    chosen = np.linspace(0, len(candidates) - 1, count).astype(int)
+    return images[candidates[chosen]]
 
 
 def _encoded(image: np.ndarray, index: int) -> bytes:
