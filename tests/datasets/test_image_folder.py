@@ -159,3 +159,20 @@ def test_slices_of_the_lower_grade_gliomas_are_read_with_their_masks(real_data, 
     np.testing.assert_array_equal(stored.masks.sum(axis=(1, 2)), pixels[~np.array(blank)])
     np.testing.assert_array_equal(stored.labels == 1, pixels[~np.array(blank)] >= 10)
     assert len(set(stored.patients)) == 3
+
+
+def test_a_blank_image_is_left_out_and_an_error_only_where_a_list_asks_for_it(tmp_path):
+    table = [{"file": f"{name}.png", "patient": name, "label": 1} for name in ("good", "blank")]
+    write(tmp_path, table)
+    cv2.imwrite(str(tmp_path / "images" / "blank.png"), np.full(SHAPE, 7, np.uint8))
+    (tmp_path / "list.json").write_text(
+        '{"train_indexes": [["good.png", 0], ["blank.png", 0]], "val_indexes": [], "test_indexes": []}'
+    )
+    for split, expected in ((None, 0), (tmp_path / "list.json", 1)):
+        errors = []
+        made = config() if split is None else ImageFolderConfig(size=32, split=split)
+        summary = prepare(ImageFolder, tmp_path, tmp_path / f"out_{expected}", made, errors.append)
+        assert len(errors) == expected
+        (dropped,) = summary["dropped"]
+        assert (dropped["case"], dropped["indexes"]) == ("blank.png", [0])
+        assert dropped["reason"] == "is blank: all its pixels are the same"

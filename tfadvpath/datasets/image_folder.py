@@ -84,7 +84,11 @@ class ImageFolder(LabelledImageBuilder):
         if count != 1:
             raise InputError(path, f"holds {count} slices, where an image has one", "Save them one by one")
         if study.blank[0]:
-            raise InputError(path, "is blank: all its pixels are the same", "Leave it out of the table")
+            blank = "is blank: all its pixels are the same"
+            if wanted is not None:
+                raise InputError(path, blank, "Leave it out of the list")
+            self.leave_out(case, blank, part, {0})
+            return
         mask = filled_boxes(row.boxes, (1, 1) if self._fractions else (shape[0], shape[1]), size)
         if self._masks is not None:
             drawn = self._masks / case
