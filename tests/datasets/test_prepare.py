@@ -47,10 +47,11 @@ def test_the_summary_says_what_each_part_holds_and_what_was_left_out(source, tmp
         assert count["images"] == len(stored.images)
         assert count["class_1"] == stored.labels.sum()
         assert count["patients"] == len(set(stored.patients))
+        assert count["annotated"] == ((stored.labels == 1) & stored.masks.any(axis=(1, 2))).sum()
         total = {key: total[key] + count[key] for key in total}
     assert total == {"images": 7, "class_1": 3, "patients": 7}
     assert [dropped["case"] for dropped in summary["dropped"]] == ["7.png"]
-    assert described(summary)[-1] == "left out: 1 cases: is blank: all its pixels are the same"
+    assert described(summary)[-1] == "left out: 1 image of 1 case: is blank: all its pixels are the same"
 
 
 def digests(summary):

@@ -102,7 +102,7 @@ def _summary(made: LabelledImageBuilder, source: Path, records: Path) -> dict[st
 def described(summary: dict[str, Any]) -> list[str]:
     """Returns a summary in lines for a person."""
     lines = [
-        f"{part}: {count['images']} images of {count['patients']} patients, "
+        f"{part}: {_counted(count['images'], 'image')} of {_counted(count['patients'], 'patient')}, "
         f"{count['class_1']} of class 1 ({count['share_of_class_1']:.1%}), "
         f"{count['annotated']} of these annotated"
         for part, count in summary["parts"].items()
@@ -113,8 +113,14 @@ def described(summary: dict[str, Any]) -> list[str]:
         images[dropped["reason"]] += len(dropped["indexes"])
         cases[dropped["reason"]] += 1
     for reason, count in cases.most_common(_REASONS):
-        what = f"{images[reason]} images of {count} cases" if images[reason] else f"{count} cases"
+        what = _counted(count, "case")
+        if images[reason]:
+            what = f"{_counted(images[reason], 'image')} of {what}"
         lines.append(f"left out: {what}: {reason}")
     if len(cases) > _REASONS:
         lines.append(f"left out: more, for {len(cases) - _REASONS} other reasons, in {SUMMARY}")
     return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
