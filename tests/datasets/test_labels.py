@@ -30,6 +30,16 @@ def test_labels_lie_where_the_study_shows_them(tmp_path, study):
     assert slices[3].max() == 3
 
 
+@pytest.mark.parametrize("make", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("shape", [(8, 9, 4), (8, 9, 4, 1)])
+def test_labels_are_read_in_both_versions_and_with_axes_of_one(tmp_path, study, make, shape):
+    labels = np.zeros((8, 9, 4), np.uint8)
+    labels[1, 2, 3] = 3
+    nib.save(make(labels.reshape(shape), AFFINE), tmp_path / "labels.nii.gz")
+    slices = read_labels(tmp_path / "labels.nii.gz", study.grid)
+    assert slices.sum() == slices[3].max() == 3
+
+
 def test_labels_of_another_grid_are_refused(tmp_path, study):
     nib.save(nib.Nifti1Image(np.zeros((8, 9, 4), np.uint8), np.eye(4)), tmp_path / "labels.nii.gz")
     with pytest.raises(InputError, match="another grid"):
