@@ -16,16 +16,18 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test lint format types docs notebooks loader-check parity clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
 	@echo "make test       run the tests"
+	@echo "make quick      run the tests that take less than ten seconds each"
 	@echo "make lint       check style and format (make format applies both)"
 	@echo "make types      check the types of the library"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
+	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
 	@echo "make clean      remove what the targets above made"
 
@@ -36,7 +38,10 @@ demo: $(VENV)/.installed-base
 
 # Two processes: much of a test is Python that traces, on one core. A file's tests share their fixtures.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=25
+
+quick: $(VENV)/.installed-test
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --output-format concise .
@@ -64,6 +69,12 @@ loader-check: $(VENV)/.installed-serving
 	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/models --sizes 1,3,8 --xla
 	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
 	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
+
+# build fetches setuptools into an environment of its own, as pip does with the source archive.
+package: $(VENV)/.installed-release
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
 
 parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(CAPTUM_VENV)/.installed $(VENV)/.installed-test
 	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz

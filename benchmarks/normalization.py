@@ -16,15 +16,15 @@ from pathlib import Path
 import keras
 import results
 import tensorflow as tf
+from tfadvpath.recipes.load import load_part
 
-from tfadvpath.bundle import DEMONSTRATION, load_bundle
-from tfadvpath.training.data import load_part
-from tfadvpath.training.figures import pair_figures
+from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.bundle.figures import pair_figures
+from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import train_stage
-from tfadvpath.training.material import Material, with_classifier
-from tfadvpath.training.recipe import Recipe, load_recipe
 from tfadvpath.training.run import STAGE_CLASSES, make_deterministic
+from tfadvpath.training.stage_data import with_classifier
 
 NORMALIZATIONS = ("affine", "group", "batch")
 STAGES = ("cyce", "syce")

@@ -15,9 +15,10 @@ import numpy as np
 import results
 import tensorflow as tf
 
-from tfadvpath.importance import PathOptions, integrate_path
 from tfadvpath.models import resnet50_classifier
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
+from tfadvpath.path.importance import integrate_path
+from tfadvpath.path.integral import PathOptions
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ import argparse
 
 import numpy as np
 import results
+from tfadvpath.recipes.load import load_part
 
 import tfadvpath as tap
-from tfadvpath.bundle import DEMONSTRATION
-from tfadvpath.training.data import load_part
+from tfadvpath.bundle.bundle import DEMONSTRATION
 
 
 def main() -> None:

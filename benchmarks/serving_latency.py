@@ -22,10 +22,10 @@ import results
 import tensorflow as tf
 
 import tfadvpath as tap
-from tfadvpath.bundle import DEMONSTRATION, load_bundle
-from tfadvpath.datasets.slices import phantom_brain_slices
-from tfadvpath.saved_model.client import GrpcClient
-from tfadvpath.saved_model.stand_in import stand_in_server
+from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
+from tfadvpath.serving import GrpcClient
+from tfadvpath.serving.stand_in import stand_in_server
 
 
 def main() -> None:

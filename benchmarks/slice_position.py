@@ -13,11 +13,11 @@ import argparse
 
 import numpy as np
 import results
+from tfadvpath.recipes.load import load_part
 
+from tfadvpath.bundle.figures import classifier_figures
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.training.data import load_part
-from tfadvpath.training.figures import classifier_figures
-from tfadvpath.training.recipe import load_recipe
+from tfadvpath.recipes.recipe import load_recipe
 
 BINS = 20
 

@@ -21,10 +21,10 @@ import tensorflow as tf
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.models import resnet50_classifier
 from tfadvpath.models.precision import policy, with_policy
+from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.loop import compiled_step
-from tfadvpath.training.material import PARTS, Material
-from tfadvpath.training.recipe import Recipe, load_recipe
 from tfadvpath.training.run import POLICIES, STAGE_CLASSES
+from tfadvpath.training.stage_data import PARTS
 
 VARIANTS = {
     "compiled, float32": ("float32", True),

@@ -17,7 +17,7 @@ sys.path.insert(0, str(DOCS))
 from reference_pages import write_reference_pages  # noqa: E402  lies beside this file
 
 project = "tfadvpath"
-author = "The tfadvpath contributors"
+author = "The tfadvpath developers"
 release = version = installed_version("tfadvpath")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -35,8 +35,8 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 # Attributes as a list: as entries of their own they would stand twice beside a dataclass's fields.
 napoleon_use_ivar = True
-# Extras that are not installed here; a page of the reference needs their names only.
-OPTIONAL = ("highdicom", "apache_beam", "gradio", "tensorflow_serving")
+# What is not installed here; a page of the reference needs its name only.
+OPTIONAL = ("tensorflow_serving",)
 autodoc_mock_imports = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
 
 write_reference_pages(DOCS.parent / "tfadvpath", DOCS / "reference" / "modules")

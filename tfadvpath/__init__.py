@@ -3,49 +3,99 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from tfadvpath import explainers, generators, metrics, models
-    from tfadvpath.bundle import Bundle, load_bundle
-    from tfadvpath.errors import InputError
-    from tfadvpath.explanation import Explanation, PathExplanation
-    from tfadvpath.gaussian import gaussian_filter
-    from tfadvpath.importance import PathImportance, feature_importance
-    from tfadvpath.paths import LinearPath, ManifoldPath
-    from tfadvpath.saved_model.export import export_saved_model
+from tfadvpath._version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from tfadvpath import explainers, generators, metrics, models, serving
+    from tfadvpath.batch.run import ExplainOptions, ExplainSummary, explain_studies
+    from tfadvpath.bundle.bundle import Bundle, load_bundle
+    from tfadvpath.demo.demo import DemoSummary, run_demo
+    from tfadvpath.errors import InputError
+    from tfadvpath.evaluation.evaluate import evaluate
+    from tfadvpath.evaluation.options import EvaluationOptions
+    from tfadvpath.evaluation.summary import Summary
+    from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
+    from tfadvpath.path.gaussian import gaussian_filter
+    from tfadvpath.path.importance import PathImportance, feature_importance
+    from tfadvpath.path.paths import LinearPath, ManifoldPath
+    from tfadvpath.recipes.prepare import PrepareSummary, prepare
+    from tfadvpath.recipes.recipe import Recipe, load_recipe
+    from tfadvpath.saved_model.check import CheckSummary, check_saved_model
+    from tfadvpath.saved_model.export import export_saved_model
+    from tfadvpath.studies.study import Study, read_study
+    from tfadvpath.training.run import TrainedBundle, train
+
+# The module of every public name.
+_HOMES = {
+    "Bundle": "bundle.bundle",
+    "CheckSummary": "saved_model.check",
+    "DemoSummary": "demo.demo",
+    "EvaluationOptions": "evaluation.options",
+    "ExplainOptions": "batch.run",
+    "ExplainSummary": "batch.run",
+    "Explanation": "explanation",
+    "InputError": "errors",
+    "LinearPath": "path.paths",
+    "ManifoldPath": "path.paths",
+    "PathExplanation": "explanation",
+    "PathImportance": "path.importance",
+    "PrepareSummary": "recipes.prepare",
+    "Recipe": "recipes.recipe",
+    "Study": "studies.study",
+    "StudyExplanation": "explanation",
+    "Summary": "evaluation.summary",
+    "TrainedBundle": "training.run",
+    "check_saved_model": "saved_model.check",
+    "evaluate": "evaluation.evaluate",
+    "explain_studies": "batch.run",
+    "export_saved_model": "saved_model.export",
+    "feature_importance": "path.importance",
+    "gaussian_filter": "path.gaussian",
+    "load_bundle": "bundle.bundle",
+    "load_recipe": "recipes.recipe",
+    "prepare": "recipes.prepare",
+    "read_study": "studies.study",
+    "run_demo": "demo.demo",
+    "train": "training.run",
+}
 
 __all__ = [
     "Bundle",
+    "CheckSummary",
+    "DemoSummary",
+    "EvaluationOptions",
+    "ExplainOptions",
+    "ExplainSummary",
     "Explanation",
     "InputError",
     "LinearPath",
     "ManifoldPath",
     "PathExplanation",
     "PathImportance",
+    "PrepareSummary",
+    "Recipe",
+    "Study",
+    "StudyExplanation",
+    "Summary",
+    "TrainedBundle",
+    "check_saved_model",
+    "evaluate",
+    "explain_studies",
     "explainers",
     "export_saved_model",
     "feature_importance",
     "gaussian_filter",
     "generators",
     "load_bundle",
+    "load_recipe",
     "metrics",
     "models",
+    "prepare",
+    "read_study",
+    "run_demo",
+    "serving",
+    "train",
 ]
-
-_HOMES = {
-    "Bundle": "bundle",
-    "Explanation": "explanation",
-    "InputError": "errors",
-    "LinearPath": "paths",
-    "ManifoldPath": "paths",
-    "PathExplanation": "explanation",
-    "PathImportance": "importance",
-    "export_saved_model": "saved_model.export",
-    "feature_importance": "importance",
-    "gaussian_filter": "gaussian",
-    "load_bundle": "bundle",
-}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,16 @@
-"""What an explainer answers for a batch of images."""
+"""Explanations: of a batch of images, with a path across the decision, and of a whole study."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tfadvpath.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,16 @@ class PathExplanation(Explanation):
     def crossed(self) -> np.ndarray:
         """bool [B]: the adversary has the other decision. Where it has not, the maps explain no change."""
         return (self.score_adversary >= 0.5) != self.decision
+
+
+@dataclass(frozen=True, eq=False)
+class StudyExplanation:
+    """A study and its explanation.
+
+    Attributes:
+        study: N slices.
+        explanation: Explanation of the slices that are not blank, in their order.
+    """
+
+    study: Study
+    explanation: Explanation

@@ -15,7 +15,7 @@ from pathlib import Path
 from tfadvpath.batch.plan import Task
 from tfadvpath.batch.results import write_study
 from tfadvpath.errors import InputError
-from tfadvpath.saved_model.client import Client, GrpcClient, RestClient
+from tfadvpath.serving import Client, GrpcClient, RestClient
 
 
 def main() -> None:

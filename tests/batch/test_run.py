@@ -8,9 +8,9 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from broken_files import dicom, dicom_bytes, nifti_bytes, picture, png_bytes
-from explanations import NAMES, KnownExplainer, explanation_of
 from PIL import Image
+from support.broken_files import dicom, dicom_bytes, nifti_bytes, picture, png_bytes
+from support.explanations import NAMES, KnownExplainer, explanation_of
 
 from tfadvpath.batch.plan import plan
 from tfadvpath.batch.run import Failure, Success, run_tasks

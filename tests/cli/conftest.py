@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tiny import write_tiny_bundle
+from support.tiny import write_tiny_bundle
 
 
 @pytest.fixture(scope="session")

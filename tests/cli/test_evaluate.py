@@ -9,16 +9,16 @@ import shutil
 
 import numpy as np
 import pytest
-from evaluations import write_whole_bundle
+from support.evaluations import write_whole_bundle
 from typer.testing import CliRunner
 
 from tfadvpath import explainers
 from tfadvpath.cli.main import app
-from tfadvpath.evaluation import held_out
-from tfadvpath.evaluation.columns import COLUMNS, METHODS
-from tfadvpath.evaluation.held_out import choose_images, hold_out
+from tfadvpath.evaluation import images as evaluated
+from tfadvpath.evaluation.compared_maps import COMPARED_MAPS, METHODS
+from tfadvpath.evaluation.images import choose_images, load_evaluated_images
 from tfadvpath.explainers import registry
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
 
 RUNNER = CliRunner()
 SMALL = ["--images", "4", "--steps", "3", "--subset", "4"]
@@ -55,14 +55,14 @@ def test_every_column_of_the_paper_is_measured(evaluated):
     assert run.exit_code == 0, run.output
     content = json.loads(run.stdout)
     assert content == json.loads((out / "report.json").read_text(encoding="utf-8"))
-    assert list(content["columns"]) == [column.key for column in COLUMNS]
+    assert list(content["columns"]) == [column.key for column in COMPARED_MAPS]
     assert content["missing"] == []
     assert content["failed"] == {}
     assert content["counts"]["relevance"] == 4
     assert content["columns"]["syce_difference"]["survives_randomisation"] is not None
     with (out / "table_1.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["map"] for row in rows] == [column.title for column in COLUMNS]
+    assert [row["map"] for row in rows] == [column.title for column in COMPARED_MAPS]
     for row in rows:
         assert 0 <= float(row["IoU 98"]) <= 1
     stored = {path.name for path in (out / "methods").iterdir()}
@@ -118,12 +118,12 @@ def test_a_method_of_ones_own_is_measured_beside_the_papers(evaluated, whole, tm
 
 def test_nothing_to_show_is_a_report_without_examples(evaluated, whole, tmp_path, monkeypatch):
     def without_annotation(bundle, options):
-        held = hold_out(bundle, options)
+        held = load_evaluated_images(bundle, options)
         images = dataclasses.replace(held.images, masks=np.zeros_like(held.images.masks))
         scores = np.asarray(images.labels, np.float32)
         return choose_images(images, scores, options, "right")
 
-    monkeypatch.setattr(held_out, "hold_out", without_annotation)
+    monkeypatch.setattr(evaluated, "load_evaluated_images", without_annotation)
     run = evaluate(whole, tmp_path / "out", "--methods", "gradient")
     assert run.exit_code == 0, run.output
     assert "Examples" not in (tmp_path / "out/report.html").read_text(encoding="utf-8")

@@ -12,8 +12,8 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-from broken_files import nifti_bytes, picture, png_bytes, volume, write_broken_files, write_good_files
-from explanations import KnownExplainer
+from support.broken_files import nifti_bytes, picture, png_bytes, volume, write_broken_files, write_good_files
+from support.explanations import KnownExplainer
 from typer.testing import CliRunner
 
 import tfadvpath.bundle

@@ -7,12 +7,12 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from broken_files import nifti_bytes, volume
 from PIL import Image
+from support.broken_files import nifti_bytes, volume
 from typer.testing import CliRunner
 
 from tfadvpath import explainers
-from tfadvpath.bundle import load_bundle
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.cli.main import app
 from tfadvpath.cli.studies import get_explainer
 

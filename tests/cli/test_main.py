@@ -10,15 +10,15 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-from tiny import RECIPE, write_tiny_bundle
+from support.tiny import RECIPE, write_tiny_bundle
 from typer.testing import CliRunner
 
 import tfadvpath
 import tfadvpath.bundle
 import tfadvpath.training.run
 from tfadvpath.cli.main import app
+from tfadvpath.recipes.recipe import dump_recipe
 from tfadvpath.training.loop import Event
-from tfadvpath.training.recipe import dump_recipe
 
 RUNNER = CliRunner()
 

@@ -7,12 +7,13 @@ import pytest
 from tfadvpath.datasets.brain_tumour import BrainTumour, read_brain
 from tfadvpath.datasets.builder import PrepareConfig
 from tfadvpath.datasets.phantoms import write_brain_phantoms
+from tfadvpath.datasets.phantoms.brain_slices import TUMOUR_LABELS
 from tfadvpath.datasets.prepare import prepare
 from tfadvpath.datasets.prepared import Prepared
-from tfadvpath.datasets.slices import TUMOUR_LABELS
 from tfadvpath.datasets.splits import Shares
-from tfadvpath.datasets.study import at_size, read_study
 from tfadvpath.errors import InputError
+from tfadvpath.studies.sizes import at_size
+from tfadvpath.studies.study import read_study
 
 HALF_A_LEVEL = 0.5 / (2**16 - 1) + 1e-6  # 16-bit storage, float32
 

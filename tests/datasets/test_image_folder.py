@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tfadvpath.datasets.image_folder import ImageFolder, ImageFolderConfig
-from tfadvpath.datasets.nearest import nearest
 from tfadvpath.datasets.prepare import prepare
 from tfadvpath.datasets.prepared import Prepared
 from tfadvpath.datasets.splits import Shares
-from tfadvpath.datasets.study import read_study
 from tfadvpath.errors import InputError
+from tfadvpath.studies.sizes import nearest
+from tfadvpath.studies.study import read_study
 
 SHAPE = (40, 60)
 

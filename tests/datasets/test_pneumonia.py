@@ -12,8 +12,8 @@ from tfadvpath.datasets.pneumonia import BOXES, IMAGES, KINDS, Pneumonia, read_r
 from tfadvpath.datasets.prepare import prepare
 from tfadvpath.datasets.prepared import Prepared
 from tfadvpath.datasets.splits import Shares, split_by_list
-from tfadvpath.datasets.study import read_study
 from tfadvpath.errors import InputError
+from tfadvpath.studies.study import read_study
 
 SIZE = 64
 ALL = PrepareConfig(size=32, shares=Shares(1, 0, 0))

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving import assert_same_maps, relative
+from support.serving import assert_same_maps, relative
 
 from tfadvpath import explainers
-from tfadvpath.bundle import DEMONSTRATION, load_bundle
-from tfadvpath.datasets.slices import phantom_brain_slices
-from tfadvpath.saved_model.client import GrpcClient, RestClient
+from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 from tfadvpath.saved_model.export import export_saved_model
-from tfadvpath.saved_model.stand_in import stand_in_server
+from tfadvpath.serving import GrpcClient, RestClient
+from tfadvpath.serving.stand_in import stand_in_server
 
 COUNTS = (1, 3, 8)
 MAP = "fi_v2_smooth"

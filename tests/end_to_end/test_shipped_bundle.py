@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from tfadvpath import explainers, metrics
-from tfadvpath.bundle import DEMONSTRATION, load_bundle
-from tfadvpath.training.data import load_part
-from tfadvpath.training.recipe import load_recipe
+from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.recipes.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "training" / "phantom_brain.yaml"
 
@@ -22,7 +21,7 @@ def bundle():
 def test_slices(bundle):
     patients = bundle.recipe.data.patients.model_copy(update={"test": 6})
     data = bundle.recipe.data.model_copy(update={"patients": patients})
-    return load_part(data, bundle.recipe.seed, "test")
+    return data.load("test", bundle.recipe.seed)
 
 
 @pytest.fixture(scope="module")

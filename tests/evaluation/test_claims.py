@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from evaluations import OPTIONS, every_method, held_out, random_arrays
+from support.evaluations import OPTIONS, evaluated, every_method, random_arrays
 
 from tfadvpath.evaluation.claims import (
     BEST_BASELINE,
@@ -13,23 +13,23 @@ from tfadvpath.evaluation.claims import (
     UNDECIDED,
     UNTESTED,
     Claim,
+    ClaimedNumber,
     Comparison,
-    Figure,
     judge,
 )
-from tfadvpath.evaluation.columns import BASELINES
+from tfadvpath.evaluation.compared_maps import BASELINES
 from tfadvpath.evaluation.summary import summarise
 
-HELD = held_out()
+EVALUATED = evaluated()
 
 
 def claims(measured):
-    return judge(summarise(measured, random_arrays(HELD), HELD, OPTIONS, repeats=200))
+    return judge(summarise(measured, random_arrays(EVALUATED), EVALUATED, OPTIONS, repeats=200))
 
 
 @pytest.fixture(scope="module")
 def of_all():
-    return claims(every_method(HELD))
+    return claims(every_method(EVALUATED))
 
 
 def test_where_every_weighted_map_is_better_all_claims_hold(of_all):
@@ -39,7 +39,7 @@ def test_where_every_weighted_map_is_better_all_claims_hold(of_all):
 
 def test_each_claim_is_the_comparisons_that_it_speaks_of(of_all):
     first, second, third = of_all
-    localisation = {Figure(name, p) for name in ("iou", "fnr") for p in (90, 98)}
+    localisation = {ClaimedNumber(name, p) for name in ("iou", "fnr") for p in (90, 98)}
     assert {c.figure for c in first.comparisons} == localisation
     assert {c.key for c in first.comparisons} == {"cyce_fi_v2_smooth", "syce_fi_v2_smooth"}
     assert {(c.key, c.against, c.figure.name) for c in second.comparisons} == {
@@ -53,18 +53,18 @@ def test_each_claim_is_the_comparisons_that_it_speaks_of(of_all):
 
 
 def test_a_smaller_fnr_is_better():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     measured["syce"]["fi_v2_smooth.fnr"] = measured["syce"]["difference.fnr"] - 0.25
     [found] = [
         c
         for c in claims(measured)[0].comparisons
-        if c.key.startswith("syce") and c.figure == Figure("fnr", 98)
+        if c.key.startswith("syce") and c.figure == ClaimedNumber("fnr", 98)
     ]
     np.testing.assert_allclose([found.advantage, found.low, found.high], 0.25)
 
 
 def test_a_worse_map_makes_the_claim_fail():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     measured["cyce"]["fi_v2_smooth.iou"] = measured["cyce"]["difference.iou"] - 0.1
     first, second, _ = claims(measured)
     assert first.verdict == FAILS
@@ -73,7 +73,7 @@ def test_a_worse_map_makes_the_claim_fail():
 
 
 def test_one_good_baseline_is_enough_against_the_third():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     measured["grad_cam"]["grad_cam.iou"][:] = 0.99
     third = claims(measured)[2]
     assert third.verdict == FAILS
@@ -81,7 +81,7 @@ def test_one_good_baseline_is_enough_against_the_third():
 
 
 def test_the_same_map_twice_is_undecided():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     for name in list(measured["syce"]):
         if name.startswith("fi_v1."):
             measured["syce"][name] = measured["syce"][f"difference.{name.partition('.')[2]}"]
@@ -91,7 +91,7 @@ def test_the_same_map_twice_is_undecided():
 
 
 def test_a_claim_of_both_generators_does_not_hold_by_one():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     del measured["cyce"], measured["mask_generator"]
     first, _, third = claims(measured)
     assert first.verdict == UNDECIDED
@@ -101,7 +101,7 @@ def test_a_claim_of_both_generators_does_not_hold_by_one():
 
 
 def test_baselines_alone_test_no_claim():
-    measured = every_method(HELD)
+    measured = every_method(EVALUATED)
     assert [claim.verdict for claim in claims({"gradient": measured["gradient"]})] == [UNTESTED] * 3
 
 
@@ -110,7 +110,7 @@ def test_baselines_alone_test_no_claim():
     [(0.1, 0.2, HOLDS), (-0.2, -0.1, FAILS), (-0.1, 0.1, UNDECIDED), (np.nan, np.nan, UNDECIDED)],
 )
 def test_the_interval_decides(low, high, verdict):
-    one = Comparison("a", "b", Figure("relevance"), 0.0, low, high)
+    one = Comparison("a", "b", ClaimedNumber("relevance"), 0.0, low, high)
     assert one.verdict == verdict
     better = dataclasses.replace(one, low=0.1, high=0.2)
     assert Claim("", [better, one]).verdict == verdict

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from evaluations import OPTIONS, held_out, labelled_images
+from support.evaluations import OPTIONS, evaluated, labelled_images
 
 from tfadvpath import metrics
 from tfadvpath.evaluation import measure as measure_module
@@ -48,7 +48,7 @@ class Bright(Explainer):
 
 @pytest.fixture(scope="module")
 def setting():
-    held = held_out()
+    held = evaluated()
     x = held.images.images[held.relevance]
     return Setting(classifier, held, np.zeros_like(x), OPTIONS)
 
@@ -67,7 +67,7 @@ def maps_of(name, images):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_localisation_is_of_every_annotated_image_in_order(setting, measured, name):
-    held, found = setting.held_out, measured[0]
+    held, found = setting.evaluated, measured[0]
     images = held.images.images[held.localised]
     maps, masks = maps_of(name, images), held.images.masks[held.localised]
     for i, percentile in enumerate(OPTIONS.percentiles):
@@ -97,7 +97,7 @@ def test_curves_are_of_the_balanced_images_in_order(setting, measured, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, measured, name):
-    subset = setting.replaced[setting.held_out.subset]
+    subset = setting.replaced[setting.evaluated.subset]
     expected = metrics.map_sensitivity(
         lambda x: maps_of(name, x), subset, radius=OPTIONS.radius, samples=OPTIONS.samples, seed=0
     )
@@ -107,7 +107,7 @@ def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, measured, nam
 
 
 def test_an_explanation_serves_all_maps(setting, measured):
-    held = setting.held_out
+    held = setting.evaluated
     disturbed = len(held.subset) * (OPTIONS.samples + 1)
     compiling = 1
     assert measured[1].explained == compiling + len(held.explained) + disturbed
@@ -127,7 +127,7 @@ def test_the_randomised_explainer_is_compared_with_the_trained_one(measured):
 
 
 def test_crossings_are_of_the_balanced_images(setting, measured):
-    assert measured[0]["crossed"].shape == measured[0]["kept"].shape == (len(setting.held_out.relevance),)
+    assert measured[0]["crossed"].shape == measured[0]["kept"].shape == (len(setting.evaluated.relevance),)
     assert measured[0]["kept"].all()
     assert not measured[0]["crossed"].any()
 
@@ -135,7 +135,7 @@ def test_crossings_are_of_the_balanced_images(setting, measured):
 def test_without_annotation_there_is_no_row_of_localisation():
     images = labelled_images()
     images.masks[:] = False
-    held = held_out(images)
+    held = evaluated(images)
     setting = Setting(classifier, held, np.zeros((8, 16, 16, 1)), OPTIONS)
     found = measure(Bright(), ("bright",), setting, Bright)
     assert found["bright.iou"].shape == (0, 2, 2)
@@ -158,12 +158,12 @@ def test_seconds_are_those_of_an_image_without_compilation(setting, monkeypatch)
     slow = Slow()
     monkeypatch.setattr(measure_module, "time", SimpleNamespace(perf_counter=lambda: slow.clock))
     found = measure(slow, ("row",), setting, Bright)
-    images = len(setting.held_out.explained)
+    images = len(setting.evaluated.explained)
     assert found["seconds"] == pytest.approx(0.05 * -(-images // slow.batch_size) / images)
 
 
 def test_another_image_is_one_of_another_patient(setting, measured):
-    held = setting.held_out
+    held = setting.evaluated
     subset = setting.replaced[held.subset]
     patients = held.images.patients[held.relevance][held.subset]
     maps = maps_of("row", subset)
@@ -175,7 +175,7 @@ def test_another_image_is_one_of_another_patient(setting, measured):
 
 
 def test_one_patient_has_no_other_image():
-    held = held_out(labelled_images(patients=1))
+    held = evaluated(labelled_images(patients=1))
     setting = Setting(classifier, held, np.zeros((len(held.relevance), 16, 16, 1)), OPTIONS)
     found = measure(Bright(), ("row",), setting, Bright)
     assert np.isnan(found["row.other_image"]).all()

@@ -1,11 +1,11 @@
 """The methods with a classifier that has learned nothing."""
 
 import numpy as np
-import tiny
-from toys import SHAPE, brightness_classifier, domains
+from support import tiny
+from support.toys import SHAPE, brightness_classifier, domains
 
 from tfadvpath import explainers
-from tfadvpath.bundle import Bundle
+from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.evaluation.randomised import SamePair, without_learning
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.generators.mask_generator import MaskGenerator

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
+from support import tiny
 
 from tfadvpath import explainers
-from tfadvpath.bundle import load_bundle
-from tfadvpath.importance import MAPS, feature_importance
+from tfadvpath.bundle.bundle import load_bundle
+from tfadvpath.path.importance import MAPS, feature_importance
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from filters import along_both, bilinear
+from support.filters import along_both, bilinear
 
 from tfadvpath.explainers import GradCAM
 from tfadvpath.explainers.grad_cam import _activation_call

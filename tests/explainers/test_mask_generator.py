@@ -1,6 +1,6 @@
 import keras
 import numpy as np
-from toys import SHAPE, brightness_classifier, domains
+from support.toys import SHAPE, brightness_classifier, domains
 
 from tfadvpath.explainers import GeneratedMask
 from tfadvpath.generators import MaskGenerator

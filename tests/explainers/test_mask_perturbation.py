@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from filters import along_both, bilinear, gaussian
+from support.filters import along_both, bilinear, gaussian
 
 from tfadvpath.explainers import MaskPerturbation
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import SHAPE, brightness_classifier, cross_entropy, domains, rec, through
+from support.toys import SHAPE, brightness_classifier, cross_entropy, domains, rec, through
 
 from tfadvpath.generators.cyce import CyCE
 from tfadvpath.models.discriminators import discriminator

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfadvpath.gaussian import gaussian_filter
 from tfadvpath.generators.mask_generator import MaskGenerator, total_variation
 from tfadvpath.models.mask_decoder import activation_levels, mask_decoder
+from tfadvpath.path.gaussian import gaussian_filter
 
 SHAPE = (16, 16, 1)
 layers = keras.layers

@@ -7,14 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tfadvpath.metrics import (
-    auc,
-    brier,
-    expected_calibration_error,
-    reliability,
-    sensitivity,
-    specificity,
-)
+from tfadvpath.metrics import auc, brier, expected_calibration_error, reliability, sensitivity, specificity
 
 
 def test_auc_counts_the_pairs_in_order():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tfadvpath.metrics import most_and_least_curves, perturbation_curves, random_curves
 from tfadvpath.metrics.replacement import Grid, ranks
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
 
 FLOAT32 = 1e-6  # sums of at most 200 values in [0, 1]
 

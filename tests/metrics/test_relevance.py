@@ -8,12 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfadvpath.metrics import (
-    feature_relevance,
-    perturbation_curves,
-    random_curves,
-    relevance_from_curves,
-)
+from tfadvpath.metrics import feature_relevance, perturbation_curves, random_curves, relevance_from_curves
 
 
 def mean(x):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
-import serving
+from support import serving
 
 from tfadvpath import explainers
-from tfadvpath.bundle import load_bundle
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.saved_model.export import export_saved_model
 
 

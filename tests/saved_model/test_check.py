@@ -14,17 +14,17 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import named_tensor_pb2
 
-from tfadvpath.bundle import load_bundle, save_bundle
+from tfadvpath.bundle.bundle import load_bundle, save_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model import check_process, contract
-from tfadvpath.saved_model.check import check_version
+from tfadvpath.saved_model.check import check_saved_model
 from tfadvpath.saved_model.check_process import Refused
 from tfadvpath.saved_model.export import export_saved_model
 from tfadvpath.saved_model.manifest import read_manifest, seal
 
 
 def test_an_export_answers_as_recorded_without_keras_and_tfadvpath(exported):
-    checked = check_version(exported)["checked"]
+    checked = check_saved_model(exported)["checked"]
     assert set(checked) == {"predict", "serving_default", "explain_bytes"}
     for sizes in checked.values():
         assert set(sizes) == {"1", "3"}
@@ -46,7 +46,7 @@ def test_other_answers_than_the_recorded_are_refused_although_the_files_are_soun
             writer.write(named.SerializeToString())
     seal(copy, about(copy))
     with pytest.raises(InputError) as refused:
-        check_version(copy)
+        check_saved_model(copy)
     assert "serving_default, batch of 1: map is 0.091 from what was recorded, allowed is 0.01" in str(
         refused.value
     )
@@ -60,26 +60,26 @@ def test_a_truncated_file_is_refused(copy, name):
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=f"{name}: the file is changed"):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def test_a_missing_and_an_added_file_are_refused(copy):
     (copy / "assets.extra" / "more").write_text("more")
     with pytest.raises(InputError, match="more: the file is not in the manifest"):
-        check_version(copy)
+        check_saved_model(copy)
     (copy / "assets.extra" / "more").unlink()
     (copy / "fingerprint.pb").unlink()
     with pytest.raises(InputError, match=r"fingerprint\.pb: the file is missing"):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def test_what_is_no_export_is_refused(tmp_path, copy):
     with pytest.raises(InputError, match="no exported version"):
-        check_version(tmp_path)
+        check_saved_model(tmp_path)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
     with pytest.raises(InputError, match="format 2, this version checks 1"):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def test_another_preprocessing_is_refused(copy):
@@ -87,7 +87,7 @@ def test_another_preprocessing_is_refused(copy):
     np.save(example, np.load(example) ** 1.1)
     seal(copy, about(copy))
     with pytest.raises(InputError, match="images are prepared otherwise by this version"):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def about(folder):
@@ -127,14 +127,14 @@ def test_a_manifest_that_asks_for_less_than_a_check_is_refused_although_it_is_se
         merged["tolerance"] = {**sealed["tolerance"], **change["tolerance"]}
     seal(copy, merged)
     with pytest.raises(InputError, match=reason):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def test_a_sealed_version_without_its_contract_is_refused_in_one_line(copy):
     shutil.rmtree(copy / contract.FOLDER)
     seal(copy, about(copy))
     with pytest.raises(InputError, match="has no contract of the preprocessing") as refused:
-        check_version(copy)
+        check_saved_model(copy)
     assert "\n" not in str(refused.value)
 
 
@@ -171,7 +171,7 @@ def test_the_model_of_another_bundle_is_refused_although_it_is_sealed(copy, othe
             shutil.copy(others[other] / name, copy / name)
     seal(copy, about(copy))
     with pytest.raises(InputError, match=f"{reason}.*Do not serve it; export it anew"):
-        check_version(copy)
+        check_saved_model(copy)
 
 
 def test_keras_and_tfadvpath_can_be_imported_before_the_check_and_not_after(exported):

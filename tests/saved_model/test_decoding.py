@@ -7,14 +7,14 @@ import struct
 import numpy as np
 import pytest
 import tensorflow as tf
-from broken_files import jpeg_bytes, png_bytes, png_header
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.broken_files import jpeg_bytes, png_bytes, png_header
 
-from tfadvpath.datasets.study import read_study
 from tfadvpath.saved_model import decoding
 from tfadvpath.saved_model.decoding import decode_images
+from tfadvpath.studies.study import read_study
 
 SIZE = (24, 32)
 

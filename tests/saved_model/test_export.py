@@ -10,17 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving import STEPS
+from support.serving import STEPS
 from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
-from tfadvpath.datasets.xrays import phantom_chest_xrays
+from tfadvpath.datasets.phantoms.chest_xrays import phantom_chest_xrays
 from tfadvpath.errors import InputError
-from tfadvpath.saved_model import versions, warm_up
+from tfadvpath.recipes.recipe import Recipe
+from tfadvpath.saved_model import versions
+from tfadvpath.saved_model import warm_up_requests as warm_up
 from tfadvpath.saved_model.export import export_saved_model
 from tfadvpath.saved_model.manifest import read_manifest
 from tfadvpath.saved_model.versions import write_version
-from tfadvpath.training.recipe import Recipe
 
 
 def records(path):
@@ -97,7 +98,7 @@ def test_the_recorded_images_are_prepared_ones(exported):
 
 
 def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
-    from tfadvpath.saved_model.cases import _SEED, _phantoms
+    from tfadvpath.saved_model.check_cases import _SEED, _phantoms
 
     chest = {**bundle.recipe.model_dump(), "data": {"task": "phantom-chest", "image_size": 32}}
     chest["data"]["patients"] = {"train": 1, "validation": 1, "test": 1}

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from serving import images
+from support.serving import images
 
-from tfadvpath.saved_model.stand_in import stand_in_server
+from tfadvpath.serving.stand_in import stand_in_server
 
 KIT = Path(__file__).parents[2] / "export"
 

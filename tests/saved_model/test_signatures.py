@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from serving import STEPS, assert_same_maps, images, relative
+from support.serving import STEPS, assert_same_maps, images, relative
 
 from tfadvpath import explainers
 from tfadvpath.saved_model import signatures

@@ -8,10 +8,11 @@ from pathlib import Path
 
 def main(folder, stages, stage=None, number=0):
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    import tiny
+    from support import tiny
 
-    from tfadvpath.training import classifier, loop
+    from tfadvpath.training import loop
     from tfadvpath.training.run import train
+    from tfadvpath.training.stages import classifier
 
     heard = []
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfadvpath.training.curves import curves_figure, draw_curves
+from tfadvpath.training.curves import draw_curves, training_chart
 
 
 def history(epochs=4, **figures):
@@ -37,7 +37,7 @@ def lines(axes):
 
 
 def test_each_figure_stands_in_its_column():
-    axes = drawn(curves_figure(HISTORIES))
+    axes = drawn(training_chart(HISTORIES))
     names = {
         title: [text.get_text() for text in a.get_legend().texts]
         for title, a in axes.items()
@@ -55,7 +55,7 @@ def test_each_figure_stands_in_its_column():
 
 
 def test_validation_is_solid_and_training_dashed_in_one_colour():
-    validation, training, best = lines(drawn(curves_figure(HISTORIES))["classifier: loss"])
+    validation, training, best = lines(drawn(training_chart(HISTORIES))["classifier: loss"])
     assert validation[1:] == ("-", [[1, 4], [2, 2], [3, 3], [4, 5]])
     assert training[1:] == ("--", [[1, 4], [2, 3], [3, 2], [4, 1]])
     assert validation[0] == training[0]
@@ -63,13 +63,13 @@ def test_validation_is_solid_and_training_dashed_in_one_colour():
 
 
 def test_the_best_epoch_is_the_one_that_is_named():
-    axes = drawn(curves_figure(HISTORIES, {"classifier": 3}))
+    axes = drawn(training_chart(HISTORIES, {"classifier": 3}))
     assert lines(axes["classifier: loss"])[-1][2][0][0] == 4
     assert lines(axes["syce: loss"])[-1][2][0][0] == 2
 
 
 def test_scales_follow_the_values():
-    axes = drawn(curves_figure(HISTORIES))
+    axes = drawn(training_chart(HISTORIES))
     assert axes["classifier: loss"].get_yscale() == "linear"
     assert axes["syce: loss"].get_yscale() == "log"
     assert axes["syce: terms of the loss"].get_yscale() == "symlog"
@@ -78,7 +78,7 @@ def test_scales_follow_the_values():
 
 def test_many_terms_have_a_colour_each():
     terms = {f"term_{i}": [i + 1.0] for i in range(12)}
-    figure = curves_figure({"fixed_point_gan": history(epochs=1, **terms)})
+    figure = training_chart({"fixed_point_gan": history(epochs=1, **terms)})
     colours = [line.get_color() for line in drawn(figure)["fixed_point_gan: terms of the loss"].lines]
     assert len(set(colours)) == 12
 

@@ -7,13 +7,12 @@ import tensorflow as tf
 
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
+from tfadvpath.recipes.stages import ClassifierOptions, Training
 from tfadvpath.training.checkpoint import load_checkpoint, state_of
-from tfadvpath.training.classifier import ClassifierStage
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import on_every_device, train_stage
-from tfadvpath.training.material import Material
-from tfadvpath.training.options import ClassifierOptions, Training
 from tfadvpath.training.stage import Stage
+from tfadvpath.training.stages.classifier import ClassifierStage
 
 ONE_DEVICE = tf.distribute.get_strategy()
 
@@ -126,7 +125,7 @@ def test_the_classifier_is_best_where_its_recipe_looks(monitor, best):
         np.zeros((2, 8, 8, 1), np.float32), labels, np.zeros((2, 8, 8), bool), np.array(["a", "b"])
     )
     options = ClassifierOptions(batch_size=2, monitor=monitor)
-    stage = ClassifierStage(options, Material("two images", {"train": part}), 0)
+    stage = ClassifierStage(options, StageData("two images", {"train": part}), 0)
     epochs = [{"val_loss": 0.2, "val_auc": 0.9}, {"val_loss": 0.3, "val_auc": 0.95}]
     assert np.argmin([stage.rank(logs) for logs in epochs]) == best
 

@@ -1,8 +1,8 @@
 import numpy as np
 from PIL import Image
 
-from tfadvpath.training.figures import classifier_figures
-from tfadvpath.training.reliability_diagram import draw_reliability
+from tfadvpath.bundle.figures import classifier_figures
+from tfadvpath.training.reliability_diagram import reliability_chart
 
 
 def test_the_picture_shows_each_part_and_what_is_off(tmp_path):
@@ -20,7 +20,7 @@ def test_the_picture_shows_each_part_and_what_is_off(tmp_path):
         {"validation": boasting},
         {"validation": honest, "test": boasting},
     ):
-        draw_reliability(figures, path)
+        reliability_chart(figures, path)
         pictures.append(np.asarray(Image.open(path).convert("RGB")))
     one, other, both = pictures
     assert both.shape == (one.shape[0], 2 * one.shape[1], 3)
@@ -29,5 +29,5 @@ def test_the_picture_shows_each_part_and_what_is_off(tmp_path):
 
 
 def test_a_part_without_images_is_left_empty(tmp_path):
-    draw_reliability({"test": classifier_figures([], [], [])}, tmp_path / "reliability.png")
+    reliability_chart({"test": classifier_figures([], [], [])}, tmp_path / "reliability.png")
     assert (tmp_path / "reliability.png").exists()

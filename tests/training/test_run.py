@@ -9,15 +9,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
+from support import tiny
 
-from tfadvpath.bundle import load_bundle, load_network, seal_bundle
+from tfadvpath.bundle.bundle import load_bundle
+from tfadvpath.bundle.figures import pair_figures
+from tfadvpath.bundle.manifest import seal_bundle
+from tfadvpath.bundle.networks import load_network
 from tfadvpath.errors import InputError
 from tfadvpath.models.resnet50 import resnet50_classifier
-from tfadvpath.training import classifier
-from tfadvpath.training.data import fingerprint, load_part
-from tfadvpath.training.figures import pair_figures
 from tfadvpath.training.run import train
+from tfadvpath.training.stages import classifier
 
 DRIVER = Path(__file__).with_name("killed_run.py")
 
@@ -139,7 +140,7 @@ def test_syce_can_start_from_the_networks_of_cyce(copy):
 def test_sagen_can_start_from_the_pairs_of_syce(copy):
     def distance(folder):
         bundle = load_bundle(folder)
-        images = tf.constant(load_part(tiny.RECIPE.data, tiny.RECIPE.seed, "validation").images)
+        images = tf.constant(tiny.RECIPE.data.load("validation", tiny.RECIPE.seed).images)
         syce, sagen = (bundle.generators[name].generate(images) for name in ("syce", "sagen"))
         return float(tf.reduce_mean(tf.abs(syce.adversary - sagen.adversary)))
 
@@ -239,8 +240,8 @@ def test_the_generators_images_are_told_in_the_manifest(copy):
         shutil.rmtree(copy / "stages" / name)
     train(recipe, copy, stages=["classifier"], resume=True)
     manifest = load_bundle(copy).manifest
-    assert manifest["data"] == fingerprint(recipe.data, recipe.seed)
-    assert manifest["generator_data"] == fingerprint(data, recipe.seed)
+    assert manifest["data"] == recipe.data.fingerprint(recipe.seed)
+    assert manifest["generator_data"] == data.fingerprint(recipe.seed)
     assert manifest["generator_data"] in (copy / "model_card.md").read_text()
 
 
@@ -307,6 +308,6 @@ def test_bfloat16_trains_and_leaves_float32_networks(tmp_path):
         assert network.compute_dtype == "float32"
         assert all(layer.compute_dtype == "float32" for layer in network.layers)
     for part in ("validation", "test"):
-        images = load_part(recipe.data, recipe.seed, part)
+        images = recipe.data.load(part, recipe.seed)
         expected = pair_figures(bundle.generators["syce"], images.images, images.patients)
         assert json.loads(json.dumps(expected)) == bundle.figures[part]["syce"]

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 
 def models():
-    from toys import SHAPE, brightness_classifier
+    from support.toys import SHAPE, brightness_classifier
 
     from tfadvpath.generators.cyce import CyCE
     from tfadvpath.generators.fixed_point_gan import FixedPointGAN
@@ -61,7 +61,7 @@ def models():
 
 def stepped(name, build, strategy):
     """Returns the weights before and after one step on the same batch."""
-    from toys import domains
+    from support.toys import domains
 
     from tfadvpath.training.checkpoint import state_of
     from tfadvpath.training.loop import compiled_step, run_epoch
@@ -89,13 +89,13 @@ def stepped(name, build, strategy):
 
 def warm_ups():
     """By name, how to build a network and what trains it."""
-    from toys import SHAPE, brightness_classifier
+    from support.toys import SHAPE, brightness_classifier
 
     from tfadvpath.generators.syce import SyCE
     from tfadvpath.models.two_headed_unet import two_headed_unet
     from tfadvpath.models.unet import UNet
-    from tfadvpath.training import warm_up
-    from tfadvpath.training.options import UNetOptions
+    from tfadvpath.recipes.stages import UNetOptions
+    from tfadvpath.training.stages import unet_warm_up as warm_up
 
     options = UNetOptions(warm_up_steps=3, warm_up_learning_rate=0.01)
 
@@ -119,7 +119,7 @@ def warm_ups():
 
 def warmed_up(name, build, learn, strategy):
     """Returns the weights before and after a warm-up, whose last batch is of another epoch."""
-    from toys import domains
+    from support.toys import domains
 
     images = np.concatenate([batch.numpy() for batch in domains(8)])
 

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tfadvpath.datasets import read_study
+from tfadvpath.studies.study import read_study
 from tfadvpath.writers.nifti import write_nifti
 
 # Left to right, posterior to anterior, inferior to superior turned round, oblique, anisotropic.

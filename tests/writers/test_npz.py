@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from explanations import explanation_of
+from support.explanations import explanation_of
 
 from tfadvpath.explanation import Explanation, PathExplanation
 from tfadvpath.writers.npz import write_npz

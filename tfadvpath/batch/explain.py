@@ -1,36 +1,22 @@
-"""Studies in, explanations out, with full batches whatever the studies' sizes."""
+"""Explanations of studies, with full batches whatever the studies' sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfadvpath.datasets.study import Study, read_study
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.base import Explainer
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import StudyExplanation
+from tfadvpath.studies.study import Study, read_study
 
 
-@dataclass(frozen=True, eq=False)
-class StudyExplanation:
-    """A study and what was explained of it.
-
-    Attributes:
-        study: N slices.
-        explanation: Of the slices that are not blank, in their order.
-    """
-
-    study: Study
-    explanation: Explanation
-
-
-def explain_studies(
+def explained(
     explainer: Explainer,
-    paths: Iterable[Path],
+    studies: Iterable[Sequence[Path]],
     size: tuple[int, int],
     channel: int | None = None,
     on_progress: Callable[[float], None] = lambda studies: None,
@@ -41,20 +27,20 @@ def explain_studies(
     most a batch and one study are held at once.
 
     Args:
-        explainer: Of images of that size.
-        paths: The studies' files.
+        explainer: Explainer of images of that size.
+        studies: Files of every study.
         size: Height and width that the classifier takes.
-        channel: Of 4-D NIfTI files.
-        on_progress: Called with the number of studies, or the part of one, that got done.
+        channel: Index of the channel of 4-D NIfTI files.
+        on_progress: Function that is called with the number of studies, or the part of one, that got done.
 
     Yields:
-        For each path its explanation, or the error that says why it has none.
+        For each study its explanation, or the error that says why it has none.
     """
     waiting: list[Study | InputError] = []
     slices = 0
-    for path in paths:
+    for sources in studies:
         try:
-            study = read_study(path, size, channel)
+            study = read_study(sources, size, channel)
         except InputError as error:
             waiting.append(error)
         else:
@@ -80,7 +66,7 @@ def _explain_together(
             )
         except tf.errors.ResourceExhaustedError as error:
             raise InputError(
-                "--batch-size",
+                "`batch_size`",
                 f"{explainer.batch_size} images do not fit into memory",
                 "Give a smaller number",
             ) from error

@@ -1,4 +1,4 @@
-"""Which studies are explained, and the folder of each one's results."""
+"""Studies that are explained in a run, and the folder of each one's results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfadvpath.datasets.find import find_studies
+from tfadvpath.studies.find import FoundStudy, find_studies
+from tfadvpath.studies.study import source_name
 
 # A file in the results' folder that no study may take the name of.
 SUMMARY = "summary.json"
@@ -17,54 +18,73 @@ class Task:
     """One study to explain.
 
     Attributes:
-        source: The study's file.
-        name: Of its results' folder, relative to the folder of all results.
+        sources: The study's file, or the files of its series in the order of their slices.
+        name: Name of its results' folder, relative to the folder of all results.
     """
 
-    source: Path
+    sources: tuple[Path, ...]
     name: Path
 
+    @property
+    def source(self) -> Path:
+        """What the study is called in messages: its file, or the folder of its series."""
+        return source_name(self.sources)
 
-def plan(inputs: Sequence[Path], out: Path) -> tuple[list[Task], list[tuple[Path, str]]]:
+
+@dataclass(frozen=True)
+class Plan:
+    """The studies of a run.
+
+    Attributes:
+        tasks: The studies, each once.
+        ignored: Files in folders that are no studies, with the reason.
+        remarks: Sentences on series, each with one of its files: gaps, mixed sizes.
+    """
+
+    tasks: list[Task]
+    ignored: list[tuple[Path, str]]
+    remarks: list[tuple[Path, str]]
+
+
+def plan(inputs: Sequence[Path], out: Path) -> Plan:
     """Finds the studies and names their results.
 
-    The name is the file's path relative to the given folder, or the file's name, both with the ending:
-    scan.png and scan.dcm are two studies. Where that is taken, the folder's name comes before it, then a
-    number. No results lie in another study's. Files below ``out`` are results of earlier runs and are left
-    out.
+    The name of a file's results is the file's path relative to the given folder, or the file's name, both
+    with the ending: scan.png and scan.dcm are two studies. That of a series is its folder's path and
+    "series_NUMBER". Where a name is taken, the given folder's name comes before it, then a number. No results
+    lie in another study's. Files below ``out`` are results of earlier runs and are left out.
 
     Args:
         inputs: Files and folders.
-        out: The folder of all results.
-
-    Returns:
-        The studies, each file once; and the files in folders that no reader reads, with the reason.
+        out: Folder of all results.
     """
-    tasks: dict[Path, Task] = {}
-    ignored: dict[Path, str] = {}
+    found = find_studies(inputs)
+    results = out.resolve()
+    tasks: list[Task] = []
     taken: set[tuple[str, ...]] = set()
     inside: set[tuple[str, ...]] = {(SUMMARY,)}  # folders that hold results' folders: no results themselves
-    results = out.resolve()
-    for given in inputs:
-        studies, skipped = find_studies([given])
-        ignored |= {path: reason for path, reason in skipped if not _is_below(path, results)}
-        for source in studies:
-            if source in tasks or (source != given and _is_below(source, results)):
-                continue
-            for name in _candidates(source, given):
-                # Some file systems take A.png and a.png for one.
-                key = tuple(part.casefold() for part in name.parts)
-                parents = {key[:n] for n in range(1, len(key))}
-                if key not in taken and key not in inside and not parents & (taken | {(SUMMARY,)}):
-                    break
-            taken.add(key)
-            inside |= parents
-            tasks[source] = Task(source, name)
-    return list(tasks.values()), list(ignored.items())
+    for study in found.studies:
+        source = study.sources[0]
+        if source != study.given and _is_below(source, results):
+            continue
+        for name in _candidates(study):
+            # Some file systems take A.png and a.png for one.
+            key = tuple(part.casefold() for part in name.parts)
+            parents = {key[:n] for n in range(1, len(key))}
+            if key not in taken and key not in inside and not parents & (taken | {(SUMMARY,)}):
+                break
+        taken.add(key)
+        inside |= parents
+        tasks.append(Task(study.sources, name))
+    ignored = [(path, reason) for path, reason in found.ignored if not _is_below(path, results)]
+    return Plan(tasks, ignored, found.remarks)
 
 
-def _candidates(source: Path, given: Path) -> Iterator[Path]:
+def _candidates(study: FoundStudy) -> Iterator[Path]:
+    source, given = study.sources[0], study.given
     relative = source.relative_to(given) if source != given else Path(source.name)
+    if study.label is not None:
+        relative = relative.with_name(study.label)
     yield relative
     folder = given if source != given else given.parent
     yield Path(folder.resolve().name or "root") / relative

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +55,45 @@ class ProgressBar:
         for thing in things:
             yield thing
             self.advance(1)
+
+
+class Bars:
+    """One bar after the other, each with its title; the next title ends the last bar.
+
+    Usage::
+
+        with Bars() as bars:
+            bars.advance("Explaining", 1, total=8)
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._title: str | None = None
+        self._done = 0.0
+
+    def __enter__(self) -> Bars:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def advance(self, title: str, amount: float, total: float) -> None:
+        """Moves the bar of a title on, in units of its total."""
+        if title != self._title:
+            self._stack.close()
+            self._bar = self._stack.enter_context(progress_bar(title, total))
+            self._title, self._done = title, 0.0
+        self._bar.advance(amount)
+        self._done += amount
+
+    def move_to(self, title: str, done: float, total: float) -> None:
+        """Moves the bar of a title to where so much is done."""
+        self.advance(title, done - (self._done if title == self._title else 0.0), total)
+
+
+def names_in(text: str) -> list[str] | None:
+    """Returns names that are separated by commas; None where the text is "all"."""
+    return None if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def import_tensorflow() -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import tfadvpath
-from tfadvpath.cli.console import import_tensorflow, say
-from tfadvpath.cli.studies import explain_tasks, get_explainer, make_folder, seed_everything
-from tfadvpath.errors import InputError
+from tfadvpath.cli.console import Bars, import_tensorflow, names_in, say
+
+if TYPE_CHECKING:
+    from tfadvpath.batch.run import ExplainSummary
 
 _SOME_FAILED, _NOTHING_EXPLAINED = 1, 2
 
@@ -20,7 +19,10 @@ _SOME_FAILED, _NOTHING_EXPLAINED = 1, 2
 def explain(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT", help="DICOM, NIfTI, PNG or JPEG files, and folders of them."),
+        typer.Argument(
+            metavar="INPUT",
+            help="DICOM, NIfTI, PNG or JPEG files, and folders of them. A DICOM series is one study.",
+        ),
     ],
     bundle: Annotated[
         Path | None,
@@ -33,8 +35,11 @@ def explain(
     maps: Annotated[str, typer.Option(help="Names separated by commas, or all.")] = "all",
     formats: Annotated[
         str,
-        typer.Option("--format", help="png, npz and nifti, separated by commas. nifti needs NIfTI input."),
-    ] = "png,npz,nifti",
+        typer.Option(
+            "--format",
+            help="png, npz and nifti, separated by commas, or all. nifti is for NIfTI and DICOM series.",
+        ),
+    ] = "all",
     channel: Annotated[
         int | None,
         typer.Option(min=0, help="Of 4-D NIfTI files. Without it: the one the bundle was trained on."),
@@ -54,80 +59,60 @@ def explain(
     """Explain images: which pixels the classifier's decision depends on.
 
     Each study gets a folder in --out: pictures of the maps over the input, the arrays, and for NIfTI input
-    the maps on its grid. summary.json lists scores, checks and errors. Broken files are named and skipped.
+    or a DICOM series the maps on its grid. summary.json lists scores, checks and errors. Broken files are
+    named and skipped.
 
     Exit code: 0 all explained, 1 some studies failed, 2 nothing could be explained.
     """
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
-    from tfadvpath import explainers
-    from tfadvpath.batch.plan import SUMMARY, plan
-    from tfadvpath.batch.results import FORMATS, write_json
-    from tfadvpath.batch.run import Failure
-    from tfadvpath.bundle import DEMONSTRATION, load_bundle
+    from tfadvpath.batch.run import ExplainOptions, Failure, Success, explain_studies
+    from tfadvpath.bundle.bundle import DEMONSTRATION
 
-    chosen_formats = _chosen("--format", formats, FORMATS)
-    tasks, ignored = plan(inputs, out)
-    for path, reason in ignored:
-        say(f"{path}: ignored, it {reason}.")
-    if not tasks:
-        raise InputError(inputs[0], "holds no image that can be read", "Name image files or a folder of them")
-    make_folder(out)
-    models = load_bundle(bundle or DEMONSTRATION)
+    options = ExplainOptions(
+        method=method,
+        maps=names_in(maps),
+        formats=names_in(formats),
+        channel=channel,
+        steps=steps,
+        batch_size=batch_size,
+        seed=seed,
+    )
     if bundle is None:
         say(
             "Warning: no --bundle. The demonstration's was trained on generated phantoms: "
             "its maps mean nothing for real patients."
         )
-    explainer = get_explainer(models, method, seed, steps=steps, batch_size=batch_size)
-    chosen_maps = explainer.map_names if maps == "all" else _chosen("--maps", maps, explainer.map_names)
-    if channel is None:
-        channel = models.recipe.data.channel
-    seed_everything(seed)
 
-    studies: list[dict[str, Any]] = []
-    errors: list[dict[str, str]] = []
-    for outcome in explain_tasks(
-        explainer, tasks, models.image_size, out, chosen_maps, chosen_formats, channel
-    ):
+    def listen(outcome: Success | Failure) -> None:
         if isinstance(outcome, Failure):
-            errors.append({"source": str(outcome.task.source), "message": str(outcome.error)})
-        else:
-            studies.append(outcome.figures)
-    summary = {
-        "version": tfadvpath.__version__,
-        "bundle": str(bundle or DEMONSTRATION),
-        "method": method,
-        "steps": steps or explainers.options(method).get("steps"),  # None: the method has no path
-        "maps": list(chosen_maps),
-        "out": str(out),
-        "explained": len(studies),
-        "failed": len(errors),
-        "studies": studies,
-        "errors": errors,
-        "ignored": [{"source": str(path), "reason": reason} for path, reason in ignored],
-    }
-    write_json(out / SUMMARY, summary)
-    typer.echo(json.dumps(summary, indent=2) if as_json else _sentence(studies, errors, out))
-    if errors:
-        raise typer.Exit(_SOME_FAILED if studies else _NOTHING_EXPLAINED)
+            say(str(outcome.error))
+
+    with Bars() as bars:
+        summary = explain_studies(
+            bundle or DEMONSTRATION,
+            inputs,
+            out,
+            options,
+            listener=listen,
+            on_progress=lambda done, total: bars.advance("Explaining", done, total),
+        )
+    for path, reason in summary.ignored:
+        say(f"{path}: ignored, it {reason}.")
+    for path, remark in summary.remarks:
+        say(f"{path}: {remark}.")
+    typer.echo(json.dumps(summary.as_json(), indent=2) if as_json else _sentence(summary))
+    if summary.failures:
+        raise typer.Exit(_SOME_FAILED if summary.studies else _NOTHING_EXPLAINED)
 
 
-def _chosen(option: str, text: str, known: Collection[str]) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        received = f"{unknown[0]!r} is not known" if unknown else "nothing is named"
-        raise InputError(option, received, f"Choose from {', '.join(known)}")
-    return list(dict.fromkeys(names))
-
-
-def _sentence(studies: list[dict[str, Any]], errors: list[dict[str, str]], out: Path) -> str:
+def _sentence(summary: ExplainSummary) -> str:
+    studies = summary.studies
     slices = sum(study["slices"] - study["blank"] for study in studies)
     blank = sum(study["blank"] for study in studies)
-    text = f"{len(studies)} studies explained in {out}: {slices} slices, "
+    text = f"{len(studies)} studies explained in {summary.out}: {slices} slices, "
     if any("crossings" in study for study in studies):
         crossings = sum(study["crossings"] for study in studies)
         text += f"in {crossings} of them the adversary crossed the decision; "
     text += f"{blank} blank slices."
-    return text + (f" {len(errors)} studies failed." if errors else "")
+    return text + (f" {len(summary.failures)} studies failed." if summary.failures else "")

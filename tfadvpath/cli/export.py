@@ -40,7 +40,7 @@ def export(
     batch_sizes = _numbers(sizes)
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
-    from tfadvpath.bundle import load_bundle
+    from tfadvpath.bundle.bundle import load_bundle
     from tfadvpath.saved_model.export import export_saved_model
     from tfadvpath.saved_model.manifest import read_manifest
 

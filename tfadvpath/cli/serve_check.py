@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,21 +22,16 @@ def serve_check(
 
     Exit code: 0 it may be served, 2 it is refused.
     """
-    from tfadvpath.saved_model.check import check_version  # imports OpenCV, which --help need not wait for
+    from tfadvpath.saved_model.check import (
+        check_saved_model,  # imports OpenCV, which --help need not wait for
+    )
 
-    result = check_version(version)
+    summary = check_saved_model(version)
     if as_json:
-        typer.echo(json.dumps(result, indent=2))
+        typer.echo(json.dumps(summary.as_json(), indent=2))
         return
-    for line in _table(result["checked"]):
-        typer.echo(line)
+    typer.echo(f"{'signature':<16} {'images':>6} {'seconds':>9} {'difference':>11}")
+    for call in summary.calls:
+        numbers = f"{call.images:>6} {call.seconds:>9.3f} {call.largest_difference:>11.1e}"
+        typer.echo(f"{call.signature:<16} {numbers}")
     typer.echo(f"{version} answers as recorded")
-
-
-def _table(checked: dict[str, dict[str, Any]]) -> list[str]:
-    lines = [f"{'signature':<16} {'images':>6} {'seconds':>9} {'difference':>11}"]
-    for name, sizes in checked.items():
-        for size, figures in sizes.items():
-            seconds, difference = figures["seconds"], figures["largest_difference"]
-            lines.append(f"{name:<16} {size:>6} {seconds:>9.3f} {difference:>11.1e}")
-    return lines

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfadvpath.cli.console import ProgressBar, import_tensorflow, progress_bar, say
+from tfadvpath.cli.console import Bars, import_tensorflow, say
 
 if TYPE_CHECKING:
     from tfadvpath.training.loop import Event, Listener
@@ -27,66 +26,51 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in RUN, or add stages to it.")
     ] = False,
-    change: Annotated[
+    changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="In place of the recipe's, such as syce.epochs=3."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
     """Train a classifier and its generators, and write them as a bundle.
 
     A run that was stopped goes on with --resume. RUN/logs is for TensorBoard.
     """
-    from tfadvpath.errors import InputError
-    from tfadvpath.training.recipe import load_recipe
+    from tfadvpath.recipes.recipe import load_recipe  # pydantic is slow to import
 
-    chosen = load_recipe(recipe, [*(change or ()), *([] if seed is None else [f"seed={seed}"])])
-    unknown = sorted(set(stage or ()) - set(chosen.stages))
-    if unknown:
-        raise InputError(
-            recipe, f"has no stage {', '.join(unknown)}", f"Name one of {', '.join(chosen.stages)}"
-        )
+    chosen = load_recipe(recipe, [*(changes or ()), *([] if seed is None else [f"seed={seed}"])])
+    chosen.check_stages(stage)
     import_tensorflow()
-    # These import TensorFlow, which takes seconds: --help and a wrong recipe need not wait for it.
-    from tfadvpath.bundle import FIGURES
+    # It imports TensorFlow, which takes seconds: --help and a wrong recipe need not wait for it.
     from tfadvpath.training.run import train as train_recipe
 
     if resume and not out.exists():
         say(f"{out} does not exist yet: the run begins.")
-    with showing_progress() as listener:
-        train_recipe(chosen, out, stage, resume, listener)
-    figures = json.loads((out / FIGURES).read_text(encoding="utf-8"))
+    with Bars() as bars:
+        trained = train_recipe(chosen, out, stage, resume, training_shown(bars))
     if as_json:
-        typer.echo(json.dumps(figures, indent=2))
+        typer.echo(json.dumps(trained.figures, indent=2))
         return
-    for part, stages in figures.items():
+    for part, stages in trained.figures.items():
         for name, values in stages.items():
             typer.echo(f"{part}, {name}: {_listed(values)}")
-    typer.echo(f"The bundle is in {out}")
+    typer.echo(f"The bundle is in {trained.folder}")
 
 
-@contextmanager
-def showing_progress() -> Iterator[Listener]:
-    """Gives a listener that shows a bar a stage with the time left, and a line for every epoch."""
-    bars: dict[str, tuple[ProgressBar, int]] = {}
-    with ExitStack() as stack:
+def training_shown(bars: Bars) -> Listener:
+    """Returns a listener that shows a bar a stage with the time left, and a line for every epoch."""
 
-        def listen(event: Event) -> None:
-            if event.stage not in bars:
-                stack.close()
-                bars[event.stage] = stack.enter_context(progress_bar(event.stage, event.steps)), 0
-            bar, before = bars[event.stage]
-            bar.advance(event.step - before)
-            bars[event.stage] = bar, event.step
-            if event.logs is not None:
-                shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
-                known = {name: event.logs[name] for name in shown if name in event.logs}
-                say(f"{event.stage}, epoch {event.logs['epoch'] + 1:.0f}: {_listed(known)}")
+    def listen(event: Event) -> None:
+        bars.move_to(event.stage, event.step, event.steps)
+        if event.logs is not None:
+            shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
+            known = {name: event.logs[name] for name in shown if name in event.logs}
+            say(f"{event.stage}, epoch {event.logs['epoch'] + 1:.0f}: {_listed(known)}")
 
-        yield listen
+    return listen
 
 
-def _listed(values: dict[str, Any]) -> str:
+def _listed(values: Mapping[str, Any]) -> str:
     shown = {name: value for name, value in values.items() if isinstance(value, int | float)}
     return ", ".join(f"{name} {value:.4g}" for name, value in shown.items())

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tfadvpath.datasets.builder import LabelledImage, LabelledImageBuilder
-from tfadvpath.datasets.grid import Grid
-from tfadvpath.datasets.labels import read_labels
-from tfadvpath.datasets.nearest import nearest
-from tfadvpath.datasets.slices import TUMOUR_LABELS
+from tfadvpath.datasets.builder import LabelledImageBuilder, Record
+from tfadvpath.datasets.phantoms.brain_slices import TUMOUR_LABELS
 from tfadvpath.datasets.splits import Case
-from tfadvpath.datasets.study import at_size, open_slices, resized
 from tfadvpath.errors import InputError
+from tfadvpath.studies.grid import Grid
+from tfadvpath.studies.label_volume import read_labels
+from tfadvpath.studies.sizes import at_size, nearest, resized
+from tfadvpath.studies.study import open_slices
 
 CHANNEL = 2  # T1 with gadolinium
 MIN_TUMOUR_PIXELS = 10
@@ -64,7 +64,7 @@ class BrainTumour(LabelledImageBuilder):
             raise InputError(images, "holds no NIfTI file", "Name the unpacked folder Task01_BrainTumour")
         return [Case(name, name) for name in self._files]
 
-    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         path = self._files[case]
         volume, tumour = read_brain(path, self._source / "labelsTr" / path.name)
         inside = {index for index, values in enumerate(volume) if values.any()}
@@ -73,7 +73,7 @@ class BrainTumour(LabelledImageBuilder):
         size = (self.builder_config.size, self.builder_config.size)
         for index in sorted(inside if wanted is None else wanted & set(range(len(volume)))):
             counted = nearest(tumour[index], (COUNTED_AT, COUNTED_AT)).sum()
-            yield LabelledImage(
+            yield Record(
                 index,
                 at_size(volume[index], size),
                 nearest(tumour[index], size),
@@ -98,7 +98,7 @@ def read_brain(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     if not labels.exists():
         raise InputError(path, "has no labels in labelsTr", f"Put {labels.name} there")
     with open_slices(path, CHANNEL) as (slices, grid):
-        if grid.header is None or len(grid.header.get_data_shape()) < 4:
+        if grid.source is None or len(grid.source.get_data_shape()) < 4:
             raise InputError(path, "has no channels", "Pass volumes with FLAIR, T1w, T1gd and T2w")
         volume = np.asarray(slices, np.float32)
     tumour = np.isin(read_labels(labels, grid), TUMOUR_LABELS)

@@ -27,9 +27,10 @@ class PrepareConfig(tfds.core.BuilderConfig):
 
     Attributes:
         size: Rows and columns.
-        split: A list of images (see ``split_by_list``); None splits the patients by shares and seed.
-        shares: Of the patients.
-        seed: Of the shuffled patients.
+        split: List of the images of each part (see ``split_by_list``); None splits the patients by shares and
+            seed.
+        shares: Shares of the patients for each part.
+        seed: Seed of the patients' order.
     """
 
     name: str = "default"
@@ -40,11 +41,11 @@ class PrepareConfig(tfds.core.BuilderConfig):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LabelledImage:
+class Record:
     """One image of a case.
 
     Attributes:
-        index: A slice's place in its volume; 0 for single images.
+        index: Place of a slice in its volume; 0 for single images.
         image: float [size, size] in [0, 1].
         mask: bool [size, size].
         positive: Whether it is of class 1.
@@ -61,10 +62,10 @@ class Dropped:
     """Images of the source, or of the list, that are not among the prepared ones.
 
     Attributes:
-        case: Whose images.
-        reason: Why.
-        part: Of the split, where the case had one.
-        indexes: Which of the case's images; empty for all.
+        case: Name of the case.
+        reason: Reason why they are left out.
+        part: Part of the split, where the case had one.
+        indexes: Places of the images in the case; empty for all.
     """
 
     case: str
@@ -78,10 +79,10 @@ class Count:
     """What a part of the split holds.
 
     Attributes:
-        images: How many.
-        positive: How many of class 1.
-        annotated: How many of these with a mask or a box.
-        patients: Their names.
+        images: Number of images.
+        positive: Number of images of class 1.
+        annotated: Number of these with a mask or a box.
+        patients: Names of the patients.
         content: SHA-256 of all that is stored, in order. The record files of the same images differ from run
             to run: TensorFlow does not order an example's features.
     """
@@ -105,12 +106,13 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
     what is left out, and ``counts`` what each part holds.
 
     Args:
-        on_error: Called with each error of a case or of a table.
-        on_progress: Called after each case with its share of the work.
-        **options: Of ``tfds.core.GeneratorBasedBuilder``: data_dir, config.
+        on_error: Function that is called with each error of a case or of a table.
+        on_progress: Function that is called after each case with its share of the work.
+        **options: Arguments of ``tfds.core.GeneratorBasedBuilder``: data_dir, config.
     """
 
     VERSION = tfds.core.Version("1.0.0")
+    CONFIG: ClassVar[type[PrepareConfig]] = PrepareConfig
     BUILDER_CONFIGS: ClassVar[list[PrepareConfig]] = [PrepareConfig()]
     CLASSES: ClassVar[tuple[str, str]]
     DESCRIPTION: ClassVar[str]
@@ -140,7 +142,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         """
 
     @abstractmethod
-    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         """Yields the wanted images of a case that it has; with None those of its images that count.
 
         Raises:
@@ -213,7 +215,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
             )
 
     @staticmethod
-    def _example(image: LabelledImage, case: str, patient: str, count: Count) -> dict[str, Any]:
+    def _example(image: Record, case: str, patient: str, count: Count) -> dict[str, Any]:
         """Returns what is stored of an image, and counts it."""
         pixels = np.rint(image.image * LEVELS).astype(np.uint16)
         mask = image.mask.astype(np.uint8)

@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from tfadvpath.datasets.boxes import filled_boxes
-from tfadvpath.datasets.builder import LabelledImage, LabelledImageBuilder, PrepareConfig
-from tfadvpath.datasets.nearest import nearest
+from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig, Record
+from tfadvpath.datasets.csv_tables import Box, are_fractions, box_of, read_table
 from tfadvpath.datasets.splits import Case
-from tfadvpath.datasets.study import open_slices, read_study
-from tfadvpath.datasets.tables import Box, are_fractions, box_of, read_table
 from tfadvpath.errors import InputError
+from tfadvpath.studies.sizes import nearest
+from tfadvpath.studies.study import open_slices, read_study
 
 MIN_TUMOUR_PIXELS = 10
 MASK_FOLDERS = ("mask", "masks")
@@ -53,6 +53,7 @@ class ImageFolder(LabelledImageBuilder):
     Masks are of the images' size, other than 0 where the finding is; they take the nearest pixel.
     """
 
+    CONFIG: ClassVar = ImageFolderConfig
     BUILDER_CONFIGS: ClassVar[list[PrepareConfig]] = [ImageFolderConfig()]
     CLASSES = ("0", "1")
     DESCRIPTION = "Images of two classes that a table lists."
@@ -74,7 +75,7 @@ class ImageFolder(LabelledImageBuilder):
         self._fractions = are_fractions(box for row in self._rows.values() for box in row.boxes)
         return [Case(file, row.patient) for file, row in self._rows.items()]
 
-    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         if wanted is not None and 0 not in wanted:
             return
         path, row = self._folder_of_images / case, self._rows[case]
@@ -94,7 +95,7 @@ class ImageFolder(LabelledImageBuilder):
             drawn = self._masks / case
             if drawn.exists() or row.positive:
                 mask |= nearest(_read_mask(drawn, (shape[0], shape[1])), size)
-        yield LabelledImage(0, study.images[0, ..., 0], mask, row.positive)
+        yield Record(0, study.images[0, ..., 0], mask, row.positive)
 
     def _read_rows(self) -> dict[str, _Row]:
         tables = sorted(path for path in self._source.glob("*.csv") if not path.name.startswith("."))
@@ -132,7 +133,7 @@ class ImageFolder(LabelledImageBuilder):
     def _find_masks(self) -> Path | None:
         found = [path for path in sorted(self._source.iterdir()) if path.name.lower() in MASK_FOLDERS]
         if len(found) > 1:
-            raise InputError(self._source, "holds several folders of masks", "Name one with --masks")
+            raise InputError(self._source, "holds several folders of masks", "Name one in `masks`")
         return found[0] if found else None
 
     def _find_images(self, file: str) -> Path:
@@ -143,7 +144,7 @@ class ImageFolder(LabelledImageBuilder):
             raise InputError(
                 self._source,
                 problem,
-                "Name the folder of the images with --images, and that of the masks with --masks",
+                "Name the folder of the images in `images`, and that of the masks in `masks`",
             )
         return found[0]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfadvpath.datasets.boxes import filled_boxes
-from tfadvpath.datasets.builder import LabelledImage, LabelledImageBuilder
+from tfadvpath.datasets.builder import LabelledImageBuilder, Record
+from tfadvpath.datasets.csv_tables import BOX_COLUMNS, Box, are_fractions, box_of, read_table
 from tfadvpath.datasets.splits import Case
-from tfadvpath.datasets.study import read_study
-from tfadvpath.datasets.tables import BOX_COLUMNS, Box, are_fractions, box_of, read_table
 from tfadvpath.errors import InputError
+from tfadvpath.studies.study import read_study
 
 NORMAL, OPACITY = "Normal", "Lung Opacity"
 IMAGES = "stage_2_train_images"
@@ -49,7 +49,7 @@ class Pneumonia(LabelledImageBuilder):
                 self._unusable[path.stem] = "is in no table"
         return [Case(patient, patient) for patient in labels.opacities]
 
-    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[LabelledImage]:
+    def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         if wanted is not None and 0 not in wanted:
             return
         path = self._source / IMAGES / f"{case}.dcm"
@@ -62,7 +62,7 @@ class Pneumonia(LabelledImageBuilder):
             raise InputError(path, "is blank: all its pixels are the same", "Copy or export it again")
         boxes = self._opacities[case]
         mask = filled_boxes(boxes, (1, 1) if self._fractions else (rows, columns), size)
-        yield LabelledImage(0, study.images[0, ..., 0], mask, bool(boxes))
+        yield Record(0, study.images[0, ..., 0], mask, bool(boxes))
 
 
 class RsnaLabels(NamedTuple):

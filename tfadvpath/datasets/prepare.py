@@ -8,7 +8,7 @@ import dataclasses
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig
 from tfadvpath.errors import InputError
-from tfadvpath.writers.atomic import replacing_file, replacing_folder
+from tfadvpath.files import replacing_file, replacing_folder
 
 RECORDS, SUMMARY = "records", "summary.json"
 _REASONS = 5  # said on the console
@@ -99,7 +99,7 @@ def _summary(made: LabelledImageBuilder, source: Path, records: Path) -> dict[st
     }
 
 
-def described(summary: dict[str, Any]) -> list[str]:
+def described(summary: Mapping[str, Any]) -> list[str]:
     """Returns a summary in lines for a person."""
     lines = [
         f"{part}: {_counted(count['images'], 'image')} of {_counted(count['patients'], 'patient')}, "

@@ -14,11 +14,10 @@ import tensorflow_datasets as tfds
 
 from tfadvpath.datasets.builder import LEVELS
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.datasets.nearest import nearest
 from tfadvpath.datasets.prepare import SUMMARY
-from tfadvpath.datasets.study import at_size
 from tfadvpath.errors import InputError
-from tfadvpath.writers.atomic import replacing_folder
+from tfadvpath.files import replacing_folder
+from tfadvpath.studies.sizes import at_size, nearest
 
 _AGAIN = "Run `tfadvpath prepare` again"
 _ARRAYS = ("images", "labels", "masks", "patients")

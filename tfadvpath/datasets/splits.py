@@ -50,13 +50,13 @@ def split_by_shares(cases: Iterable[Case], shares: Shares, seed: int) -> Split:
     """
     cases = list(cases)
     if min(shares) < 0 or not np.isfinite(sum(shares)) or sum(shares) == 0:
-        raise InputError("--shares", "are to be three numbers from 0 on, not all 0", "Pass e.g. 75 10 15")
+        raise InputError("`shares`", "are to be three numbers from 0 on, not all 0", "Pass e.g. 75 10 15")
     patients = sorted({case.patient for case in cases})
     np.random.default_rng(seed).shuffle(patients)
     wanted = {part: share for part, share in shares._asdict().items() if share}
     if len(patients) < len(wanted):
         raise InputError(
-            "--shares",
+            "`shares`",
             f"{len(patients)} patients cannot be dealt out to {len(wanted)} parts",
             "Add patients, or give a part the share 0",
         )

@@ -9,23 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tfadvpath.evaluation.columns import BASELINES, GENERATORS, WEIGHTED
-from tfadvpath.evaluation.resampling import Estimate, largest
-from tfadvpath.evaluation.summary import SHORT, ColumnSummary, Summary
+from tfadvpath.evaluation.compared_maps import BASELINES, GENERATORS, WEIGHTED
+from tfadvpath.evaluation.estimates import Estimate, largest
+from tfadvpath.evaluation.summary import SHORT, MeasuredMap, Summary
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested"
 BEST_BASELINE = "best baseline"
 
 
-class Figure(NamedTuple):
-    """What two maps are compared by.
+class ClaimedNumber(NamedTuple):
+    """A metric that two maps are compared by.
 
     Attributes:
-        name: "iou", "fnr", "relevance" or "aopc".
-        percentile: Of the first two; None of the others.
+        metric: "iou", "fnr", "relevance" or "aopc".
+        percentile: Percentile of IoU and FNR; None for the others.
     """
 
-    name: str
+    metric: str
     percentile: float | None = None
 
 
@@ -34,17 +34,18 @@ class Comparison:
     """One map against another, or against the best of the baselines.
 
     Attributes:
-        key: Of the column that is claimed to be better.
-        against: Of the other one, or ``BEST_BASELINE``.
-        figure: By what.
-        advantage: How much better it is; positive for the claim, whichever way the figure points.
+        key: Key of the map that is claimed to be better.
+        against: Key of the other one, or ``BEST_BASELINE``.
+        number: Metric that they are compared by.
+        advantage: Difference in the claim's favour: positive where the first map is better, whether high or
+            low values of the metric are.
         low: Lower end of the advantage's interval of 95 %, paired over patients.
         high: Upper end.
     """
 
     key: str
     against: str
-    figure: Figure
+    number: ClaimedNumber
     advantage: float
     low: float
     high: float
@@ -63,8 +64,8 @@ class Claim:
 
     Attributes:
         text: What it says.
-        comparisons: What it means for the columns that were measured.
-        missing: Keys of the columns that it speaks of and that were not measured.
+        comparisons: Comparisons of the maps that were measured.
+        missing: Keys of the maps that it speaks of and that were not measured.
     """
 
     text: str
@@ -89,71 +90,93 @@ class Claim:
 def judge(summary: Summary) -> tuple[Claim, Claim, Claim]:
     """Judges the claims by what was measured. Ties are kept, as in the paper; AOPC is after 16 %.
 
-    The best of the baselines is the best in each resampling: whoever beats it beats all of them.
+    The best of the baselines is the best in each resampling: a map that beats it beats all of them.
     """
     localisation = [
-        Figure(name, percentile) for percentile in summary.options.percentiles for name in ("iou", "fnr")
+        ClaimedNumber(metric, percentile)
+        for percentile in summary.options.percentiles
+        for metric in ("iou", "fnr")
     ]
-    measured = summary.columns
-    if not all("iou" in column.estimates for column in measured.values()):
+    if not all("iou" in measured.estimates for measured in summary.maps.values()):
         localisation = []
-    relevance = [Figure("relevance"), Figure("aopc")]
-    generators = [name for name in GENERATORS if f"{name}_difference" in measured]
-    baselines = [key for key in BASELINES if key in measured]
-
-    def compared(maps: Sequence[str], figures: Sequence[Figure], against: str | None) -> list[Comparison]:
-        found = []
-        for method in generators:
-            for name in maps:
-                for figure in figures:
-                    others = [f"{method}_{against}"] if against else baselines
-                    if others:
-                        found.append(_compare(summary, f"{method}_{name}", others, figure, against is None))
-        return found
-
-    def claim(text: str, comparisons: list[Comparison], maps: Sequence[str], others: Sequence[str]) -> Claim:
-        spoken_of = [*others, *(f"{method}_{name}" for method in GENERATORS for name in maps)]
-        return Claim(text, comparisons, [key for key in spoken_of if key not in measured])
-
+    relevance = [ClaimedNumber("relevance"), ClaimedNumber("aopc")]
     return (
-        claim(
+        _claim(
+            summary,
             "The smoothed importance v2 localises better than the difference E, for CyCE and for SyCE",
-            compared(("fi_v2_smooth",), localisation, "difference"),
-            ("difference", "fi_v2_smooth"),
-            (),
+            _against_other_map(summary, ("fi_v2_smooth",), "difference", localisation),
+            _keys(("difference", "fi_v2_smooth")),
         ),
-        claim(
+        _claim(
+            summary,
             "The importances v1, v2 and v2 smooth beat the difference E in feature relevance R and AOPC",
-            compared(WEIGHTED, relevance, "difference"),
-            ("difference", *WEIGHTED),
-            (),
+            _against_other_map(summary, WEIGHTED, "difference", relevance),
+            _keys(("difference", *WEIGHTED)),
         ),
-        claim(
+        _claim(
+            summary,
             "The importances beat Gradient, integrated gradients, GradCAM, both masks and SAGen",
-            compared(WEIGHTED, [*localisation, *relevance], None),
-            WEIGHTED,
-            BASELINES,
+            _against_baselines(summary, WEIGHTED, [*localisation, *relevance]),
+            [*BASELINES, *_keys(WEIGHTED)],
         ),
     )
 
 
+def _keys(map_names: Sequence[str]) -> list[str]:
+    return [f"{method}_{name}" for method in GENERATORS for name in map_names]
+
+
+def _claim(summary: Summary, text: str, comparisons: Sequence[Comparison], spoken_of: Sequence[str]) -> Claim:
+    return Claim(text, comparisons, [key for key in spoken_of if key not in summary.maps])
+
+
+def _measured_generators(summary: Summary) -> list[str]:
+    return [name for name in GENERATORS if f"{name}_difference" in summary.maps]
+
+
+def _against_other_map(
+    summary: Summary, map_names: Sequence[str], other: str, numbers: Sequence[ClaimedNumber]
+) -> list[Comparison]:
+    """Compares maps of each generator with another map of the same generator."""
+    return [
+        _compare(summary, f"{method}_{name}", [f"{method}_{other}"], f"{method}_{other}", number)
+        for method in _measured_generators(summary)
+        for name in map_names
+        for number in numbers
+    ]
+
+
+def _against_baselines(
+    summary: Summary, map_names: Sequence[str], numbers: Sequence[ClaimedNumber]
+) -> list[Comparison]:
+    """Compares maps of each generator with the best of the baselines that were measured."""
+    baselines = [key for key in BASELINES if key in summary.maps]
+    if not baselines:
+        return []
+    return [
+        _compare(summary, f"{method}_{name}", baselines, BEST_BASELINE, number)
+        for method in _measured_generators(summary)
+        for name in map_names
+        for number in numbers
+    ]
+
+
 def _compare(
-    summary: Summary, key: str, others: Sequence[str], figure: Figure, best_of_them: bool
+    summary: Summary, key: str, others: Sequence[str], against: str, number: ClaimedNumber
 ) -> Comparison:
-    other = largest(_merit(summary, summary.columns[name], figure) for name in others)
-    advantage = _merit(summary, summary.columns[key], figure) - other
+    other = largest(_merit(summary, summary.maps[name], number) for name in others)
+    advantage = _merit(summary, summary.maps[key], number) - other
     low, high = advantage.interval()
-    against = BEST_BASELINE if best_of_them else others[0]
-    return Comparison(key, against, figure, float(advantage.value), float(low), float(high))
+    return Comparison(key, against, number, float(advantage.value), float(low), float(high))
 
 
-def _merit(summary: Summary, column: ColumnSummary, figure: Figure) -> Estimate:
-    """Returns the figure so that more is better, a scalar."""
-    estimate = column.estimates[figure.name]
-    if figure.percentile is not None:
-        place = summary.options.percentiles.index(figure.percentile)
+def _merit(summary: Summary, measured: MeasuredMap, number: ClaimedNumber) -> Estimate:
+    """Returns a map's number so that more is better, a scalar."""
+    estimate = measured.estimates[number.metric]
+    if number.percentile is not None:
+        place = summary.options.percentiles.index(number.percentile)
         picked = estimate.at(place, 0)  # the paper's tie rule
-        return -picked if figure.name == "fnr" else picked
-    if figure.name == "aopc":
+        return -picked if number.metric == "fnr" else picked
+    if number.metric == "aopc":
         return estimate.at(0, min(SHORT, summary.options.region_steps))
     return estimate.at(0)

@@ -1,4 +1,4 @@
-"""Which test images are shown: best, median, worst, and those that the classifier gets wrong."""
+"""Test images to show: best, median, worst, and those that the classifier gets wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfadvpath.evaluation.held_out import HeldOut
+from tfadvpath.evaluation.images import EvaluatedImages
 
 _EACH = 3  # of the best, the worst and those around the median
 _WRONG = 2  # of each wrong decision
@@ -18,8 +18,8 @@ class Example(NamedTuple):
     Attributes:
         row: Its place among the test images.
         kind: "best", "median", "worst", "missed" or "false alarm".
-        key: Of the column that it was chosen by; "" where no map had a part in it.
-        iou: Of that column; None where there is none.
+        key: Key of the map that it was chosen by; "" where no map had a part in it.
+        iou: IoU of that map; None where there is none.
     """
 
     row: int
@@ -28,12 +28,12 @@ class Example(NamedTuple):
     iou: float | None = None
 
 
-def choose_examples(held_out: HeldOut, key: str, iou: np.ndarray) -> list[Example]:
+def choose_examples(evaluated: EvaluatedImages, key: str, iou: np.ndarray) -> list[Example]:
     """Chooses images to show; an image is shown once.
 
     Args:
-        held_out: The test images.
-        key: Of the column that they are chosen by.
+        evaluated: The test images.
+        key: Key of the map that they are chosen by.
         iou: float [M], its IoU of the localised images. NaN counts as 0.
 
     Returns:
@@ -41,8 +41,8 @@ def choose_examples(held_out: HeldOut, key: str, iou: np.ndarray) -> list[Exampl
         any; and misses and false alarms, those that the classifier is surest of. A miss that is shown as
         such is not among the worst.
     """
-    patients = np.asarray(held_out.images.patients)
-    rows, values = held_out.localised, np.nan_to_num(np.asarray(iou, np.float64))
+    patients = np.asarray(evaluated.images.patients)
+    rows, values = evaluated.localised, np.nan_to_num(np.asarray(iou, np.float64))
     order = rows[np.argsort(-values, kind="stable")]
     from_median = order[np.argsort(np.abs(np.arange(len(order)) - (len(order) - 1) / 2), kind="stable")]
     found: dict[int, Example] = {}
@@ -60,9 +60,9 @@ def choose_examples(held_out: HeldOut, key: str, iou: np.ndarray) -> list[Exampl
 
     by_iou("best", order)
     by_iou("median", from_median)
-    positive = np.asarray(held_out.images.labels) == 1
-    surest("missed", positive & ~held_out.decisions, -held_out.scores)
-    surest("false alarm", ~positive & held_out.decisions, held_out.scores)
+    positive = np.asarray(evaluated.images.labels) == 1
+    surest("missed", positive & ~evaluated.decisions, -evaluated.scores)
+    surest("false alarm", ~positive & evaluated.decisions, evaluated.scores)
     by_iou("worst", order[::-1])
     kinds = ("best", "median", "worst", "missed", "false alarm")
     return sorted(found.values(), key=lambda example: kinds.index(example.kind))

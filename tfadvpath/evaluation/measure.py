@@ -1,17 +1,16 @@
-"""One method's maps of the test images, and what every metric says of each image."""
+"""The maps that one method makes of the test images, measured image by image."""
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from tfadvpath import metrics
-from tfadvpath.evaluation.held_out import HeldOut
+from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
@@ -24,38 +23,98 @@ TIE_RULES = ("paper", "exact")
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """What all methods are measured on.
+class MeasuredMethod:
+    """Measurements of one method's maps, image by image.
+
+    M images are localised, R take part in relevance, K of these in what is costly; P are the percentiles of
+    the table, Q those of the curve.
 
     Attributes:
-        classifier: The bundle's.
-        held_out: The test images.
-        perturbed: What pixels of ``held_out.relevance`` are replaced with, as ``metrics.perturbation_curves``
+        maps: By the map's name and the metric's: ``iou`` and ``fnr`` float64 [M, P, 2] by percentile and tie
+            rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule selects, ``curve``
+            [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and ``least`` float32
+            [R, steps + 1], ``regions`` [R, region_steps + 1]; ``sensitivity`` float64 [K, 2] (maximum, mean),
+            ``randomised`` [K] the rank correlation with the map of the randomised classifier, ``other_image``
+            [K] that with the map of another patient's image, NaN where there is one patient, ``same_pixels``
+            [K] the IoU of what both maps select at the first percentile of the table.
+        seconds: Time to explain one image.
+        rates: "crossed" and "kept", bool [R], where there is a path across the decision.
+    """
+
+    maps: Mapping[str, Arrays]
+    seconds: float
+    rates: Arrays
+
+    def as_arrays(self) -> Arrays:
+        """Returns all of it as arrays by name, for a file."""
+        found = {
+            f"{name}.{metric}": values for name, own in self.maps.items() for metric, values in own.items()
+        }
+        return {"maps": np.array(list(self.maps)), "seconds": np.array(self.seconds), **self.rates, **found}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """Returns what ``as_arrays`` was made of."""
+        maps = {
+            name: {
+                key.removeprefix(f"{name}."): values
+                for key, values in arrays.items()
+                if key.startswith(f"{name}.")
+            }
+            for name in arrays["maps"].tolist()
+        }
+        rates: Arrays = {name: arrays[name] for name in ("crossed", "kept") if name in arrays}
+        return cls(maps, float(arrays["seconds"]), rates)
+
+
+@dataclass(frozen=True, eq=False)
+class RandomOrders:
+    """Measurements of random orders, means over five orders an image.
+
+    Attributes:
+        pixels: float32 [R, steps + 1], curves of replaced pixels.
+        regions: float32 [R, region_steps + 1], curves of replaced squares.
+        flipped: bool [R], whether the image whose pixels are all replaced has the other decision.
+    """
+
+    pixels: np.ndarray
+    regions: np.ndarray
+    flipped: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Images that all methods are measured on, and how.
+
+    Attributes:
+        classifier: Classifier of the bundle.
+        evaluated: The test images.
+        perturbed: Replacement of the pixels of ``evaluated.relevance``, as ``metrics.perturbation_curves``
             takes it.
-        options: How.
+        options: Options of the measurement.
     """
 
     classifier: Any
-    held_out: HeldOut
+    evaluated: EvaluatedImages
     perturbed: Any
     options: EvaluationOptions
 
     @property
     def replaced(self) -> np.ndarray:
         """float32 [R, H, W, C], the images whose pixels are replaced."""
-        return np.asarray(self.held_out.images.images[self.held_out.relevance])
+        return np.asarray(self.evaluated.images.images[self.evaluated.relevance])
 
 
 def work(setting: Setting, maps: int) -> int:
     """Returns how many units of progress ``measure`` reports for a method with so many maps."""
-    held_out, options = setting.held_out, setting.options
-    subset = len(held_out.subset) * (options.samples + 2)
-    return len(held_out.explained) + maps * len(held_out.relevance) + subset
+    evaluated, options = setting.evaluated, setting.options
+    subset = len(evaluated.subset) * (options.samples + 2)
+    return len(evaluated.explained) + maps * len(evaluated.relevance) + subset
 
 
 def work_random(setting: Setting) -> int:
     """Returns how many units of progress ``measure_random`` reports."""
-    return 2 * len(setting.held_out.relevance)
+    return 2 * len(setting.evaluated.relevance)
 
 
 def measure(
@@ -64,37 +123,25 @@ def measure(
     setting: Setting,
     make_randomised: Callable[[], Explainer],
     on_progress: Callable[[float], None] = lambda amount: None,
-) -> Arrays:
+) -> MeasuredMethod:
     """Explains the test images with one method and measures its maps, image by image.
 
     Args:
-        explainer: Of the bundle.
-        map_names: Which of its maps.
-        setting: What on, and how.
-        make_randomised: Returns the same explainer of a classifier with random weights.
-        on_progress: Called with units of ``work``.
-
-    Returns:
-        For every map, under "map.name": of the M localised images ``iou`` and ``fnr`` float64 [M, P, 2] by
-        percentile and tie rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule
-        selects, ``curve`` [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; of the R images
-        of relevance ``most`` and ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; of its
-        K images ``sensitivity`` float64 [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with
-        the map of the randomised classifier, ``other_image`` [K] that with the map of another patient's
-        image, NaN where there is one patient, ``same_pixels`` [K] the IoU of what both maps select at the
-        first percentile of the table.
-        Of the method: ``seconds`` of one image, float64; where there is a path ``crossed`` and ``kept``, bool
-        [R].
+        explainer: Explainer of the bundle.
+        map_names: Names of the maps to measure.
+        setting: Images, and how they are measured.
+        make_randomised: Function that returns the same explainer of a classifier with random weights.
+        on_progress: Function that is called with units of ``work``.
     """
-    held_out, options = setting.held_out, setting.options
-    maps, measured = _explained(explainer, map_names, setting, on_progress)
+    evaluated, options = setting.evaluated, setting.options
+    maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress)
+    measured = {name: dict(localised[name]) for name in map_names}
     images = setting.replaced
     for name in map_names:
         curves = metrics.most_and_least_curves(
             setting.classifier, images, maps[name], setting.perturbed, steps=options.steps
         )
-        measured |= {f"{name}.most": curves.most, f"{name}.least": curves.least}
-        measured[f"{name}.regions"] = metrics.perturbation_curves(
+        regions = metrics.perturbation_curves(
             setting.classifier,
             images,
             maps[name],
@@ -102,26 +149,27 @@ def measure(
             steps=options.region_steps,
             region=options.region,
         )
+        measured[name] |= {"most": curves.most, "least": curves.least, "regions": regions}
         on_progress(len(images))
-    if len(held_out.subset):
-        subset = images[held_out.subset]
-        own = {name: maps[name][held_out.subset] for name in map_names}
-        measured |= _sensitivity(explainer, subset, map_names, options, on_progress)
-        patients = np.asarray(held_out.images.patients)[held_out.relevance][held_out.subset]
-        measured |= _survival(make_randomised(), subset, own, patients, options, on_progress)
-    return measured
+    if len(evaluated.subset):
+        subset = images[evaluated.subset]
+        own = {name: maps[name][evaluated.subset] for name in map_names}
+        patients = np.asarray(evaluated.images.patients)[evaluated.relevance][evaluated.subset]
+        sensitivity = _sensitivity(explainer, subset, map_names, options, on_progress)
+        survival = _survival(make_randomised(), subset, own, patients, options, on_progress)
+        for name in map_names:
+            measured[name] |= {"sensitivity": sensitivity[name], **survival[name]}
+    return MeasuredMethod(measured, seconds, rates)
 
 
-def measure_random(setting: Setting, on_progress: Callable[[float], None] = lambda amount: None) -> Arrays:
+def measure_random(
+    setting: Setting, on_progress: Callable[[float], None] = lambda amount: None
+) -> RandomOrders:
     """Measures what orders drawn at random reach.
 
     Args:
-        setting: What on, and how.
-        on_progress: Called with units of ``work_random``.
-
-    Returns:
-        ``pixels`` float32 [R, steps + 1] and ``regions`` float32 [R, region_steps + 1], means over five
-        orders an image; ``flipped`` bool [R], the image whose pixels are all replaced has the other decision.
+        setting: Images, and how they are measured.
+        on_progress: Function that is called with units of ``work_random``.
     """
     options, images = setting.options, setting.replaced
 
@@ -140,16 +188,21 @@ def measure_random(setting: Setting, on_progress: Callable[[float], None] = lamb
 
     pixels = curves(options.steps, 1)
     regions = curves(options.region_steps, options.region)
-    return {"pixels": pixels, "regions": regions, "flipped": pixels[:, -1] < 0.5}
+    return RandomOrders(pixels, regions, pixels[:, -1] < 0.5)
 
 
 def _explained(
     explainer: Explainer, map_names: Sequence[str], setting: Setting, on_progress: Callable[[float], None]
-) -> tuple[Arrays, Arrays]:
-    """Returns the maps [R, H, W] of the images of relevance, and what does not need them all at once."""
-    held_out, options = setting.held_out, setting.options
-    rows, images = held_out.explained, held_out.images
-    shape = (len(held_out.relevance), *images.images.shape[1:3])
+) -> tuple[Arrays, dict[str, Arrays], float, Arrays]:
+    """Explains the images.
+
+    Returns:
+        The maps [R, H, W] of the images of relevance; of every map what is measured on the localised images,
+        which does not need all maps at once; the seconds of one image; and the rates.
+    """
+    evaluated, options = setting.evaluated, setting.options
+    rows, images = evaluated.explained, evaluated.images
+    shape = (len(evaluated.relevance), *images.images.shape[1:3])
     maps = {name: np.zeros(shape, np.float32) for name in map_names}
     localised: dict[str, list[Arrays]] = {name: [] for name in map_names}
     rates: dict[str, list[np.ndarray]] = {"crossed": [], "kept": []}
@@ -160,23 +213,22 @@ def _explained(
         start = time.perf_counter()
         explanation = explainer.explain(images.images[at], on_progress)
         seconds += time.perf_counter() - start
-        replaced = np.isin(at, held_out.relevance)
+        replaced = np.isin(at, evaluated.relevance)
         if isinstance(explanation, PathExplanation):
             rates["crossed"].append(explanation.crossed[replaced])
             rates["kept"].append(explanation.kept[replaced])
-        inside = np.isin(at, held_out.localised)
+        inside = np.isin(at, evaluated.localised)
         for name in map_names:
             values = explanation.maps[name].sum(axis=3)
-            maps[name][np.isin(held_out.relevance, at)] = values[replaced]
+            maps[name][np.isin(evaluated.relevance, at)] = values[replaced]
             masks = np.asarray(images.masks[at[inside]])
             localised[name].append(_localisation(values[inside], masks, options))
-    measured = {"seconds": np.array(seconds / len(rows))}
-    measured |= {name: np.concatenate(parts) for name, parts in rates.items() if parts}
-    for name, parts in localised.items():
-        measured |= {
-            f"{name}.{figure}": np.concatenate([part[figure] for part in parts]) for figure in parts[0]
-        }
-    return maps, measured
+    joined = {
+        name: {metric: np.concatenate([part[metric] for part in parts]) for metric in parts[0]}
+        for name, parts in localised.items()
+    }
+    found = {name: np.concatenate(parts) for name, parts in rates.items() if parts}
+    return maps, joined, seconds / len(rows), found
 
 
 def _localisation(maps: np.ndarray, masks: np.ndarray, options: EvaluationOptions) -> Arrays:
@@ -206,30 +258,14 @@ def _sensitivity(
     options: EvaluationOptions,
     on_progress: Callable[[float], None],
 ) -> Arrays:
-    # One explanation gives all maps, but the metric asks for those of one: each further map is read from what
-    # the first one's calls left, in their order. The disturbances are the same, they come from the seed.
-    kept: list[dict[str, np.ndarray]] = []
+    def explain(x: np.ndarray) -> dict[str, np.ndarray]:
+        maps = explainer.explain(x, on_progress).maps
+        return {name: maps[name] for name in map_names}
 
-    def explain(name: str, calls: Iterator[int]) -> Callable[[np.ndarray], np.ndarray]:
-        def maps_of(x: np.ndarray) -> np.ndarray:
-            call = next(calls)
-            if call == len(kept):
-                kept.append(explainer.explain(x, on_progress).maps)
-            return kept[call][name]
-
-        return maps_of
-
-    measured = {}
-    for name in map_names:
-        result = metrics.map_sensitivity(
-            explain(name, itertools.count()),
-            images,
-            radius=options.radius,
-            samples=options.samples,
-            seed=options.seed,
-        )
-        measured[f"{name}.sensitivity"] = np.stack([result.maximum, result.mean], axis=1)
-    return measured
+    measured = metrics.map_sensitivities(
+        explain, images, radius=options.radius, samples=options.samples, seed=options.seed
+    )
+    return {name: np.stack([one.maximum, one.mean], axis=1) for name, one in measured.items()}
 
 
 def _survival(
@@ -239,17 +275,19 @@ def _survival(
     patients: np.ndarray,
     options: EvaluationOptions,
     on_progress: Callable[[float], None],
-) -> Arrays:
+) -> dict[str, Arrays]:
     partner = _of_another_patient(patients)
     others = randomised.explain(images, on_progress).maps
     percentile = options.percentiles[0]
     measured = {}
     for name, own in maps.items():
-        measured[f"{name}.randomised"] = metrics.rank_correlation(own, others[name].sum(axis=3))
         with_partner = metrics.rank_correlation(own, own[partner])
-        measured[f"{name}.other_image"] = np.where(partner < 0, np.nan, with_partner)
         selected = metrics.most_important(others[name], percentile, exact=True)
-        measured[f"{name}.same_pixels"] = metrics.iou(own, selected, percentile, exact=True)
+        measured[name] = {
+            "randomised": metrics.rank_correlation(own, others[name].sum(axis=3)),
+            "other_image": np.where(partner < 0, np.nan, with_partner),
+            "same_pixels": metrics.iou(own, selected, percentile, exact=True),
+        }
     return measured
 
 

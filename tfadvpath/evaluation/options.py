@@ -5,16 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from tfadvpath.training.data_options import Data
-
-# Table 1 of the paper: 2 and 1 % of a brain slice, 10, 5 and 2 % of an X-ray. Other images get all of them.
-_PERCENTILES = {
-    "brain-tumour": (98.0, 99.0),
-    "phantom-brain": (98.0, 99.0),
-    "pneumonia": (90.0, 95.0, 98.0),
-    "phantom-chest": (90.0, 95.0, 98.0),
-}
-_EVERY_PERCENTILE = (90.0, 95.0, 98.0, 99.0)
 # Where the curve of IoU by percentile is taken, beside those of the table.
 _CURVE = (80.0, 85.0, 90.0, 92.5, 95.0, 97.0, 98.0, 99.0, 99.5)
 
@@ -47,7 +37,7 @@ class EvaluationOptions:
     subset: int = 32
     samples: int = 5
     radius: float = 0.02
-    percentiles: tuple[float, ...] = _EVERY_PERCENTILE
+    percentiles: tuple[float, ...] = ()
     curve: tuple[float, ...] = _CURVE
     seed: int = 0
 
@@ -57,8 +47,3 @@ class EvaluationOptions:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in dataclasses.asdict(self).items()
         }
-
-
-def percentiles_of(data: Data) -> tuple[float, ...]:
-    """Returns the percentiles of Table 1 for a recipe's data."""
-    return _PERCENTILES.get(data.task, _EVERY_PERCENTILE)

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfadvpath import explainers
-from tfadvpath.bundle import Bundle
+from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.generators.base import AdversarialPair, PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.models.randomize import randomized

@@ -1,46 +1,48 @@
-"""From the figures of every image to those of every column, with intervals over patients."""
+"""Means of every map's measurements over the images, with intervals over patients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfadvpath import metrics
-from tfadvpath.evaluation.columns import GENERATORS, Column, columns_of, main_column
-from tfadvpath.evaluation.held_out import HeldOut
-from tfadvpath.evaluation.measure import Arrays
+from tfadvpath.evaluation.compared_maps import GENERATORS, ComparedMap, compared_maps, main_map
+from tfadvpath.evaluation.estimates import Estimate, Resampling
+from tfadvpath.evaluation.images import EvaluatedImages
+from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
 from tfadvpath.evaluation.options import EvaluationOptions
-from tfadvpath.evaluation.resampling import Estimate, Resampling
-from tfadvpath.metrics.replacement import Grid
+from tfadvpath.metrics.replacement import Regions
+
+if TYPE_CHECKING:
+    from tfadvpath.evaluation.claims import Claim
 
 # Images by the classifier's decision.
 CLASSES = ("all", "class_0", "class_1")
 # Steps of a hundredth of the image: AOPC is given after so many, and after all.
 SHORT = 16
-# What every map is measured by.
-_OF_A_MAP = ".most"
 
 
 @dataclass(frozen=True, eq=False)
-class ColumnSummary:
-    """The figures of one column.
+class MeasuredMap:
+    """Measurements of one map.
 
     Attributes:
-        column: Which.
+        compared: The map.
         estimates: By name: "iou", "fnr" [P, 2], "share" [P], "curve" [Q], "pointing", "average_precision";
             "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders
             after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image", "same_pixels" where a subset
             was drawn; "crossed", "kept" where there is a path.
-        survives: The map outlives the randomisation of its classifier: ``metrics.survives``, and it is nearer
-            to the map of the randomised classifier than to that of another image, by the paired interval.
-            Maps of one background correlate without that. None where it was not tried, all maps are
+        survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
+            is nearer to the map of the randomised classifier than to that of another image, by the paired
+            interval. Maps of one background correlate without that. None where it was not tried, all maps are
             constant, or there is one patient.
-        seconds: To explain one image.
+        seconds: Time to explain one image.
     """
 
-    column: Column
+    compared: ComparedMap
     estimates: Mapping[str, Estimate]
     survives: bool | None
     seconds: float
@@ -48,49 +50,53 @@ class ColumnSummary:
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """The figures of a measurement.
+    """Measurements of all maps of a bundle.
 
     Attributes:
-        columns: By key, in the order of the table.
-        random: What random orders reach: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
-            anything; "flipped", how many decisions the perturbation turns.
-        options: By which it was measured.
+        maps: By key, in the order of the table.
+        random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
+            anything; "flipped", the share of decisions that the perturbation turns.
+        options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; and "squares"
             of an image.
+        claims: The paper's claims, judged by these measurements.
+        failed: Reasons why methods could not be measured, by the method's name.
     """
 
-    columns: Mapping[str, ColumnSummary]
+    maps: Mapping[str, MeasuredMap]
     random: Mapping[str, Estimate]
     options: EvaluationOptions
     counts: Mapping[str, int]
+    claims: Sequence[Claim] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def differences(self) -> dict[tuple[str, str], dict[str, Estimate]]:
-        """Returns how far columns are above others, paired over patients, by both keys and figure.
+        """Returns how far maps are above others, paired over patients, by both keys and metric.
 
-        A generator's weighted maps are compared with its ``difference``, all other columns with the
-        ``difference`` of every generator; and every column with the main one, which stands for all.
+        A generator's weighted maps are compared with its ``difference``, all other maps with the
+        ``difference`` of every generator; and every map with the main one, which stands for all.
         """
-        bases = [key for key in (f"{method}_difference" for method in GENERATORS) if key in self.columns]
-        main = main_column(self.columns)
+        bases = [key for key in (f"{method}_difference" for method in GENERATORS) if key in self.maps]
+        main = main_map(self.maps)
         found = {}
-        for key, column in self.columns.items():
-            method = column.column.method
+        for key, measured in self.maps.items():
+            method = measured.compared.method
             own = [f"{method}_difference"] if method in GENERATORS else bases
             for against in dict.fromkeys((*own, main)):
                 if against != key:
                     found[key, against] = {
-                        figure: column.estimates[figure] - estimate
-                        for figure, estimate in self.columns[against].estimates.items()
-                        if figure not in ("crossed", "kept")
+                        metric: measured.estimates[metric] - estimate
+                        for metric, estimate in self.maps[against].estimates.items()
+                        if metric not in ("crossed", "kept")
                     }
         return found
 
 
 def summarise(
-    measured: Mapping[str, Arrays],
-    random: Arrays,
-    held_out: HeldOut,
+    measured: Mapping[str, MeasuredMethod],
+    random: RandomOrders,
+    evaluated: EvaluatedImages,
     options: EvaluationOptions,
     repeats: int = 1000,
 ) -> Summary:
@@ -99,43 +105,44 @@ def summarise(
     R and AOPC are those of mean curves: in every resampling the curves are averaged anew.
 
     Args:
-        measured: By method, of ``measure``.
-        random: Of ``measure_random``.
-        held_out: The test images that were measured.
-        options: By which.
-        repeats: Resamplings of the patients.
+        measured: Measurements by method.
+        random: Measurements of random orders.
+        evaluated: The test images that were measured.
+        options: Options that they were measured with.
+        repeats: Number of resamplings of the patients.
     """
-    patients = np.asarray(held_out.images.patients)
+    patients = np.asarray(evaluated.images.patients)
     groups = {
-        "localised": patients[held_out.localised],
-        "relevance": patients[held_out.relevance],
-        "subset": patients[held_out.relevance][held_out.subset],
+        "localised": patients[evaluated.localised],
+        "relevance": patients[evaluated.relevance],
+        "subset": patients[evaluated.relevance][evaluated.subset],
     }
     draws = {name: Resampling(group.tolist(), repeats) for name, group in groups.items() if len(group)}
-    by_class = _ByClass(draws["relevance"], held_out.decisions[held_out.relevance])
+    by_class = _ByClass(draws["relevance"], evaluated.decisions[evaluated.relevance])
     by_chance = {
-        "relevance": by_class.relevance(random["pixels"], random["pixels"]),
-        "aopc": by_class.aopc(random["regions"]),
-        "flipped": draws["relevance"].mean(random["flipped"]),
+        "relevance": by_class.relevance(random.pixels, random.pixels),
+        "aopc": by_class.aopc(random.regions),
+        "flipped": draws["relevance"].mean(random.flipped),
     }
-    columns = {
-        column.key: _column(column, measured[column.method], draws, by_class, by_chance["aopc"])
-        for column in columns_of({method: _map_names(arrays) for method, arrays in measured.items()})
+    compared = compared_maps({method: list(own.maps) for method, own in measured.items()})
+    maps = {
+        one.key: _measured_map(one, measured[one.method], draws, by_class, by_chance["aopc"])
+        for one in compared
     }
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
-    _, height, width, _ = held_out.images.images.shape
+    _, height, width, _ = evaluated.images.images.shape
     counts |= {
-        "without_mask": held_out.without_mask,
-        "relevance_class_1": int(held_out.decisions[held_out.relevance].sum()),
-        "squares": Grid.of(height, width, options.region).units,
+        "without_mask": evaluated.without_mask,
+        "relevance_class_1": int(evaluated.decisions[evaluated.relevance].sum()),
+        "squares": Regions.of(height, width, options.region).units,
     }
-    return Summary(columns, by_chance, options, counts)
+    return Summary(maps, by_chance, options, counts)
 
 
 class _ByClass:
-    """Figures of mean curves, of all images and of those predicted 0 and 1."""
+    """Numbers of mean curves, of all images and of those predicted 0 and 1."""
 
     def __init__(self, resampling: Resampling, decisions: np.ndarray):
         self.resampling = resampling
@@ -156,23 +163,14 @@ class _ByClass:
         return _stacked([self.resampling.mean(curves, rows).through(of_means) for rows in self.images])
 
 
-def _map_names(arrays: Arrays) -> list[str]:
-    """Returns the maps that were measured, in the order in which they were."""
-    return [name.removesuffix(_OF_A_MAP) for name in arrays if name.endswith(_OF_A_MAP)]
-
-
-def _column(
-    column: Column,
-    arrays: Arrays,
+def _measured_map(
+    compared: ComparedMap,
+    measured: MeasuredMethod,
     draws: Mapping[str, Resampling],
     by_class: _ByClass,
     aopc_by_chance: Estimate,
-) -> ColumnSummary:
-    own = {
-        name.removeprefix(f"{column.map_name}."): values
-        for name, values in arrays.items()
-        if name.startswith(f"{column.map_name}.")
-    }
+) -> MeasuredMap:
+    own = measured.maps[compared.map_name]
     estimates: dict[str, Estimate] = {}
     if "localised" in draws:
         for name in ("iou", "fnr", "share", "curve", "pointing", "average_precision"):
@@ -182,15 +180,14 @@ def _column(
     for name in ("sensitivity", "randomised", "other_image", "same_pixels"):
         if name in own:
             estimates[name] = draws["subset"].mean(own[name])
-    for name in ("crossed", "kept"):
-        if name in arrays:
-            estimates[name] = draws["relevance"].mean(arrays[name])
+    for name, rate in measured.rates.items():
+        estimates[name] = draws["relevance"].mean(rate)
     survives = None
     if "randomised" in own:
         low, _ = (estimates["randomised"] - estimates["other_image"]).interval()
         if not np.isnan(low):
             survives = metrics.survives(own["randomised"]) and bool(low > 0)
-    return ColumnSummary(column, estimates, survives, float(arrays["seconds"]))
+    return MeasuredMap(compared, estimates, survives, measured.seconds)
 
 
 def _stacked(estimates: list[Estimate]) -> Estimate:

@@ -11,9 +11,10 @@ from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.importance import integrate_path
-from tfadvpath.path_integral import PathOptions
-from tfadvpath.probability import probability_function
+from tfadvpath.generators.registry import path_generators
+from tfadvpath.path.classifier import probability_function
+from tfadvpath.path.importance import integrate_path
+from tfadvpath.path.integral import PathOptions
 
 
 class MakesPairs(Protocol):
@@ -24,9 +25,6 @@ class MakesPairs(Protocol):
     def generate(self, images: tf.Tensor) -> AdversarialPair: ...
 
 
-@register("cyce", generator="cyce")
-@register("syce", generator="syce")
-@register("sagen", generator="sagen")
 class AdversarialPath(Explainer):
     """Generates start and adversary and integrates the gradient between them, in one compiled function.
 
@@ -36,11 +34,11 @@ class AdversarialPath(Explainer):
         generator: Has ``classifier`` and ``generate(images) -> AdversarialPair``.
         batch_size: Images on the device at once.
         jit_compile: As of ``tfadvpath.feature_importance``.
-        steps: As of ``feature_importance``, and so on.
-        path_chunk: As there.
-        sigma: As there.
-        kernel_size: As there.
-        dtype: As there.
+        steps: Number of points of the path where the gradient is taken.
+        path_chunk: Points (images x steps) in one pass of gradients. None chooses by the image size.
+        sigma: Standard deviation of the smoothing kernel, in pixels.
+        kernel_size: Taps per axis of the smoothing kernel.
+        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
 
     Raises:
         TypeError: The generator makes no pairs.
@@ -83,3 +81,7 @@ class AdversarialPath(Explainer):
             "score_adversary": result.score_adversary,
             "completeness_residual": result.completeness_residual,
         }
+
+
+for _name in path_generators():
+    register(_name, generator=_name)(AdversarialPath)

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.explanation import Explanation
-from tfadvpath.importance import use_xla
-from tfadvpath.path_integral import pad_images
+from tfadvpath.path.compilation import use_xla
+from tfadvpath.path.integral import pad_images
 
 _ROUNDING = 1e-2  # of a probability in bfloat16
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.models.layer_calls import LayerCall, recorded_calls
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
 
 # They make the last activation smaller or shift it, and add nothing to it.
 _REFRAMING = (

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
-from tfadvpath.gradients import scores_and_gradients
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function, scores_and_gradients
 
 
 @register("gradient")

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
-from tfadvpath.path_integral import PathOptions, sum_along_path
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
+from tfadvpath.path.integral import PathOptions, sum_along_path
 
 
 @register("integrated_gradients")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.generators.mask_generator import MaskGenerator
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function
 
 
 @register("mask_generator", generator="mask_generator")

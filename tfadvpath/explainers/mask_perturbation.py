@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
-from tfadvpath.gaussian import gaussian_blur
-from tfadvpath.gradients import scores_and_gradients
-from tfadvpath.probability import probability_function
+from tfadvpath.path.classifier import probability_function, scores_and_gradients
+from tfadvpath.path.gaussian import gaussian_blur
 
 # The weights are meant for masks of so many cells a side: those of the paper's images.
 _PAPER_CELLS = 56

@@ -47,7 +47,7 @@ class AgainstClassifier(keras.Model):
     """A Keras model whose networks train against a classifier f that is never changed.
 
     Subclasses give ``LOSS_WEIGHTS``, the named coefficients of their loss with their defaults, and
-    ``FIGURES``, every name that a step logs; they write ``compile``, ``train_step`` and ``test_step``.
+    ``LOGGED``, every name that a step logs; they write ``compile``, ``train_step`` and ``test_step``.
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1. It runs
@@ -61,7 +61,7 @@ class AgainstClassifier(keras.Model):
     """
 
     LOSS_WEIGHTS: ClassVar[Mapping[str, float]] = {}
-    FIGURES: ClassVar[tuple[str, ...]] = ("loss",)
+    LOGGED: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class AgainstClassifier(keras.Model):
 
     def start_logs(self) -> None:
         """Makes the epoch's means; ``compile`` calls it."""
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.FIGURES}
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self.LOGGED}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

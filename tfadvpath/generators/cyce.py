@@ -9,6 +9,9 @@ import tensorflow as tf
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AdversarialPair, clip_inward, descend
 from tfadvpath.generators.domains import DomainGenerator
+from tfadvpath.generators.registry import GENERATORS
+
+_ROW = GENERATORS["cyce"]
 
 
 class CyCE(DomainGenerator):
@@ -31,16 +34,9 @@ class CyCE(DomainGenerator):
     weighs the discriminators' penalty. Arguments: see ``DomainGenerator``.
     """
 
-    STABLE: ClassVar = False
-    LOSS_WEIGHTS: ClassVar = {
-        "cycle": 10.0,
-        "flip": 0.2,
-        "cycle_decision": 0.005,
-        "realism": 0.25,
-        "near": 0.0,
-        "gradient_penalty": 1.0,
-    }
-    FIGURES: ClassVar = ("loss", "discriminator_loss", "flip_rate", "adversary_distance", *LOSS_WEIGHTS)
+    STABLE: ClassVar = _ROW.has_stable_image
+    LOSS_WEIGHTS: ClassVar = _ROW.loss_weights
+    LOGGED: ClassVar = ("loss", "discriminator_loss", "flip_rate", "adversary_distance", *LOSS_WEIGHTS)
 
     def generate(self, images: tf.Tensor) -> AdversarialPair:
         """Returns the input itself and the adversary of every image, by the U-Net of its predicted class.

@@ -10,10 +10,14 @@ import tensorflow as tf
 
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AgainstClassifier, descend
+from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.translators import class_discriminator
 
 # What tells the random draws of one step apart.
 _POSITION, _CRITIC_TARGET, _TARGET = range(3)
+
+
+_ROW = GENERATORS["fixed_point_gan"]
 
 
 class FixedPointGAN(AgainstClassifier):
@@ -60,20 +64,8 @@ class FixedPointGAN(AgainstClassifier):
     should be among them. Validation takes c_t = 1 - c, which is how the translator is used.
     """
 
-    LOSS_WEIGHTS: ClassVar = {
-        "discrimination": 1.0,
-        "real_classification": 1.0,
-        "gradient_penalty": 10.0,
-        "realism": 1.0,
-        "classification": 1.0,
-        "cycle": 10.0,
-        "same_realism": 1.0,
-        "same_classification": 1.0,
-        "same_cycle": 10.0,
-        "identity": 0.1,
-        "flip": 0.0,
-    }
-    FIGURES: ClassVar = ("loss", "discriminator_loss", "flip_rate", "perturbation_distance", *LOSS_WEIGHTS)
+    LOSS_WEIGHTS: ClassVar = _ROW.loss_weights
+    LOGGED: ClassVar = ("loss", "discriminator_loss", "flip_rate", "perturbation_distance", *LOSS_WEIGHTS)
 
     def __init__(
         self,

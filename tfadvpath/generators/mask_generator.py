@@ -8,16 +8,20 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from tfadvpath.gaussian import gaussian_blur
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AgainstClassifier, descend
+from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.mask_decoder import activation_levels
+from tfadvpath.path.gaussian import gaussian_blur
 
 # What tells the random draws of one step apart.
 _KIND, _BRIGHTNESS, _NOISE = range(3)
 _EPSILON = 1e-7
 # |a| + |b| can vanish; it is unbounded, so that a mask still comes within 1e-4 of 0 and 1.
 _CHANNEL_EPSILON = 1e-3
+
+
+_ROW = GENERATORS["mask_generator"]
 
 
 class MaskGenerator(AgainstClassifier):
@@ -57,8 +61,8 @@ class MaskGenerator(AgainstClassifier):
     Trains by ``compile`` and ``fit`` on batches of images, float32 [B, H, W, C] in [0, 1].
     """
 
-    LOSS_WEIGHTS: ClassVar = {"smooth": 1e-3, "small": 10.0, "preserve": 1.0, "destroy": 5.0}
-    FIGURES: ClassVar = ("loss", "preserve_rate", "destroy_rate", *LOSS_WEIGHTS)
+    LOSS_WEIGHTS: ClassVar = _ROW.loss_weights
+    LOGGED: ClassVar = ("loss", "preserve_rate", "destroy_rate", *LOSS_WEIGHTS)
 
     def __init__(
         self,

@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AdversarialPair, PairGenerator, clip_inward, descend
+from tfadvpath.generators.registry import GENERATORS
+
+_ROW = GENERATORS["sagen"]
 
 
 class SAGen(PairGenerator):
@@ -34,8 +37,9 @@ class SAGen(PairGenerator):
     class should be among them.
     """
 
-    LOSS_WEIGHTS: ClassVar = {"stable": 10.0, "near": 5.0, "keep": 0.1, "flip": 0.2}
-    FIGURES: ClassVar = (
+    STABLE: ClassVar = _ROW.has_stable_image
+    LOSS_WEIGHTS: ClassVar = _ROW.loss_weights
+    LOGGED: ClassVar = (
         "loss",
         "flip_rate",
         "keep_rate",

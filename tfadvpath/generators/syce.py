@@ -9,6 +9,9 @@ import tensorflow as tf
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import AdversarialPair, clip_inward, descend
 from tfadvpath.generators.domains import DomainGenerator
+from tfadvpath.generators.registry import GENERATORS
+
+_ROW = GENERATORS["syce"]
 
 
 class SyCE(DomainGenerator):
@@ -28,16 +31,9 @@ class SyCE(DomainGenerator):
     weighs the discriminators' penalty. Arguments: see ``DomainGenerator``.
     """
 
-    LOSS_WEIGHTS: ClassVar = {
-        "stable": 10.0,
-        "cycle": 2.0,
-        "flip": 0.2,
-        "keep": 0.01,
-        "cycle_decision": 0.005,
-        "realism": 0.25,
-        "gradient_penalty": 1.0,
-    }
-    FIGURES: ClassVar = (
+    STABLE: ClassVar = _ROW.has_stable_image
+    LOSS_WEIGHTS: ClassVar = _ROW.loss_weights
+    LOGGED: ClassVar = (
         "loss",
         "discriminator_loss",
         "flip_rate",

@@ -28,7 +28,7 @@ from tfadvpath.metrics.perturbation_curves import (
 from tfadvpath.metrics.perturbations import PERTURBATIONS, inpaint, noise, perturbation
 from tfadvpath.metrics.randomization import rank_correlation, survives
 from tfadvpath.metrics.relevance import FeatureRelevance, feature_relevance, relevance_from_curves
-from tfadvpath.metrics.stability import MapSensitivity, map_sensitivity
+from tfadvpath.metrics.stability import MapSensitivity, map_sensitivities, map_sensitivity
 
 __all__ = [
     "PERTURBATIONS",
@@ -50,6 +50,7 @@ __all__ = [
     "frechet_distance",
     "inpaint",
     "iou",
+    "map_sensitivities",
     "map_sensitivity",
     "most_and_least_curves",
     "most_important",

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfadvpath.metrics.maps import summed_maps
-from tfadvpath.metrics.ties import tie_order
+from tfadvpath.metrics.maps import summed_maps, tie_order
 
 
 def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndarray:

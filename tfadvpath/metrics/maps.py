@@ -1,10 +1,12 @@
-"""What every metric takes for a batch of maps."""
+"""Maps as every metric takes them, and the order of equal values in them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
+_SEED = 0
 
 
 def summed_maps(maps: Any) -> np.ndarray:
@@ -23,3 +25,12 @@ def summed_maps(maps: Any) -> np.ndarray:
     if not np.isfinite(maps).all():
         raise ValueError("`maps` must be finite. Received: NaN or infinite values")
     return maps
+
+
+def tie_order(count: int) -> np.ndarray:
+    """Returns a fixed random order of 0…count - 1, int64 [count]: equal values stand in it.
+
+    Row by row would favour the upper edge of a map with many equal values, such as one that is 0 over the
+    background. The order depends on ``count`` alone.
+    """
+    return np.random.default_rng(_SEED).permutation(count)

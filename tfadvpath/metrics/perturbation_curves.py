@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfadvpath.metrics.maps import summed_maps
-from tfadvpath.metrics.replacement import Grid, Plan, UnitValues, replaced_scores
+from tfadvpath.metrics.replacement import Plan, Regions, UnitValues, replaced_scores
 
 # Whether the order begins with the last rank.
 _FROM_LAST = {"most": False, "least": True}
@@ -47,8 +47,8 @@ def perturbation_curves(
         curve[k] = f_c(x_k),  x_k = x_p where a pixel is among the first n_k of the order, x elsewhere
 
     f_c is the probability of the class c that is predicted for x: f where f(x) >= 0.5, else 1 - f. Of N units
-    n_k = k / steps · share · N, rounded, are replaced. A unit is a pixel or a square of the grid, cut off at
-    the right and lower edge where the grid goes beyond the image; a square's value is the sum of the map
+    n_k = k / steps · share · N, rounded, are replaced. A unit is a pixel or a square; squares are cut
+    off at the right and lower edge of the image; a square's value is the sum of the map
     over it. Equal values stand in a fixed random order, and "least" is the exact reverse of "most".
 
     The replaced images are built on the device from the ranks of the units, ``batch_size`` points (images x
@@ -58,7 +58,7 @@ def perturbation_curves(
 
     Args:
         classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
-            classes, ``tfadvpath.probability.probability_function(classifier, target)``.
+            classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
         images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
         maps: float [B, H, W] or [B, H, W, any]; channels are summed.
         perturbed: What pixels are replaced with: x_p, float [B, H, W, C]; or a function of TensorFlow
@@ -141,14 +141,16 @@ def random_curves(
     if draws < 1:
         raise ValueError(f"`draws` must be positive. Received: {draws}")
     images = _checked_images(images)
-    grid = Grid.of(images.shape[1], images.shape[2], region)
+    regions = Regions.of(images.shape[1], images.shape[2], region)
 
     def values(rows: np.ndarray) -> np.ndarray:
-        drawn = (np.random.default_rng([seed, row]).random((draws, grid.units), np.float32) for row in rows)
+        drawn = (
+            np.random.default_rng([seed, row]).random((draws, regions.units), np.float32) for row in rows
+        )
         return np.stack(list(drawn))
 
-    plan = Plan.of([(draw, False) for draw in range(draws)], grid.units, steps, share)
-    curves, _ = _of_predicted_class(classifier, images, values, perturbed, plan, grid, batch_size)
+    plan = Plan.of([(draw, False) for draw in range(draws)], regions.units, steps, share)
+    curves, _ = _of_predicted_class(classifier, images, values, perturbed, plan, regions, batch_size)
     return curves.mean(axis=1)
 
 
@@ -165,11 +167,11 @@ def _map_curves(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the curves, float32 [B, orders, steps + 1], and the predicted classes, int64 [B]."""
     images = _checked_images(images)
-    grid = Grid.of(images.shape[1], images.shape[2], region)
-    sums = grid.sums(_checked_maps(maps, images))
-    plan = Plan.of([(0, _FROM_LAST[order]) for order in orders], grid.units, steps, share)
+    regions = Regions.of(images.shape[1], images.shape[2], region)
+    sums = regions.sums(_checked_maps(maps, images))
+    plan = Plan.of([(0, _FROM_LAST[order]) for order in orders], regions.units, steps, share)
     return _of_predicted_class(
-        classifier, images, lambda rows: sums[rows, np.newaxis], perturbed, plan, grid, batch_size
+        classifier, images, lambda rows: sums[rows, np.newaxis], perturbed, plan, regions, batch_size
     )
 
 
@@ -179,11 +181,11 @@ def _of_predicted_class(
     unit_values: UnitValues,
     perturbed: Any,
     plan: Plan,
-    grid: Grid,
+    regions: Regions,
     batch_size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns f_c, float32 [B, curves, steps + 1], and c, int64 [B]."""
-    scores = replaced_scores(classifier, images, unit_values, perturbed, plan, grid, batch_size)
+    scores = replaced_scores(classifier, images, unit_values, perturbed, plan, regions, batch_size)
     predicted = scores[:, 0] >= 0.5  # the plan's first point is the image itself
     of_class = np.where(predicted[:, np.newaxis], scores, 1 - scores)
     return of_class[:, plan.place], predicted.astype(np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfadvpath.gaussian import gaussian_blur
+from tfadvpath.path.gaussian import gaussian_blur
 
 PERTURBATIONS = ("blur", "inpainting", "noise", "zero")
 _BLUR_SIGMA = 5.0  # pixels

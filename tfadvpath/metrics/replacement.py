@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,14 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfadvpath.metrics.ties import tie_order
-from tfadvpath.probability import probability_function
+from tfadvpath.metrics.maps import tie_order
+from tfadvpath.path.classifier import probability_function
+from tfadvpath.path.compilation import one_per_classifier
 
 # Of rows: the images' numbers, int64 [M] -> what the units are ranked by, float32 [M, rankings, units].
 UnitValues = Callable[[np.ndarray], np.ndarray]
 
 
-class Grid(NamedTuple):
+class Regions(NamedTuple):
     """The units that are replaced as one: pixels, or squares cut off at the right and lower edge.
 
     Attributes:
@@ -31,8 +31,8 @@ class Grid(NamedTuple):
     units: int
 
     @classmethod
-    def of(cls, height: int, width: int, region: int) -> Grid:
-        """Lays the grid from the upper left corner."""
+    def of(cls, height: int, width: int, region: int) -> Regions:
+        """Lays the regions from the upper left corner."""
         if region < 1:
             raise ValueError(f"`region` must be positive. Received: {region}")
         columns = -(-width // region)
@@ -87,7 +87,7 @@ def replaced_scores(
     unit_values: UnitValues,
     perturbed: Any,
     plan: Plan,
-    grid: Grid,
+    regions: Regions,
     batch_size: int,
 ) -> np.ndarray:
     """Returns f, float32 [B, Q], of every image at every point of the plan.
@@ -96,13 +96,13 @@ def replaced_scores(
     brings the few images that its points are of. The last is filled up with copies of the last point.
 
     Args:
-        classifier: As of ``perturbation_curves``, like ``images``, ``perturbed`` and ``batch_size``.
-        images: ""
-        unit_values: Gives what the units are ranked by, the largest first.
-        perturbed: ""
-        plan: Of the points.
-        grid: Of the units.
-        batch_size: ""
+        classifier: Any callable that ``perturbation_curves`` takes.
+        images: float32 [B, H, W, C] in [0, 1].
+        unit_values: Function that gives what the units are ranked by, the largest first.
+        perturbed: float32 [B, H, W, C], or a function of images and the mask of removed pixels.
+        plan: Points of all curves.
+        regions: Units of an image.
+        batch_size: Largest number of images that the classifier gets at once.
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be positive. Received: {batch_size}")
@@ -119,7 +119,7 @@ def replaced_scores(
     size = math.ceil(total / chunks)
     held = min(count, (size + points - 2) // points + 1)  # as many images as a chunk can touch
     run = _compiled(classifier, perturbed if callable(perturbed) else None)
-    unit_of_pixel = tf.constant(grid.unit_of_pixel)
+    unit_of_pixel = tf.constant(regions.unit_of_pixel)
     scores = []
     for begin in range(0, total, size):
         row, point = np.divmod(np.minimum(np.arange(begin, begin + size), total - 1), points)
@@ -135,14 +135,6 @@ def replaced_scores(
             )
         )
     return tf.concat(scores, axis=0).numpy()[:total].reshape(count, points)
-
-
-def _compiled(classifier: Any, fill: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None) -> Any:
-    try:
-        hash((classifier, fill))
-    except TypeError:
-        return _compile(classifier, fill)
-    return _cached(classifier, fill)
 
 
 def _compile(classifier: Any, fill: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None) -> Any:
@@ -167,7 +159,7 @@ def _compile(classifier: Any, fill: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] 
     return tf.function(run)
 
 
-_cached = functools.lru_cache(maxsize=4)(_compile)
+_compiled = one_per_classifier(_compile)
 
 
 def ranks(values: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,18 +33,18 @@ def map_sensitivity(
         |E(y) - E(x)| / |E(x)|,  |y - x| <= radius in every pixel
 
     with Euclidean norms over the whole map. y is drawn uniformly and clipped to [0, 1], so the maximum is a
-    lower bound of that over all y and grows with the samples. A constant map is the most stable of all: the
-    figure is of use beside one of relevance. Where the disturbance changes the decision an adversarial path
-    goes the other way; give images that are not at the threshold, or a small radius.
+    lower bound of that over all y and grows with the samples. A constant map is the most stable of all:
+    this number is of use beside one of relevance. Where the disturbance changes the decision an adversarial
+    path goes the other way; give images that are not at the threshold, or a small radius.
 
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations".
 
     Args:
         explain: float32 [B, H, W, C] in [0, 1] -> maps [B, H, W] or [B, H, W, any].
         images: float [B, H, W, C] in [0, 1], B >= 1.
-        radius: Positive.
-        samples: Disturbed copies of each image; ``explain`` is called once more than that.
-        seed: Of the disturbances.
+        radius: Largest disturbance of a pixel, positive.
+        samples: Number of disturbed copies of each image; ``explain`` is called once more than that.
+        seed: Seed of the disturbances.
 
     Raises:
         ValueError: Another shape, or an argument is not positive.
@@ -54,6 +54,35 @@ def map_sensitivity(
         >>> bool(0 < identity.mean[0] <= identity.maximum[0] <= 0.2)
         True
     """
+    found = map_sensitivities(
+        lambda x: {"map": explain(x)}, images, radius=radius, samples=samples, seed=seed
+    )
+    return found["map"]
+
+
+def map_sensitivities(
+    explain: Callable[[np.ndarray], Mapping[str, Any]],
+    images: Any,
+    *,
+    radius: float = 0.02,
+    samples: int = 10,
+    seed: int = 0,
+) -> dict[str, MapSensitivity]:
+    """Measures the sensitivity of several maps that one call makes: of each what ``map_sensitivity`` does.
+
+    Args:
+        explain: float32 [B, H, W, C] in [0, 1] -> maps by name, [B, H, W] or [B, H, W, any].
+        images: float [B, H, W, C] in [0, 1], B >= 1.
+        radius: Largest disturbance of a pixel, positive.
+        samples: Number of disturbed copies of each image; ``explain`` is called once more than that.
+        seed: Seed of the disturbances.
+
+    Returns:
+        The sensitivity of every map, by its name.
+
+    Raises:
+        ValueError: Images of another shape, or an argument is not positive.
+    """
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or not images.size:
         raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
@@ -61,16 +90,18 @@ def map_sensitivity(
         raise ValueError(
             f"`radius` and `samples` must be positive. Received: radius={radius}, samples={samples}"
         )
-    maps = _flat(explain(images))
-    norm = np.linalg.norm(maps, axis=1)
-    norm[norm == 0] = np.nan
-    random = np.random.default_rng(seed)
-    distances = np.empty((samples, len(images)))
+    maps = {name: _flat(values) for name, values in explain(images).items()}
+    norms = {name: np.linalg.norm(values, axis=1) for name, values in maps.items()}
+    for norm in norms.values():
+        norm[norm == 0] = np.nan
+    generator = np.random.default_rng(seed)
+    distances = {name: np.empty((samples, len(images))) for name in maps}
     for i in range(samples):
-        disturbance = random.uniform(-radius, radius, images.shape)
+        disturbance = generator.uniform(-radius, radius, images.shape)
         disturbed = np.clip(images + disturbance, 0, 1).astype(np.float32)
-        distances[i] = np.linalg.norm(_flat(explain(disturbed)) - maps, axis=1) / norm
-    return MapSensitivity(distances.max(axis=0), distances.mean(axis=0))
+        for name, values in explain(disturbed).items():
+            distances[name][i] = np.linalg.norm(_flat(values) - maps[name], axis=1) / norms[name]
+    return {name: MapSensitivity(each.max(axis=0), each.mean(axis=0)) for name, each in distances.items()}
 
 
 def _flat(maps: Any) -> np.ndarray:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,52 @@ _PROGRAM = Path(__file__).with_name("check_process.py")
 _EXPORT_ANEW = "Do not serve it; export it anew"
 
 
-def check_version(folder: Path | str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CheckedCall:
+    """One signature at one batch size.
+
+    Attributes:
+        signature: Name of the signature.
+        images: Images in the batch.
+        seconds: Median time of three calls.
+        largest_difference: Largest difference from the recorded answers; of images relative to the largest
+            value of each.
+    """
+
+    signature: str
+    images: int
+    seconds: float
+    largest_difference: float
+
+
+@dataclass(frozen=True)
+class CheckSummary:
+    """An exported version that may be served.
+
+    Attributes:
+        folder: MODELS/NAME/VERSION.
+        manifest: Content of its manifest.
+        calls: Every signature at every allowed batch size.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    calls: Sequence[CheckedCall]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the manifest, and under "checked" the calls by signature and batch size."""
+        checked: dict[str, dict[str, Any]] = {}
+        for call in self.calls:
+            found = {"seconds": call.seconds, "largest_difference": call.largest_difference}
+            checked.setdefault(call.signature, {})[str(call.images)] = found
+        return {**self.manifest, "checked": checked}
+
+
+def check_saved_model(folder: Path | str) -> CheckSummary:
     """Runs every signature at every allowed batch size on the recorded cases, without Keras and tfadvpath.
 
     Args:
         folder: MODELS/NAME/VERSION.
-
-    Returns:
-        The manifest, and under "checked", by signature and batch size, the median "seconds" of three calls
-        and the "largest_difference" from the recorded answers: of images relative to the largest value of
-        each.
 
     Raises:
         InputError: A file is missing, changed or not listed; images are prepared otherwise by this version of
@@ -50,4 +88,9 @@ def check_version(folder: Path | str) -> dict[str, Any]:
     answer = json.loads(finished.stdout.splitlines()[-1])
     if "refused" in answer:
         raise InputError(folder, answer["refused"], _EXPORT_ANEW)
-    return {**manifest, "checked": answer["signatures"]}
+    calls = [
+        CheckedCall(name, int(size), found["seconds"], found["largest_difference"])
+        for name, sizes in answer["signatures"].items()
+        for size, found in sizes.items()
+    ]
+    return CheckSummary(folder, manifest, calls)

@@ -29,7 +29,7 @@ _BLOCKED = ("keras", "tf_keras", "tfadvpath")
 # by 1e-4, and XLA, which rounds otherwise as another processor does, by 1e-3. Another network is far beyond.
 _TOLERANCE, _GRADIENT_TOLERANCE = 1e-3, 1e-2
 _OF_GRADIENTS = ("map", "completeness_residual")
-# Below this change of the probability a residual relative to it says nothing, as in tfadvpath.importance.
+# Below this change of the probability a residual relative to it says nothing, as in path.importance.
 _SMALLEST_CHANGE = 1e-6
 Arrays = Mapping[str, np.ndarray]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfadvpath.datasets.study import read_study
 from tfadvpath.errors import InputError
+from tfadvpath.studies.study import read_study
 
 FOLDER = Path("assets.extra") / "preprocessing"
 _TOLERANCE = 1e-5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfadvpath.datasets.image_file import JPEG_CHANNEL_TOLERANCE
-from tfadvpath.datasets.readers import MAX_PIXELS
-from tfadvpath.datasets.study import FLAT
+from tfadvpath.studies.image_file import JPEG_CHANNEL_TOLERANCE
+from tfadvpath.studies.readers import MAX_PIXELS
+from tfadvpath.studies.sizes import FLAT
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Of the IHDR chunk, which every PNG file begins with: where width and height stand, big endian in 4 bytes

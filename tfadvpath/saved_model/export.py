@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 
 from tfadvpath import explainers
-from tfadvpath.bundle import Bundle, library_versions
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
+from tfadvpath.generators.registry import path_generators
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
-from tfadvpath.saved_model.cases import make_cases, write_cases
+from tfadvpath.saved_model.check_cases import make_cases, write_cases
 from tfadvpath.saved_model.check_process import largest_tolerance
 from tfadvpath.saved_model.contract import FOLDER as CONTRACT
 from tfadvpath.saved_model.contract import write_contract
@@ -23,8 +25,8 @@ from tfadvpath.saved_model.manifest import seal
 from tfadvpath.saved_model.model_card import model_card
 from tfadvpath.saved_model.signatures import make_signatures
 from tfadvpath.saved_model.versions import check_name, write_version
-from tfadvpath.saved_model.warm_up import FILE_NAME as WARM_UP
-from tfadvpath.saved_model.warm_up import check_installed, write_warm_up
+from tfadvpath.saved_model.warm_up_requests import FILE_NAME as WARM_UP
+from tfadvpath.saved_model.warm_up_requests import check_installed, write_warm_up
 
 
 def export_saved_model(
@@ -68,7 +70,7 @@ def export_saved_model(
     explainer = _explainer(bundle, method, steps, sizes[-1])
     if map_name not in explainer.map_names:
         raise InputError(
-            "--map", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
+            "`map_name`", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
         )
     image_shape = tuple(bundle.classifier.input_shape[1:])
 
@@ -109,20 +111,21 @@ def export_saved_model(
 
 def _checked_sizes(sizes: Sequence[int]) -> list[int]:
     if not sizes or min(sizes) < 1:
-        raise InputError("--sizes", "must be numbers of images from 1", "Write them as 1,2,4,8")
+        raise InputError("`sizes`", "must be numbers of images from 1", "Write them as 1,2,4,8")
     return sorted(set(sizes))
 
 
 def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> AdversarialPath:
-    known = [name for name in ("syce", "cyce", "sagen") if name in bundle.generators]
+    known = [name for name in path_generators() if name in bundle.generators]
     if method not in known:
-        remedy = f"Choose one of {', '.join(known)}" if known else "Train syce, cyce or sagen"
-        raise InputError("--method", f"{method!r} is no path across the decision in this bundle", remedy)
+        remedy = (
+            f"Choose one of {', '.join(known)}" if known else f"Train one of {', '.join(path_generators())}"
+        )
+        raise InputError("`method`", f"{method!r} is no path across the decision in this bundle", remedy)
     if steps < 1:
-        raise InputError("--steps", "must be positive", "Leave it out for 50")
+        raise InputError("`steps`", "must be positive", "Leave it out for 50")
     explainer = explainers.get(method, bundle, steps=steps, batch_size=batch_size, jit_compile=False)
-    assert isinstance(explainer, AdversarialPath)
-    return explainer
+    return cast(AdversarialPath, explainer)
 
 
 def _write_graph(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfadvpath.errors import InputError
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.files import sha256, write_json
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -25,8 +25,7 @@ def seal(folder: Path, about: Mapping[str, Any]) -> None:
     """
     content = {"format": _FORMAT, **about, "sha256": _digests(folder)}
     manifest = {**content, "manifest_sha256": _own_digest(content)}
-    with replacing_file(folder / MANIFEST) as partial:
-        partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -48,9 +47,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "Name a folder MODELS/NAME/VERSION that `tfadvpath export` wrote",
         ) from error
     if "signatures" not in manifest:
-        raise InputError(
-            folder, "is no exported version but a bundle", "Export it: `tfadvpath export RUN --out MODELS`"
-        )
+        raise InputError(folder, "is no exported version but a bundle", "Export it by `tfadvpath export`")
     if version != _FORMAT:
         raise InputError(
             folder, f"export of format {version}, this version checks {_FORMAT}", "Export it by this version"
@@ -71,15 +68,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _digests(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
 def _own_digest(content: Mapping[str, Any]) -> str:
     """Returns the sha256 of a manifest without this digest, whatever its keys' order and its spaces."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    # As in tfadvpath.bundle, whose import would take seconds.
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

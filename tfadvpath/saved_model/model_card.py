@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from tfadvpath.bundle import Bundle
-from tfadvpath.datasets.readers import MAX_PIXELS
-from tfadvpath.training.data_options import PhantomBrain, PhantomChest
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.studies.readers import MAX_PIXELS
+from tfadvpath.writers.templating import render
 
 
 def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
@@ -19,27 +17,23 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
         bundle: What was exported.
         about: The manifest but for the files.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tfadvpath.saved_model"),
-        autoescape=False,  # Markdown, not HTML
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["tensors"] = lambda tensors: ", ".join(
-        f"`{name}` {each['dtype']} {each['shape']}" for name, each in tensors.items()
-    )
     height, width = bundle.image_size
-    return environment.get_template("model_card.md").render(
+    return render(
+        "tfadvpath.saved_model",
+        "model_card.md",
+        {"tensors": _described},
         about=about,
         height=height,
         width=width,
         max_pixels=MAX_PIXELS,
         figures=_figures(bundle.figures.get("test", {}), about["method"]),
         task=bundle.recipe.data.task,
-        generated=isinstance(bundle.recipe.data, PhantomBrain | PhantomChest),
+        generated=bundle.recipe.data.GENERATED,
     )
+
+
+def _described(tensors: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` {each['dtype']} {each['shape']}" for name, each in tensors.items())
 
 
 def _figures(test: Mapping[str, Any], method: str) -> dict[str, float]:

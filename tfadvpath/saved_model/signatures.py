@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from tfadvpath.explainers.adversarial_path import AdversarialPath
-from tfadvpath.path_integral import pad_images
-from tfadvpath.probability import Probability
+from tfadvpath.path.classifier import Probability
+from tfadvpath.path.integral import pad_images
 from tfadvpath.saved_model.decoding import decode_images
 
 Outputs = Mapping[str, tf.Tensor]

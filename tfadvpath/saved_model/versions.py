@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 def check_name(name: str) -> None:
     """Raises InputError if TensorFlow Serving's addresses could not hold the model's name."""
     if not _NAME.fullmatch(name):
-        raise InputError("--name", f"{name!r} is no model name", "Use letters, digits, '.', '_' and '-'")
+        raise InputError("`name`", f"{name!r} is no model name", "Use letters, digits, '.', '_' and '-'")
 
 
 def write_version(model: Path, fill: Callable[[Path], None]) -> Path:
@@ -44,7 +44,7 @@ def write_version(model: Path, fill: Callable[[Path], None]) -> Path:
             return _renamed(partial, model)
     except OSError as error:
         raise InputError(
-            model, f"cannot be written ({error.strerror or error})", "Name another --out or make room"
+            model, f"cannot be written ({error.strerror or error})", "Name another folder or make room"
         ) from error
 
 

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from tfadvpath.errors import InputError
+from tfadvpath.files import replacing_file
 from tfadvpath.generators.base import AgainstClassifier
-from tfadvpath.writers.atomic import replacing_file
 
 
 @dataclass

@@ -1,18 +1,15 @@
-"""Training curves: what every epoch logged, as one picture."""
+"""The chart of a training: what every epoch logged."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-
-from tfadvpath.writers.atomic import replacing_file
 
 Epoch = Mapping[str, float]
 _VALIDATION = "val_"
@@ -25,7 +22,7 @@ def _is_share(name: str) -> bool:
     return name == "auc" or (name.endswith("_rate") and name != "learning_rate")
 
 
-# Which figures stand in which column; the last takes what is left.
+# Numbers of each column; the last takes what is left.
 _SHARES = "shares of images, AUC"
 _RATE = "learning rate"
 _COLUMNS: Mapping[str, Callable[[str], bool]] = {
@@ -37,17 +34,7 @@ _COLUMNS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def draw_curves(
-    histories: Mapping[str, Sequence[Epoch]],
-    path: Path | str,
-    best_epochs: Mapping[str, int] | None = None,
-) -> None:
-    """Writes ``curves_figure`` of the same arguments as a PNG; an earlier file is replaced as a whole."""
-    with replacing_file(path) as partial:
-        curves_figure(histories, best_epochs).savefig(partial, format="png")
-
-
-def curves_figure(
+def training_chart(
     histories: Mapping[str, Sequence[Epoch]], best_epochs: Mapping[str, int] | None = None
 ) -> Figure:
     """Draws a row a stage: loss, shares of images, learning rate, distances, terms of the loss by epoch.
@@ -57,7 +44,7 @@ def curves_figure(
     where they have both signs and are as far apart, the scale is linear around 0.
 
     Args:
-        histories: By stage, an epoch's figures by name: "epoch" (from 0), "loss" and others; those of
+        histories: By stage, an epoch's numbers by name: "epoch" (from 0), "loss" and others; those of
             validation begin with ``val_``. "seconds" is not drawn.
         best_epochs: By stage, from 0. A stage that is not named has its lowest ``val_loss`` marked, if it has
             one.
@@ -94,7 +81,7 @@ def curves_figure(
 
 
 def _names(history: Sequence[Epoch], title: str) -> list[str]:
-    """Returns the figures of one column, without the prefix of validation, in the order they were logged."""
+    """Returns the numbers of one column, without the prefix of validation, in the order they were logged."""
     logged = dict.fromkeys(name.removeprefix(_VALIDATION) for epoch in history for name in epoch)
     return [
         name

@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.errors import InputError
+from tfadvpath.recipes.stages import Training
 from tfadvpath.training.checkpoint import Progress, load_checkpoint, save_checkpoint, state_of
 from tfadvpath.training.logbook import Logbook
-from tfadvpath.training.options import Training
 from tfadvpath.training.stage import Stage
 
 # A look at the loss waits for the device: not after every step.
@@ -161,11 +161,11 @@ def _check_shares(stage: Stage, strategy: tf.distribute.Strategy) -> None:
     devices = strategy.num_replicas_in_sync
     if devices == 1:
         return
-    if stage.batch % (devices * stage.hands):
+    if stage.batch % (devices * stage.sub_batches):
         raise InputError(
             f"{stage.name}.batch_size",
             f"{stage.batch} images a step cannot be shared by {devices} devices",
-            f"Make it a multiple of {devices * stage.hands}, or choose devices by CUDA_VISIBLE_DEVICES",
+            f"Make it a multiple of {devices * stage.sub_batches}, or choose devices by CUDA_VISIBLE_DEVICES",
         )
     first = next(iter(stage.validation()), ())
     count = len(tf.nest.flatten(first)[0]) if tf.nest.flatten(first) else 0
@@ -192,7 +192,7 @@ def _check(stage: str, epoch: int, folder: Path, logs: dict[str, Any]) -> None:
             raise InputError(
                 f"{stage}, epoch {epoch + 1}",
                 f"{name} is not a number any more",
-                f"Delete {folder}, lower {stage}.learning_rate in the recipe and go on with --resume",
+                f"Delete {folder}, lower {stage}.learning_rate in the recipe and go on with `resume`",
             )
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfadvpath.writers.atomic import replacing_file
 
-
-def draw_reliability(figures: Mapping[str, Mapping[str, Any]], path: Path | str) -> None:
+def reliability_chart(figures: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draws a diagram for each part: the share of class 1 among images of about one probability.
 
     A point below the diagonal says that the classifier promises more than it holds. Below, how many images
@@ -20,7 +17,6 @@ def draw_reliability(figures: Mapping[str, Mapping[str, Any]], path: Path | str)
 
     Args:
         figures: By part, such as "validation" and "test", what ``classifier_figures`` returns.
-        path: A PNG, replaced as a whole.
     """
     figure = Figure(figsize=(3.4 * len(figures), 4.2), layout="constrained", dpi=100)
     grid = figure.subplots(2, len(figures), squeeze=False, sharex=True, height_ratios=(3, 1))
@@ -41,5 +37,4 @@ def draw_reliability(figures: Mapping[str, Mapping[str, Any]], path: Path | str)
         for axes in (above, below):
             axes.tick_params(labelsize=8)
             axes.grid(alpha=0.25)
-    with replacing_file(path) as partial:
-        figure.savefig(partial, format="png")
+    return figure

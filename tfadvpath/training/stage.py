@@ -4,44 +4,54 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.training.material import Material
-from tfadvpath.training.options import Training
+from tfadvpath.recipes.stages import Training
+from tfadvpath.training.stage_data import StageData
 
 
 class Stage(abc.ABC):
     """One network, or a few that train together: how to build, feed, save and measure them.
 
     Args:
-        options: The recipe's.
-        material: Images and, but for the classifier's stage, the classifier.
-        seed: The recipe's.
+        options: Options of the stage in the recipe.
+        data: Images and, but for the classifier's stage, the classifier.
+        seed: Seed of the recipe.
 
     Attributes:
-        hands: The step deals its batch into that many, every ``hands``-th image to the same one.
+        name: Name of the stage in recipes, which is the generator's name but for the classifier's stage.
+        NEEDS_CLASSIFIER: Whether the stage takes the trained classifier; otherwise it makes it.
+        TRAINS: Whether there is anything to train; otherwise ``build`` returns the finished model.
+        sub_batches: Number of parts that a step splits its batch into: image i goes to part i modulo
+            ``sub_batches``.
     """
 
     name: str
-    hands = 1
+    NEEDS_CLASSIFIER: ClassVar[bool] = True
+    TRAINS: ClassVar[bool] = True
+    sub_batches = 1
 
-    def __init__(self, options: Training, material: Material, seed: int):
+    def __init__(self, options: Training, data: StageData, seed: int):
         self.options = options
-        self.material = material
+        self.data = data
         self.seed = seed
 
     @abc.abstractmethod
     def build(self) -> keras.Model:
         """Returns the compiled model whose ``train_step`` is run."""
 
-    def warm_up(self, model: keras.Model) -> None:
+    @classmethod
+    def takes(cls, options: Training) -> bool:
+        """Whether this class trains a stage of those options: two classes may share a stage's name."""
+        return True
+
+    def warm_up(self, model: keras.Model) -> None:  # noqa: B027  most stages need none
         """Prepares a new model before the first epoch."""
-        del model
 
     @property
     def batch(self) -> int:
@@ -62,7 +72,7 @@ class Stage(abc.ABC):
         """Returns the validation batches, the same ones each time."""
 
     def rank(self, logs: Mapping[str, float]) -> float | None:
-        """Returns the figure whose lowest value marks the best epoch; None: the last epoch is the best."""
+        """Returns the number whose lowest value marks the best epoch; None: the last epoch is the best."""
         return logs["val_loss"]
 
     @abc.abstractmethod
@@ -76,3 +86,20 @@ class Stage(abc.ABC):
     def panel(self, model: keras.Model) -> np.ndarray | None:
         """Returns a picture of a few validation images, uint8 [H, W, 3], or None."""
         return None
+
+
+def adam(
+    options: Training, steps: int, learning_rate: float | None = None, **kwargs: float
+) -> keras.Optimizer:
+    """Returns Adam by the options of a stage.
+
+    Args:
+        options: Options with the rate, its schedule and the gradients' largest norm.
+        steps: Moves of this optimizer in the whole stage, over which a cosine falls.
+        learning_rate: Rate in place of the options'.
+        **kwargs: Further arguments of ``keras.optimizers.Adam``.
+    """
+    rate = learning_rate or options.learning_rate
+    if options.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    return keras.optimizers.Adam(rate, global_clipnorm=options.clip_norm, **kwargs)

@@ -1,4 +1,4 @@
-"""A map as a NIfTI volume on the grid of the volume that was explained."""
+"""Maps as NIfTI volumes on the grid of the study that was explained."""
 
 from __future__ import annotations
 
@@ -9,48 +9,76 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
-from tfadvpath.datasets.grid import Grid
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.explanation import StudyExplanation
+from tfadvpath.files import replacing_file
+from tfadvpath.studies.grid import Grid
+from tfadvpath.writers.formats import register
+from tfadvpath.writers.npz import at_slices
+
+_PLACEMENT_FIELDS = (
+    "qform_code",
+    "sform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
+    "qoffset_z",
+    "srow_x",
+    "srow_y",
+    "srow_z",
+    "xyzt_units",
+)
+
+
+@register("nifti", applies=lambda study: study.grid.affine is not None)
+def write_maps(folder: Path, result: StudyExplanation) -> None:
+    """Writes a volume NAME.nii.gz for every map; blank slices are 0."""
+    study = result.study
+    for name, values in result.explanation.maps.items():
+        volume = study.to_grid(at_slices(values, study.blank, 0))
+        write_nifti(folder / f"{name}.nii.gz", volume, study.grid, f"tfadvpath {name}")
 
 
 def write_nifti(path: Path | str, volume: np.ndarray, grid: Grid, description: str) -> None:
-    """Writes a float32 volume with the affine, the codes and the units of the grid's header.
+    """Writes a float32 volume on a study's grid.
 
-    The rest of that header stays behind: its texts and extensions may name a patient.
+    A volume that was read from NIfTI gets the affine, the codes and the units of that file's header. The rest
+    of the header stays behind: its texts and extensions may name a patient. The volume of a DICOM series has
+    the axes column, row, slice, and the series' position in the patient.
 
     Args:
-        path: Where to, ending in .nii or .nii.gz.
-        volume: float [X, Y, Z] (or [X, Y]), of the shape ``grid.shape``.
-        grid: Of a study that was read from NIfTI.
-        description: At most 79 bytes.
+        path: File to write, ending in .nii or .nii.gz.
+        volume: float of the shape ``grid.shape``.
+        grid: Grid of a NIfTI file or of a DICOM series with even distances.
+        description: Text for the header, at most 79 bytes.
 
     Raises:
-        ValueError: The grid is not of a NIfTI file, or the volume has another shape.
+        ValueError: The grid has no affine, or the volume has another shape.
     """
-    if grid.header is None:
-        raise ValueError("`grid` must be of a NIfTI file. Received: one without a header")
+    if grid.affine is None:
+        raise ValueError("`grid` must lie in space. Received: one without an affine")
     if volume.shape != tuple(grid.shape):
         raise ValueError(f"`volume` must have the grid's shape {grid.shape}. Received: {volume.shape}")
-    second = isinstance(grid.header, Nifti2Header)
+    if grid.source is None:
+        # [slices, rows, columns] -> [columns, rows, slices], the order of the affine's axes
+        image = nibabel.Nifti1Image(np.asarray(volume, np.float32).T, grid.affine)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = description.encode()
+    else:
+        image = _on_the_files_grid(volume, grid, description)
+    with replacing_file(path) as partial:
+        nibabel.save(image, partial)
+
+
+def _on_the_files_grid(volume: np.ndarray, grid: Grid, description: str) -> nibabel.Nifti1Image:
+    second = isinstance(grid.source, Nifti2Header)
     header = Nifti2Header() if second else Nifti1Header()
     header.set_data_dtype(np.float32)
     header.set_data_shape(volume.shape)
-    for field in (
-        "qform_code",
-        "sform_code",
-        "quatern_b",
-        "quatern_c",
-        "quatern_d",
-        "qoffset_x",
-        "qoffset_y",
-    ):
-        header[field] = grid.header[field]
-    for field in ("qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units"):
-        header[field] = grid.header[field]
-    header["pixdim"][: 1 + volume.ndim] = grid.header["pixdim"][: 1 + volume.ndim]
+    for field in _PLACEMENT_FIELDS:
+        header[field] = grid.source[field]
+    header["pixdim"][: 1 + volume.ndim] = grid.source["pixdim"][: 1 + volume.ndim]
     header["descrip"] = description.encode()
-    image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image)(
-        np.asarray(volume, np.float32), grid.affine, header
-    )
-    with replacing_file(path) as partial:
-        nibabel.save(image, partial)
+    kind = nibabel.Nifti2Image if second else nibabel.Nifti1Image
+    return kind(np.asarray(volume, np.float32), grid.affine, header)

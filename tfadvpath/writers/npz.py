@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from tfadvpath.explanation import Explanation, PathExplanation
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
+from tfadvpath.files import replacing_file
+from tfadvpath.writers.formats import register
+
+
+@register("npz")
+def write_explanation(folder: Path, result: StudyExplanation) -> None:
+    """Writes explanation.npz."""
+    write_npz(folder / "explanation.npz", result.explanation, result.study.blank)
 
 
 def write_npz(path: Path | str, explanation: Explanation, blank: Any) -> None:
@@ -17,19 +24,19 @@ def write_npz(path: Path | str, explanation: Explanation, blank: Any) -> None:
     The keys are the maps' names and ``images`` (float32 [N, H, W, C]), ``score`` (float32 [N]), ``decision``
     and ``blank`` (bool [N]); of a PathExplanation also ``start``, ``adversary`` (as images), ``score_start``,
     ``score_adversary``, ``completeness_residual`` (as score), ``kept`` and ``crossed`` (as decision). At a
-    blank slice images are 0, figures NaN and flags False.
+    blank slice images are 0, scores and residuals NaN, and flags False.
 
     Args:
-        path: Where to.
-        explanation: Of the slices that are not blank, in their order.
-        blank: bool [N].
+        path: File to write.
+        explanation: Explanation of the slices that are not blank, in their order.
+        blank: bool [N]: the slices of the study that are blank.
     """
-    figures, rows = ["score"], ["images", "decision"]
+    numbers, rows = ["score"], ["images", "decision"]
     if isinstance(explanation, PathExplanation):
-        figures += ["score_start", "score_adversary", "completeness_residual"]
+        numbers += ["score_start", "score_adversary", "completeness_residual"]
         rows += ["start", "adversary", "kept", "crossed"]
     arrays: dict[str, Any] = {name: at_slices(values, blank, 0) for name, values in explanation.maps.items()}
-    arrays |= {name: at_slices(getattr(explanation, name), blank, np.nan) for name in figures}
+    arrays |= {name: at_slices(getattr(explanation, name), blank, np.nan) for name in numbers}
     arrays |= {name: at_slices(getattr(explanation, name), blank, 0) for name in rows}
     arrays["blank"] = np.asarray(blank, bool)
     with replacing_file(path) as partial:
@@ -42,7 +49,7 @@ def at_slices(values: np.ndarray, blank: Any, fill: float) -> np.ndarray:
     Args:
         values: [B, ...], B slices that are not blank.
         blank: bool [N].
-        fill: What stands at blank slices.
+        fill: Value at blank slices.
 
     Returns:
         [N, ...].

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tfadvpath.writers.atomic import replacing_file
+from tfadvpath.files import replacing_file
 
 # Of 0 to 9. OpenCV's own choice makes files 1.6 times as large, a higher one is slow.
 _COMPRESSION = 3

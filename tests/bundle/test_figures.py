@@ -1,0 +1,181 @@
+import json
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import ndimage
+
+from tfadvpath.bundle.figures import classifier_figures, mask_figures, pair_figures, translation_figures
+from tfadvpath.generators.base import AdversarialPair
+from tfadvpath.metrics import auc, bootstrap_interval, frechet_distance
+
+SHAPE = (8, 8, 1)
+PIXELS = 64
+
+
+def brightness_classifier():
+    """f(x) = sigmoid(20 (mean - 1/2)), from eight features: the means of the rows, times 8."""
+    model = keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Reshape((8, 8)),
+            keras.layers.GlobalAveragePooling1D(data_format="channels_first"),
+            keras.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.layers[-1].set_weights([np.full((8, 1), 20 / 8, np.float32), np.array([-10.0], np.float32)])
+    return model
+
+
+def dark_and_bright(count=150, seed=0):
+    rng = np.random.default_rng(seed)
+    level = rng.uniform(0.05, 0.95, (count, 1, 1, 1))
+    images = np.clip(level + 0.1 * rng.normal(size=(count, *SHAPE)), 0, 1).astype(np.float32)
+    return images, np.array([f"patient {i // 6}" for i in range(count)])
+
+
+class Mirror:
+    """x_a = 1 - x for images below 0.8 on average and x itself above; x_s is a little darker."""
+
+    STABLE = True
+    classifier = brightness_classifier()
+
+    def generate(self, images):
+        mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+        adversary = tf.where(mean < 0.8, 1.0 - images, images)
+        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        return AdversarialPair(0.9 * images, adversary, probability)
+
+
+def test_pair_figures_are_those_of_a_known_generator():
+    images, patients = dark_and_bright()
+    figures = pair_figures(Mirror(), images, patients)
+    x = images.astype(np.float64)
+    mean = x.mean(axis=(1, 2, 3))
+    one, mirrored = mean >= 0.5, mean < 0.8
+    adversary = np.where(mirrored[:, None, None, None], 1 - x, x)
+    assert (figures["images"], figures["patients"]) == (150, 25)
+    assert figures["flip_rate"] == pytest.approx(mirrored.mean())
+    assert figures["keep_rate"] == pytest.approx(((0.9 * mean >= 0.5) == one).mean())
+    assert figures["adversary_distance"] == pytest.approx(np.abs(x - adversary).mean(), rel=1e-5)
+    assert figures["stable_distance"] == pytest.approx(0.1 * x.mean(), rel=1e-5)
+    expected = bootstrap_interval(np.mean, [mirrored], patients)
+    np.testing.assert_allclose(figures["flip_rate_interval"], expected)
+
+    features, of_adversary = x.mean(axis=(2, 3)), adversary.mean(axis=(2, 3))
+    distance = figures["frechet_distance"]
+    to_one = frechet_distance(of_adversary[~one], features[one])
+    to_zero = frechet_distance(of_adversary[one], features[~one])
+    assert distance["zero_to_one"] == pytest.approx(to_one, rel=1e-3)
+    assert distance["one_to_zero"] == pytest.approx(to_zero, rel=1e-3)
+    assert distance["mean"] == pytest.approx((to_one + to_zero) / 2, rel=1e-3)
+    # To class 0 come the bright images that stayed; to class 1 mirrored dark ones, which look like it.
+    assert distance["one_to_zero"] > 5 * distance["zero_to_one"]
+    assert figures["frechet_floor"]["zero_to_one"] < distance["one_to_zero"]
+
+
+def test_the_floor_is_the_distance_of_two_halves_of_the_class_that_is_reached():
+    # Features of the bright images are all alike, those of the dark ones are not.
+    rng = np.random.default_rng(0)
+    images = np.full((80, *SHAPE), 0.9, np.float32)
+    images[:40] = rng.uniform(0, 0.8, (40, *SHAPE))
+    floor = pair_figures(Mirror(), images, np.arange(80))["frechet_floor"]
+    assert floor["zero_to_one"] == pytest.approx(0, abs=1e-6)
+    assert floor["one_to_zero"] > 1e-3
+
+
+def test_a_path_from_the_image_itself_has_no_keep_rate():
+    generator = Mirror()
+    generator.STABLE = False
+    figures = pair_figures(generator, *dark_and_bright(40))
+    for name in ("keep_rate", "stable_distance"):
+        assert figures[name] is None
+        assert figures[f"{name}_interval"] is None
+    assert figures["flip_rate"] > 0
+
+
+def test_a_memory_map_gives_the_same_as_its_array(tmp_path):
+    images, patients = dark_and_bright(100)
+    np.save(tmp_path / "images.npy", images)
+    on_disk = np.load(tmp_path / "images.npy", mmap_mode="r")
+    assert pair_figures(Mirror(), on_disk, patients) == pair_figures(Mirror(), images, patients)
+
+
+def test_a_class_without_images_leaves_its_figures_open():
+    images, patients = dark_and_bright(150)
+    dark = images.mean(axis=(1, 2, 3)) < 0.4
+    figures = pair_figures(Mirror(), images[dark], patients[dark])
+    assert figures["flip_rate"] == 1
+    assert figures["frechet_distance"] == {"zero_to_one": None, "one_to_zero": None, "mean": None}
+    json.dumps(figures, allow_nan=False)
+    nothing = pair_figures(Mirror(), images[:0], patients[:0])
+    assert (nothing["images"], nothing["flip_rate"], nothing["flip_rate_interval"]) == (0, None, [None, None])
+
+
+def test_translation_figures_are_those_of_a_known_translation():
+    images, patients = dark_and_bright()
+    gan = types.SimpleNamespace(classifier=brightness_classifier(), perturb=lambda x: 1.0 - x)
+    figures = translation_figures(gan, images, patients)
+    assert figures["flip_rate"] == 1
+    x = images.astype(np.float64)
+    assert figures["perturbation_distance"] == pytest.approx(np.abs(1 - 2 * x).mean(), rel=1e-5)
+    one, features = x.mean(axis=(1, 2, 3)) >= 0.5, x.mean(axis=(2, 3))
+    expected = frechet_distance(1 - features[~one], features[one])
+    assert figures["frechet_distance"]["zero_to_one"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_mask_figures_blur_what_is_not_kept():
+    # A bright square carries the decision of class 1; blurred, the image is too dark for it.
+    images, patients = dark_and_bright(30)
+    images *= 0.2
+    images[:10, 2:4, 2:4] = 1.0
+    classifier = keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.GlobalMaxPooling2D(), keras.layers.Dense(1)]
+    )
+    classifier.layers[-1].set_weights([np.ones((1, 1), np.float32), np.zeros(1, np.float32)])
+
+    def mask(x):
+        square = np.zeros((1, *SHAPE), np.float32)
+        square[:, 2:4, 2:4] = 1.0
+        return tf.tile(square, [tf.shape(x)[0], 1, 1, 1])
+
+    generator = types.SimpleNamespace(classifier=classifier, blur_sigma=2.0, mask=mask)
+    figures = mask_figures(generator, images, patients)
+    square = mask(images).numpy()
+    # A mirrored border without repeating the edge, as wide as an 8 pixels' image has one.
+    blurred = np.stack([ndimage.gaussian_filter(x[..., 0], 2.0, mode="mirror", radius=6) for x in images])
+    kept, removed = (images * m + blurred[..., None] * (1 - m) for m in (square, 1 - square))
+    before, after_kept, after_removed = (x.max(axis=(1, 2, 3)) >= 0.5 for x in (images, kept, removed))
+    assert figures["mask_area"] == pytest.approx(4 / PIXELS)
+    assert figures["preserve_rate"] == pytest.approx((after_kept == before).mean())
+    assert figures["destroy_rate"] == pytest.approx((after_removed != before).mean()) == pytest.approx(1 / 3)
+
+
+def test_classifier_figures_hold_what_json_can():
+    rng = np.random.default_rng(0)
+    labels = (rng.random(300) < 0.4).astype(np.float32)
+    probability = np.clip(0.3 + 0.4 * labels + 0.2 * rng.normal(size=300), 0, 1).astype(np.float32)
+    patients = np.array([f"p{i}" for i in rng.integers(20, size=300)])
+    figures = classifier_figures(probability, labels, patients)
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert (figures["images"], figures["patients"]) == (300, 20)
+    assert figures["positive_share"] == pytest.approx(labels.mean())
+    assert figures["auc"] == pytest.approx(auc(labels, probability))
+    low, high = figures["auc_interval"]
+    assert low < figures["auc"] < high
+    assert figures["sensitivity"] == pytest.approx((probability[labels == 1] >= 0.5).mean())
+    assert figures["brier"] == pytest.approx(np.mean((probability - labels) ** 2), rel=1e-6)
+    bins = figures["reliability"]
+    assert sum(bins["images"]) == 300
+    filled = [(m, s, n) for m, s, n in zip(*bins.values(), strict=True) if n]
+    error = sum(n * abs(m - s) for m, s, n in filled) / 300
+    assert figures["expected_calibration_error"] == pytest.approx(error)
+
+
+def test_a_missing_class_leaves_the_auc_open():
+    figures = classifier_figures([0.2, 0.6, 0.1], [0, 0, 0], ["a", "b", "c"])
+    assert (figures["auc"], figures["auc_interval"], figures["sensitivity"]) == (None, [None, None], None)
+    assert figures["specificity"] == pytest.approx(2 / 3)
+    json.dumps(figures, allow_nan=False)

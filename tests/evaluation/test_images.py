@@ -1,0 +1,71 @@
+"""Which test images take part in what."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import tiny
+from support.evaluations import OPTIONS, evaluated, labelled_images
+
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation.images import balanced, choose_images, load_evaluated_images
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 50), st.integers(0, 3))
+def test_as_many_of_each_class_are_drawn_without_repetition(classes, count, seed):
+    positive = np.array(classes)
+    rows = balanced(positive, count, seed)
+    assert len(set(rows.tolist())) == len(rows)
+    assert rows.tolist() == sorted(rows.tolist())
+    assert positive[rows].sum() == (~positive[rows]).sum()
+    assert len(rows) == 2 * min(count // 2, positive.sum(), (~positive).sum())
+
+
+def test_the_seed_alone_chooses():
+    positive = np.arange(100) % 3 == 0
+    assert balanced(positive, 20, 1).tolist() == balanced(positive, 20, 1).tolist()
+    assert balanced(positive, 20, 1).tolist() != balanced(positive, 20, 2).tolist()
+
+
+def test_positives_without_annotation_are_counted_and_not_localised():
+    images = labelled_images()
+    images.masks[[0, 4]] = False
+    held = evaluated(images)
+    assert held.without_mask == 2
+    assert not set(held.localised.tolist()) & {0, 4}
+    assert len(held.localised) == 10
+    assert images.labels[held.localised].all()
+
+
+def test_maps_are_needed_of_both_groups_once():
+    held = evaluated()
+    assert set(held.explained.tolist()) == {*held.localised.tolist(), *held.relevance.tolist()}
+    assert len(held.subset) == OPTIONS.subset
+    labels = held.images.labels[held.relevance][held.subset]
+    assert labels.sum() == 2
+
+
+def test_images_of_one_class_are_refused():
+    images = labelled_images()
+    images.labels[:] = 1
+    with pytest.raises(InputError, match="all test images are of class 1"):
+        choose_images(images, np.zeros(len(images.labels)), OPTIONS, "squares")
+
+
+def bundle(**manifest):
+    return Bundle(tiny.small_classifier((32, 32, 1)), {}, tiny.RECIPE, {}, manifest)
+
+
+def test_the_recipes_test_part_is_loaded_with_the_classifiers_answers():
+    held = load_evaluated_images(bundle(), dataclasses.replace(OPTIONS, images=6))
+    assert set(held.images.patients.tolist()) == {"phantom_5", "phantom_6"}  # after 3 + 2
+    expected = bundle().classifier(held.images.images, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(held.scores, expected, atol=1e-6)
+
+
+def test_images_that_the_bundle_was_not_trained_on_are_refused():
+    with pytest.raises(InputError, match="other images than the bundle was trained on"):
+        load_evaluated_images(bundle(data="another fingerprint"), OPTIONS)

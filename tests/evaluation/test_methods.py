@@ -1,0 +1,143 @@
+"""Methods are measured once, and one that fails stops no other."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from support import tiny
+from support.evaluations import OPTIONS, evaluated
+
+from tfadvpath import explainers
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation import methods as run
+from tfadvpath.evaluation.methods import Evaluation, Failed, Measured
+from tfadvpath.explainers.base import Explainer
+
+
+class Known(Explainer):
+    def __init__(self, name):
+        super().__init__((name,), batch_size=8)
+        self.calls = 0
+
+    def explain_batch(self, images, count):
+        self.calls += 1
+        if self.map_names == ("grad_cam",):
+            raise RuntimeError("no convolution")
+        return {"maps": {self.map_names[0]: images}, "score": tf.reduce_mean(images, axis=(1, 2, 3))}
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The explainers that were asked for."""
+    found = []
+
+    def get(name, models, **options):
+        found.append(Known(name))
+        return found[-1]
+
+    monkeypatch.setattr(explainers, "get", get)
+    monkeypatch.setattr(run, "without_learning", lambda *arguments: None)
+    monkeypatch.setattr(run, "perturbed_images", lambda bundle, name, images, seed: np.zeros_like(images))
+    return found
+
+
+def evaluation(out, digest="abc", options=OPTIONS):
+    bundle = Bundle(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), {}, tiny.RECIPE, {}, {})
+    return Evaluation(bundle, digest, evaluated(), options, out)
+
+
+METHODS = ("gradient", "grad_cam", "integrated_gradients")
+
+
+def test_a_failing_method_is_named_and_the_others_go_on(made, tmp_path):
+    outcomes = list(evaluation(tmp_path).run(METHODS, {}))
+    assert [outcome.method for outcome in outcomes] == ["random", *METHODS]
+    assert [type(outcome) for outcome in outcomes] == [Measured, Measured, Failed, Measured]
+    assert "no convolution" in str(outcomes[2].error)
+    names = {path.name for path in (tmp_path / "methods").iterdir()}
+    assert names == {"images.npz", "random.npz", "gradient.npz", "integrated_gradients.npz"}
+
+
+def test_what_is_measured_is_read_again(made, tmp_path):
+    first = {outcome.method: outcome for outcome in evaluation(tmp_path).run(METHODS[::2], {})}
+    made.clear()
+    again = evaluation(tmp_path)
+    outcomes = list(again.run(METHODS[::2], again.stored(METHODS[::2])))
+    assert made == []
+    for outcome in outcomes:
+        assert outcome.seconds is None
+        for name, values in first[outcome.method].arrays.items():
+            np.testing.assert_array_equal(outcome.arrays[name], values)
+
+
+def test_a_stopped_run_goes_on_with_the_next_method(made, tmp_path):
+    outcomes = evaluation(tmp_path).run(METHODS[::2], {})
+    assert [next(outcomes).method for _ in range(2)] == ["random", "gradient"]
+    outcomes.close()
+    again = evaluation(tmp_path)
+    assert set(again.stored(METHODS)) == {"random", "gradient"}
+
+
+def test_a_method_whose_code_changed_is_measured_again(made, tmp_path, monkeypatch):
+    list(evaluation(tmp_path).run(METHODS[::2], {}))
+    code = explainers.code
+    monkeypatch.setattr(explainers, "code", lambda name: "new" if name == "gradient" else code(name))
+    again = evaluation(tmp_path)
+    assert set(again.stored(METHODS[::2])) == {"random", "integrated_gradients"}
+    made.clear()
+    again.maps("gradient", np.array([0]))
+    assert [explainer.map_names for explainer in made] == [("gradient",)]
+
+
+def test_the_images_are_named_beside_their_figures(made, tmp_path):
+    one = evaluation(tmp_path)
+    list(one.run(("gradient",), {}))
+    with np.load(tmp_path / "methods/images.npz") as file, np.load(tmp_path / "methods/gradient.npz") as of:
+        patients = file["patients"][file["localised"]]
+        assert patients.tolist() == one.evaluated.images.patients[one.evaluated.localised].tolist()
+        assert len(of["gradient.iou"]) == len(patients)
+        assert len(of["gradient.most"]) == len(file["relevance"])
+        assert len(of["gradient.randomised"]) == len(file["subset"])
+        np.testing.assert_array_equal(file["scores"], one.evaluated.scores)
+
+
+def test_other_images_are_refused_in_the_same_folder(made, tmp_path):
+    list(evaluation(tmp_path).run(("gradient",), {}))
+    other = evaluation(tmp_path)
+    other.evaluated.images.patients[0] = "patient 9"
+    with pytest.raises(InputError, match="names other test images"):
+        other.stored(("gradient",))
+
+
+def test_the_seed_reaches_a_method_that_draws(made, tmp_path, monkeypatch):
+    given = []
+
+    def get(name, models, **options):
+        given.append((name, options))
+        return Known(name)
+
+    monkeypatch.setattr(explainers, "get", get)
+    options = dataclasses.replace(OPTIONS, seed=7)
+    list(evaluation(tmp_path, options=options).run(("gradient", "mask_perturbation"), {}))
+    seeds = {name: options.get("seed") for name, options in given}
+    assert seeds == {"gradient": None, "mask_perturbation": 7}
+
+
+def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):
+    list(evaluation(tmp_path).run(("gradient",), {}))
+    with pytest.raises(InputError, match="was measured with bundle abc, not xyz"):
+        evaluation(tmp_path, digest="xyz").stored(("gradient",))
+
+
+def test_maps_of_examples_are_kept(made, tmp_path):
+    rows = np.array([0, 5])
+    one = evaluation(tmp_path)
+    maps = one.maps("gradient", rows)
+    np.testing.assert_array_equal(maps["gradient"], one.evaluated.images.images[rows][..., 0])
+    made.clear()
+    np.testing.assert_array_equal(evaluation(tmp_path).maps("gradient", rows)["gradient"], maps["gradient"])
+    assert made == []
+    other = evaluation(tmp_path).maps("gradient", np.array([1]))
+    np.testing.assert_array_equal(other["gradient"], one.evaluated.images.images[[1]][..., 0])

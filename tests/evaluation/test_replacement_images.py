@@ -1,0 +1,50 @@
+"""What pixels are replaced with, by name."""
+
+import numpy as np
+import pytest
+from support import tiny
+
+from tfadvpath import metrics
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation.replacement_images import PERTURBATIONS, check_perturbation, perturbed_images
+
+IMAGES = np.random.default_rng(0).random((40, 32, 32, 1)).astype(np.float32)
+
+
+class Halved:
+    def perturb(self, images):
+        return images / 2
+
+
+def bundle(**generators):
+    return Bundle(None, generators, tiny.RECIPE, {}, {})
+
+
+def test_the_generator_makes_every_image_in_batches():
+    found = perturbed_images(bundle(fixed_point_gan=Halved()), "fixed_point_gan", IMAGES, 0)
+    np.testing.assert_allclose(found, IMAGES / 2)
+
+
+@pytest.mark.parametrize("name", ["blur", "zero", "noise"])
+def test_others_are_the_metrics_own(name):
+    found = perturbed_images(bundle(), name, IMAGES, 3)
+    np.testing.assert_array_equal(found, metrics.perturbation(name, IMAGES, seed=3))
+
+
+def test_inpainting_is_a_function_of_what_was_removed():
+    assert perturbed_images(bundle(), "inpainting", IMAGES, 0) is metrics.inpaint
+
+
+def test_a_bundle_without_the_generator_names_the_others():
+    with pytest.raises(
+        InputError, match=r"tiny has no fixed_point_gan\. Train that stage, or pass --pert.* blur"
+    ):
+        check_perturbation(bundle(), "fixed_point_gan")
+    for name in PERTURBATIONS:
+        check_perturbation(bundle(fixed_point_gan=Halved()), name)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(InputError, match=r"'magic' is not known\. Choose from fixed_point_gan, blur"):
+        check_perturbation(bundle(), "magic")

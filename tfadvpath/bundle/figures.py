@@ -1,0 +1,225 @@
+"""What trained networks are worth on images: the figures that a bundle carries, as JSON can hold them.
+
+Figures that cannot be given, such as an AUC where a class is missing, are None. An interval is [low, high] of
+95 % by bootstrap over patients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath import metrics
+from tfadvpath.bundle.features import with_features
+from tfadvpath.generators.base import PairGenerator
+from tfadvpath.path.gaussian import gaussian_blur
+
+_BATCH = 64
+_HALVES_SEED = 0
+# Which images change, and the class whose real images they should then resemble.
+_DIRECTIONS = {"zero_to_one": (0, 1), "one_to_zero": (1, 0)}
+
+
+def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str, Any]:
+    """Returns how well a classifier separates the classes, and how far its probability can be believed.
+
+    Args:
+        probability: float [N] in [0, 1], of class 1.
+        labels: [N], 1 for class 1.
+        patients: [N], the patient of each image.
+
+    Returns:
+        "images", "patients" (counts), "positive_share" (the labels'), "auc", "sensitivity", "specificity" (at
+        0.5), each of the three with an interval such as "auc_interval", "brier",
+        "expected_calibration_error", and "reliability": lists "mean_score", "positive_share" and "images" of
+        ten bins.
+    """
+    probability, labels = np.asarray(probability, np.float64), np.asarray(labels) == 1
+    figures = part_counts(labels, patients)
+    for name in ("auc", "sensitivity", "specificity"):
+        statistic = getattr(metrics, name)
+        figures[name] = _number(statistic(labels, probability))
+        figures[f"{name}_interval"] = _interval(statistic, [labels, probability], patients)
+    bins = metrics.reliability(labels, probability)
+    return figures | {
+        "brier": _number(metrics.brier(labels, probability)),
+        "expected_calibration_error": _number(metrics.expected_calibration_error(labels, probability)),
+        "reliability": {
+            "mean_score": [_number(value) for value in bins.mean_score],
+            "positive_share": [_number(value) for value in bins.positive_share],
+            "images": bins.images.tolist(),
+        },
+    }
+
+
+def part_counts(labels: Any, patients: Any) -> dict[str, Any]:
+    """Returns how many "images" and "patients" a part of the data has, and its "positive_share".
+
+    Args:
+        labels: [N], 1 for class 1.
+        patients: [N], the patient of each image.
+    """
+    return _counts(patients) | {"positive_share": _mean(np.asarray(labels) == 1)}
+
+
+def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) -> dict[str, Any]:
+    """Returns how well a generator crosses and keeps the classifier's decision, and how real x_a looks to it.
+
+    Args:
+        generator: Trained.
+        images: float32 [N, H, W, C] in [0, 1], or a memory map of them.
+        patients: [N], the patient of each image.
+
+    Returns:
+        "images" and "patients" (counts); "flip_rate", the share of x_a on the other side,
+        "adversary_distance", mean |x - x_a|, "keep_rate", the share of x_s on the image's side, and
+        "stable_distance", mean |x - x_s|, each with an interval; for x_s they are None where the path starts
+        at the image itself. "frechet_distance": of the classifier's features between x_a and real images of
+        the class that they cross to, by direction ("zero_to_one", "one_to_zero") and the "mean" of both.
+        "frechet_floor": the same between two random halves of those real images. Classes are the
+        classifier's decisions.
+    """
+    network = with_features(generator.classifier)
+
+    def measure(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        pair = generator.generate(x)
+        measured = _crossing(network, x, pair.adversary)
+        if generator.STABLE:
+            measured["start"] = network(pair.start)[1]
+            measured["start_distance"] = _distance(x, pair.start)
+        return measured
+
+    measured = _over_batches(measure, images)
+    figures = _crossing_figures(measured, patients, "adversary_distance")
+    for name in ("keep_rate", "stable_distance"):
+        figures |= {name: None, f"{name}_interval": None}
+    if generator.STABLE:
+        kept = (measured["start"] >= 0.5) == (measured["before"] >= 0.5)
+        figures |= _rate("keep_rate", kept, patients)
+        figures |= _rate("stable_distance", measured["start_distance"], patients)
+    return figures
+
+
+def translation_figures(fixed_point_gan: Any, images: np.ndarray, patients: Any) -> dict[str, Any]:
+    """Returns how well the perturbation x_p of the metrics crosses the decision, and how real it looks.
+
+    Args:
+        fixed_point_gan: Trained; has ``classifier`` and ``perturb``, images -> x_p.
+        images: As of ``pair_figures``.
+        patients: As of ``pair_figures``.
+
+    Returns:
+        "images", "patients", "flip_rate", "perturbation_distance" (mean |x - x_p|), "frechet_distance",
+        "frechet_floor": as of ``pair_figures``, for x_p.
+    """
+    network = with_features(fixed_point_gan.classifier)
+    measured = _over_batches(lambda x: _crossing(network, x, fixed_point_gan.perturb(x)), images)
+    return _crossing_figures(measured, patients, "perturbation_distance")
+
+
+def mask_figures(mask_generator: Any, images: np.ndarray, patients: Any) -> dict[str, Any]:
+    """Returns how much of an image a mask generator selects, and whether the decision rests on it.
+
+    Args:
+        mask_generator: Trained; has ``classifier``, ``blur_sigma`` and ``mask``, images -> M.
+        images: As of ``pair_figures``.
+        patients: As of ``pair_figures``.
+
+    Returns:
+        "images", "patients"; "mask_area", mean M; "preserve_rate", the share of images that keep their
+        decision where everything but M is blurred; "destroy_rate", the share that lose it where M is
+        blurred; each of the three with an interval.
+    """
+    classifier = mask_generator.classifier
+
+    def measure(x: tf.Tensor) -> dict[str, tf.Tensor]:
+        mask = mask_generator.mask(x)
+        blurred = gaussian_blur(x, mask_generator.blur_sigma)
+        versions = {"image": x, "preserved": x * mask + blurred * (1.0 - mask)}
+        versions["destroyed"] = x * (1.0 - mask) + blurred * mask
+        decisions = {
+            name: tf.reshape(classifier(version, training=False), [-1]) >= 0.5
+            for name, version in versions.items()
+        }
+        return decisions | {"area": tf.reduce_mean(mask, axis=(1, 2, 3))}
+
+    measured = _over_batches(measure, images)
+    return (
+        _counts(patients)
+        | _rate("mask_area", measured["area"], patients)
+        | _rate("preserve_rate", measured["preserved"] == measured["image"], patients)
+        | _rate("destroy_rate", measured["destroyed"] != measured["image"], patients)
+    )
+
+
+def _crossing(
+    network: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]], x: tf.Tensor, changed: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Returns, a row an image, probabilities and features before and after a change, and how large it is."""
+    real, before = network(x)
+    features, after = network(changed)
+    distance = _distance(x, changed)
+    return {"real": real, "before": before, "features": features, "after": after, "distance": distance}
+
+
+def _crossing_figures(
+    measured: Mapping[str, np.ndarray], patients: Any, distance_name: str
+) -> dict[str, Any]:
+    decision = measured["before"] >= 0.5
+    flipped = (measured["after"] >= 0.5) != decision
+    figures = _counts(patients) | _rate("flip_rate", flipped, patients)
+    figures |= _rate(distance_name, measured["distance"], patients)
+    distances, floors = {}, {}
+    for name, (source, target) in _DIRECTIONS.items():
+        real = measured["real"][decision == target]
+        distances[name] = metrics.frechet_distance(measured["features"][decision == source], real)
+        order = np.random.default_rng(_HALVES_SEED).permutation(len(real))
+        half = len(real) // 2
+        floors[name] = metrics.frechet_distance(real[order[:half]], real[order[half:]])
+    for name, values in (("frechet_distance", distances), ("frechet_floor", floors)):
+        mean = float(np.mean(list(values.values())))
+        figures[name] = {key: _number(value) for key, value in (values | {"mean": mean}).items()}
+    return figures
+
+
+def _over_batches(
+    measure: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Compiles a function of a batch, runs it on all images, and joins what it returns, [B, ...] each."""
+    compiled = tf.function(measure, input_signature=[tf.TensorSpec([None, *images.shape[1:]], tf.float32)])
+    parts = [
+        compiled(tf.constant(np.asarray(images[i : i + _BATCH])))
+        for i in range(0, max(len(images), 1), _BATCH)  # without images, one empty batch tells the shapes
+    ]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+
+def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.abs(a - b), axis=(1, 2, 3))
+
+
+def _counts(patients: Any) -> dict[str, Any]:
+    return {"images": len(patients), "patients": len(set(np.asarray(patients).tolist()))}
+
+
+def _rate(name: str, values: np.ndarray, patients: Any) -> dict[str, Any]:
+    return {name: _mean(values), f"{name}_interval": _interval(np.mean, [values], patients)}
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(np.mean(values, dtype=np.float64)) if len(values) else None
+
+
+def _interval(statistic: Callable[..., float], arrays: list[np.ndarray], patients: Any) -> list[float | None]:
+    if not len(patients):
+        return [None, None]
+    interval = metrics.bootstrap_interval(statistic, arrays, np.asarray(patients).tolist())
+    return [_number(value) for value in interval]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

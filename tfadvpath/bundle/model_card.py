@@ -1,0 +1,121 @@
+"""The model card of a bundle: what it is, what it is for, how it was made, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfadvpath.generators.registry import GENERATORS, path_generators
+from tfadvpath.recipes.recipe import Recipe, dump_recipe
+from tfadvpath.recipes.stages import CLASSIFIER
+from tfadvpath.writers.templating import render
+
+_TITLES = {CLASSIFIER: "Classifier", **{name: row.title for name, row in GENERATORS.items()}}
+_PARTS = ("validation", "test")
+# The card shows how to explain with SyCE where it was trained, else with another path across the decision.
+_PATHS = ("syce", *(name for name in path_generators() if name != "syce"))
+# Title and digits of a number, by its name in figures.json.
+_NUMBERS = {
+    "auc": ("Area under the ROC curve", 3),
+    "sensitivity": ("Sensitivity at 0.5", 3),
+    "specificity": ("Specificity at 0.5", 3),
+    "brier": ("Brier score", 4),
+    "expected_calibration_error": ("Expected calibration error, 10 bins", 4),
+    "flip_rate": ("Changed images on the other side of the decision", 3),
+    "keep_rate": ("Stable images on the image's side of the decision", 3),
+    "adversary_distance": ("Mean distance of a pixel, image to adversary", 4),
+    "stable_distance": ("Mean distance of a pixel, image to stable image", 4),
+    "perturbation_distance": ("Mean distance of a pixel, image to changed image", 4),
+    "mask_area": ("Mean area of the mask", 3),
+    "preserve_rate": ("Decision kept with all but the mask blurred", 3),
+    "destroy_rate": ("Decision lost with the mask blurred", 3),
+}
+_DIRECTIONS = {"zero_to_one": "0 to 1", "one_to_zero": "1 to 0", "mean": "mean of both"}
+
+
+def model_card(
+    recipe: Recipe,
+    figures: Mapping[str, Mapping[str, Any]],
+    histories: Mapping[str, Sequence[Mapping[str, float]]],
+    about: Mapping[str, Any],
+) -> str:
+    """Returns a bundle's model card in Markdown.
+
+    Args:
+        recipe: What the networks were trained by.
+        figures: By part ("validation", "test") and stage, as ``tfadvpath.bundle.figures`` gives them.
+        histories: By stage, the figures of every epoch, with their "seconds".
+        about: "versions" (of libraries, by name), "git_revision" (or None), "data" (the fingerprint),
+            "generator_data" (likewise, where the recipe has it), "parameters" (a stage's number of weights,
+            by name) and, if known, "train": ``part_counts`` of the training images.
+    """
+    stages = [name for name in _TITLES if name in histories]
+    test = figures.get("test", {})
+    parts = {"train": about["train"]} if about.get("train") else {}
+    parts |= {part: figures[part][CLASSIFIER] for part in _PARTS if CLASSIFIER in figures.get(part, {})}
+    return render(
+        "tfadvpath.bundle",
+        "model_card.md",
+        {"grouped": lambda number: f"{number:,}".replace(",", " ")},
+        recipe=recipe,
+        recipe_text=dump_recipe(recipe),
+        generated=recipe.data.GENERATED,
+        stages=[(name, _TITLES[name]) for name in stages],
+        others=", ".join(_TITLES[name] for name in stages if name != CLASSIFIER),
+        parts=parts,
+        tables={_TITLES[name]: _table(name, figures) for name in stages if name in test},
+        compared=any("frechet_distance" in test.get(name, {}) for name in stages),
+        bins=_bins(test.get(CLASSIFIER, {})),
+        times={name: _duration(sum(epoch["seconds"] for epoch in histories[name])) for name in stages},
+        epochs={name: len(histories[name]) for name in stages},
+        method=next((name for name in _PATHS if name in stages), None),
+        about=about,
+    )
+
+
+def _table(stage: str, figures: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """Returns rows of a title and a text for each part; figures that the stage does not have are left out."""
+    of_parts = [figures.get(part, {}).get(stage, {}) for part in _PARTS]
+    rows = [
+        [title, *(_with_interval(values, name, digits) for values in of_parts)]
+        for name, (title, digits) in _NUMBERS.items()
+        if any(values.get(name) is not None for values in of_parts)
+    ]
+    if any("frechet_distance" in values for values in of_parts):
+        rows += [
+            [f"Fréchet distance to real images, {title} (floor)", *(_frechet(v, key) for v in of_parts)]
+            for key, title in _DIRECTIONS.items()
+        ]
+    return rows
+
+
+def _with_interval(values: Mapping[str, Any], name: str, digits: int) -> str:
+    low, high = values.get(f"{name}_interval") or (None, None)
+    interval = "" if low is None else f" [{_text(low, digits)}, {_text(high, digits)}]"
+    return _text(values.get(name), digits) + interval
+
+
+def _frechet(values: Mapping[str, Any], direction: str) -> str:
+    distance, floor = (values.get(name, {}).get(direction) for name in ("frechet_distance", "frechet_floor"))
+    return "–" if distance is None else f"{distance:.3g} ({'–' if floor is None else f'{floor:.3g}'})"
+
+
+def _bins(figures: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Returns mean probability, share of class 1 and number of images of each bin that has some."""
+    bins = figures.get("reliability")
+    if not bins:
+        return []
+    columns = (bins[name] for name in ("mean_score", "positive_share", "images"))
+    rows = zip(*columns, strict=True)
+    return [(_text(score, 2), _text(share, 2), count) for score, share, count in rows if count]
+
+
+def _text(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if not minutes:
+        return "< 1 min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -1,0 +1,47 @@
+"""The files of a bundle's networks, and a classifier's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfadvpath.files import is_partial, replacing_file
+
+Networks = Mapping[str, keras.Model]
+_BATCH = 64  # images in one call of the classifier
+
+
+def network_path(folder: Path, stage: str, name: str) -> Path:
+    """Returns where a bundle keeps a network: the classifier at the top, others in their stage's folder."""
+    return folder / f"{name}.keras" if stage == "classifier" else folder / stage / f"{name}.keras"
+
+
+def network_files(folder: Path, stage: str) -> list[Path]:
+    """Returns the files of a stage's networks that a bundle's folder holds, whole ones, in their order."""
+    return sorted(path for path in (folder / stage).glob("*.keras") if not is_partial(path))
+
+
+def save_network(path: Path, network: keras.Model) -> None:
+    """Writes a network without its optimizer, whose state would triple the file; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    copy = network.__class__.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    with replacing_file(path) as partial:
+        copy.save(partial)
+
+
+def load_network(path: Path) -> keras.Model:
+    """Loads a network in safe mode."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def scores_of(classifier: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Returns f of every image, float32 [N]."""
+    batches = [
+        classifier.predict_on_batch(np.ascontiguousarray(images[i : i + _BATCH]))[:, 0]
+        for i in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate([np.zeros(0, np.float32), *batches])

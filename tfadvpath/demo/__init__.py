@@ -1,0 +1,1 @@
+"""The demonstration: generated phantoms, explained, measured and shown on one page."""

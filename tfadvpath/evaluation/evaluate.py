@@ -1,0 +1,213 @@
+"""A whole evaluation: from a bundle to measurements, judged claims and a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tfadvpath import explainers
+from tfadvpath.bundle.bundle import Bundle, load_bundle
+from tfadvpath.bundle.manifest import library_versions
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation.claims import judge
+from tfadvpath.evaluation.compared_maps import METHODS, in_order, main_map
+from tfadvpath.evaluation.gallery import choose_examples
+from tfadvpath.evaluation.images import EvaluatedImages, load_evaluated_images
+from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
+from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed
+from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.replacement_images import check_perturbation
+from tfadvpath.evaluation.report.head import facts
+from tfadvpath.evaluation.report.pictures import Shown, show
+from tfadvpath.evaluation.report.report import About, write_report
+from tfadvpath.evaluation.summary import Summary, summarise
+from tfadvpath.files import make_folder
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a listener hears while a bundle is evaluated.
+
+    Attributes:
+        task: Name of what is being done: "Measuring" or "Explaining examples".
+        step: Amount that is done.
+        steps: Amount in all.
+        line: Sentence for a person, such as that a method is measured; None where there is nothing to say.
+    """
+
+    task: str
+    step: float
+    steps: float
+    line: str | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+def evaluate(
+    bundle: Bundle | Path | str,
+    out: Path | str,
+    options: EvaluationOptions | None = None,
+    listener: Listener | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    batch_size: int = 16,
+    command: str | None = None,
+) -> Summary:
+    """Measures the methods of a bundle on its test images and compares them: the paper's tables and charts.
+
+    A method that was measured in ``out`` before is not measured again. One that fails stops no other.
+
+    Args:
+        bundle: The bundle, or its folder.
+        out: Folder that gets report.html, report.json, measurements.csv, the tables as Markdown, LaTeX and
+            CSV, the charts, a gallery of examples, and methods/ with the measurements of every image.
+        options: How test images are drawn and maps measured; None is the defaults.
+        listener: Function that is told how far the evaluation is.
+        methods: Names of explainers; None is all that the bundle has networks for.
+        batch_size: Images explained at once.
+        command: Command that the report names; None names this function.
+
+    Returns:
+        The measurements, with the judged claims and the methods that failed.
+
+    Raises:
+        InputError: A method or the perturbation is unknown or needs a network that the bundle lacks; the test
+            images cannot be loaded or are of one class; ``out`` holds other files, or measurements made with
+            other options; no method could be measured.
+    """
+    out = Path(out)
+    bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    options = options or EvaluationOptions()
+    if not options.percentiles:
+        options = dataclasses.replace(options, percentiles=bundle.recipe.data.PERCENTILES)
+    chosen = _chosen_methods(bundle, methods)
+    if options.subset == 1:
+        raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
+    check_perturbation(bundle, options.perturbation)
+    if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
+        # A report has many files, of common names.
+        raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
+    make_folder(out)
+    keras.utils.set_random_seed(options.seed)
+    hear = listener or _silent
+    evaluated = load_evaluated_images(bundle, options)
+    line = _about_masks(evaluated, bundle.recipe.name)
+    if line:
+        hear(Event("Measuring", 0, 0, line))
+    evaluation = Evaluation(bundle, evaluated, options, out, batch_size)
+    measured, by_chance, failed = _measure(evaluation, chosen, hear)
+    if not measured:
+        reasons = "; ".join(f"{method}: {reason}" for method, reason in failed.items())
+        raise InputError(out, f"no method could be measured ({reasons})", "Choose others in `methods`")
+    summary = dataclasses.replace(summarise(measured, by_chance, evaluated, options), failed=failed)
+    summary = dataclasses.replace(summary, claims=judge(summary))
+    versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
+    about = About(
+        data=bundle.recipe.data,
+        name=bundle.recipe.name,
+        facts=facts(evaluated, summary),
+        missing=[method for method in METHODS if method not in chosen],
+        origin={
+            "Command": command or "tfadvpath.evaluate(…)",
+            "Bundle": f"{bundle.recipe.name}, manifest {bundle.digest[:16]}",
+            "Options": json.dumps(options.as_json()),
+            "Versions": versions,
+        },
+    )
+    write_report(out, summary, _examples(evaluation, summary, measured, hear), about)
+    return summary
+
+
+def _chosen_methods(bundle: Bundle, names: Sequence[str] | None) -> list[str]:
+    """Returns the methods to measure, in the order of the tables."""
+    known, available = in_order(explainers.names()), in_order(explainers.names(bundle))
+    if names is None:
+        return available
+    for name in names:
+        if name not in known:
+            raise InputError("`methods`", f"{name!r} is not known", f"Choose from {', '.join(known)}")
+        if name not in available:
+            raise InputError(
+                "`methods`",
+                f"the bundle has no network for {name!r}",
+                f"Train that stage, or choose from {', '.join(available)}",
+            )
+    if not names:
+        raise InputError("`methods`", "nothing is named", f"Choose from {', '.join(available)}")
+    return [method for method in available if method in names]
+
+
+def _about_masks(evaluated: EvaluatedImages, name: str) -> str | None:
+    if not len(evaluated.localised):
+        return f"Warning: no test image of class 1 of {name} has an annotation: localisation is left out."
+    if evaluated.without_mask:
+        return (
+            f"{evaluated.without_mask} test images of class 1 without annotation take no part in "
+            "localisation."
+        )
+    return None
+
+
+def _measure(
+    evaluation: Evaluation, methods: Sequence[str], hear: Listener
+) -> tuple[dict[str, MeasuredMethod], RandomOrders, dict[str, str]]:
+    """Returns the measurements by method, those of random orders, and why the rest was not measured."""
+    stored = evaluation.stored(methods)
+    steps = evaluation.work([method for method in (RANDOM, *methods) if method not in stored])
+    step = 0.0
+
+    def advance(amount: float) -> None:
+        nonlocal step
+        step += amount
+        hear(Event("Measuring", step, steps))
+
+    measured: dict[str, MeasuredMethod] = {}
+    by_chance: list[RandomOrders] = []
+    failed: dict[str, str] = {}
+    for outcome in evaluation.run(methods, stored, advance):
+        if isinstance(outcome, Failed):
+            failed[outcome.method] = " ".join(f"{type(outcome.error).__name__}: {outcome.error}".split())
+            hear(Event("Measuring", step, steps, f"{outcome.method} failed: {failed[outcome.method]}"))
+            continue
+        if isinstance(outcome.result, RandomOrders):
+            by_chance.append(outcome.result)
+        else:
+            measured[outcome.method] = outcome.result
+        how = "measured before" if outcome.seconds is None else f"measured in {outcome.seconds:.0f} s"
+        hear(Event("Measuring", step, steps, f"{outcome.method}: {how}"))
+    return measured, by_chance[0], failed
+
+
+def _examples(
+    evaluation: Evaluation, summary: Summary, measured: dict[str, MeasuredMethod], hear: Listener
+) -> list[Shown]:
+    """Returns the test images to show, with every map over them."""
+    evaluated = evaluation.evaluated
+    main = summary.maps[main_map(summary.maps)].compared
+    iou = measured[main.method].maps[main.map_name]["iou"][:, 0, 0]
+    examples = choose_examples(evaluated, main.key, iou)
+    if not examples:  # nothing is annotated, and every decision is right
+        return []
+    rows = np.array([example.row for example in examples], np.int64)
+    of_method = {}
+    for step, method in enumerate(measured, start=1):
+        of_method[method] = evaluation.maps(method, rows)
+        hear(Event("Explaining examples", step, len(measured)))
+    maps = {
+        one.compared: of_method[one.compared.method][one.compared.map_name] for one in summary.maps.values()
+    }
+    return [
+        show(example, place, evaluated.images, float(evaluated.scores[example.row]), maps)
+        for place, example in enumerate(examples)
+    ]
+
+
+def _silent(event: Event) -> None:
+    pass

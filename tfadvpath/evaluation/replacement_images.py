@@ -1,0 +1,57 @@
+"""What the metrics of relevance replace pixels with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath import metrics
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.errors import InputError
+
+FIXED_POINT_GAN = "fixed_point_gan"
+PERTURBATIONS = (FIXED_POINT_GAN, *metrics.PERTURBATIONS)
+_BATCH = 32
+
+
+def check_perturbation(bundle: Bundle, name: str) -> None:
+    """Checks that a bundle can perturb images that way.
+
+    Raises:
+        InputError: The name is unknown, or the bundle has no such generator.
+    """
+    if name not in PERTURBATIONS:
+        raise InputError(
+            "`perturbation`", f"{name!r} is not known", f"Choose from {', '.join(PERTURBATIONS)}"
+        )
+    if name == FIXED_POINT_GAN and name not in bundle.generators:
+        raise InputError(
+            "`perturbation`",
+            f"the bundle {bundle.recipe.name} has no {FIXED_POINT_GAN}",
+            f"Train that stage, or let `perturbation` be blur (or {', '.join(metrics.PERTURBATIONS[1:])})",
+        )
+
+
+def perturbed_images(
+    bundle: Bundle, name: str, images: np.ndarray, seed: int
+) -> np.ndarray | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Returns what ``metrics.perturbation_curves`` takes as ``perturbed``.
+
+    Args:
+        bundle: Has passed ``check_perturbation``.
+        name: Of ``PERTURBATIONS``.
+        images: float32 [B, H, W, C] in [0, 1], B >= 1.
+        seed: Of the noise.
+    """
+    if name != FIXED_POINT_GAN:
+        perturbed: Any = metrics.perturbation(name, images, seed=seed)
+        return perturbed if callable(perturbed) else np.asarray(perturbed)
+    translate = tf.function(
+        bundle.generators[name].perturb,
+        input_signature=[tf.TensorSpec([None, *images.shape[1:]], tf.float32)],
+    )
+    parts = [translate(tf.constant(images[i : i + _BATCH])) for i in range(0, len(images), _BATCH)]
+    return tf.concat(parts, axis=0).numpy()

@@ -1,0 +1,1 @@
+"""The evaluation's report: tables, curves, examples and one page."""

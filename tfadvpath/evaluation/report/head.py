@@ -1,0 +1,62 @@
+"""The head of the report: sentences that a reader must know before the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfadvpath.bundle.figures import classifier_figures
+from tfadvpath.evaluation.estimates import Estimate
+from tfadvpath.evaluation.images import EvaluatedImages
+from tfadvpath.evaluation.replacement_images import FIXED_POINT_GAN
+from tfadvpath.evaluation.summary import Summary
+from tfadvpath.generators.registry import GENERATORS
+
+_BY_NAME = {
+    FIXED_POINT_GAN: "the fixed-point GAN's image of the other class",
+    "blur": "the blurred image",
+    "inpainting": "the interpolation of what remains",
+    "noise": "uniform noise",
+    "zero": "black",
+}
+
+
+def facts(evaluated: EvaluatedImages, summary: Summary) -> dict[str, str]:
+    """Returns sentences on the images, the classifier, the perturbation and the generators, by title."""
+    images, counts = evaluated.images, summary.counts
+    positives = int((np.asarray(images.labels) == 1).sum())
+    found = {
+        "Test images": f"{counts['images']} of {counts['patients']} patients, {positives} of class 1, "
+        f"{counts['localised']} of these annotated",
+        "Classifier": _classifier(evaluated),
+        "Perturbation": f"{_BY_NAME[summary.options.perturbation]}; it turns the decision of "
+        f"{_share(summary.random['flipped'])} of the images",
+    }
+    for row in GENERATORS.values():
+        measured = summary.maps.get(f"{row.name}_difference")
+        if measured is not None:
+            crossed, kept = (_share(measured.estimates[name]) for name in ("crossed", "kept"))
+            found[row.title] = f"{crossed} of the adversaries cross the decision"
+            if row.has_stable_image:
+                found[row.title] += f", {kept} of the stable images keep it"
+    return found
+
+
+def _classifier(evaluated: EvaluatedImages) -> str:
+    figures: Mapping[str, Any] = classifier_figures(
+        evaluated.scores, evaluated.images.labels, evaluated.images.patients
+    )
+    parts = []
+    for name, title in (("auc", "AUC"), ("sensitivity", "sensitivity"), ("specificity", "specificity")):
+        low, high = figures[f"{name}_interval"]
+        interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+        parts.append(f"{title} {figures[name]:.3f}{interval}")
+    return ", ".join(parts)
+
+
+def _share(estimate: Estimate) -> str:
+    low, high = estimate.interval()
+    interval = "" if np.isnan(low) else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * estimate.value:.1f} %{interval}"

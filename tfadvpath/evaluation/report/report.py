@@ -1,0 +1,135 @@
+"""The report's files: tables, charts, examples, numbers for programs, and one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfadvpath.evaluation.claims import FAILS, HOLDS, UNDECIDED, ClaimedNumber
+from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
+from tfadvpath.evaluation.randomised import OF_THE_PAIR
+from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
+from tfadvpath.evaluation.report.paper import about_paper, paper_task
+from tfadvpath.evaluation.report.pictures import Shown, sheet
+from tfadvpath.evaluation.report.records import as_json, long_csv, records
+from tfadvpath.evaluation.report.tables import (
+    claim_table,
+    further_table,
+    localisation_table,
+    number_title,
+    relevance_table,
+)
+from tfadvpath.evaluation.summary import Summary
+from tfadvpath.files import replacing_folder, write_json, write_text
+from tfadvpath.recipes.data import DataSet
+from tfadvpath.writers.charts import chart_pixels
+from tfadvpath.writers.page import write_page
+from tfadvpath.writers.png import write_png
+from tfadvpath.writers.tables import Table, comma_separated, latex, markdown
+
+PAGE = "report.html"
+AOPC_CHART = "aopc.png"
+REPORT_FILE = "report.json"
+MEASUREMENTS = "measurements.csv"
+_FORMATS = {".md": markdown, ".tex": latex, ".csv": comma_separated}
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """Subject and origin of an evaluation.
+
+    Attributes:
+        data: The recipe's data.
+        name: Name of the bundle.
+        facts: Sentences at the head of the page, by title: test images, classifier, perturbation, generators.
+        missing: Names of the paper's methods that the bundle has no network for or that were not asked for.
+        origin: Entries at the end of the page, by title: command, bundle, options, versions.
+    """
+
+    data: DataSet
+    name: str
+    facts: Mapping[str, str]
+    missing: Sequence[str]
+    origin: Mapping[str, str]
+
+
+def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: About) -> None:
+    """Writes report.html, report.json, measurements.csv, the tables, the charts and the examples.
+
+    Args:
+        out: The folder.
+        summary: Measurements and judged claims.
+        examples: Test images to show.
+        about: Subject and origin.
+    """
+    paper, sentence = paper_task(about.data), about_paper(about.data)
+    tables = [
+        localisation_table(summary, paper, exact=False, about_paper=sentence),
+        localisation_table(summary, paper, exact=True),
+        relevance_table(summary, paper, sentence),
+        further_table(summary),
+    ]
+    of_claims = [claim_table(i + 1, claim, paper, sentence) for i, claim in enumerate(summary.claims)]
+    shown = [table for table in tables if table is not None]
+    for table in (*shown, *of_claims):
+        for ending, text in _FORMATS.items():
+            write_text(out / f"{table.name}{ending}", text(table))
+    charts = {AOPC_CHART: chart_pixels(aopc_chart(summary))}
+    if summary.counts["localised"]:
+        charts["iou.png"] = chart_pixels(iou_chart(summary))
+    for name, picture in charts.items():
+        write_png(out / name, picture)
+    with replacing_folder(out / "gallery") as folder:
+        for i, example in enumerate(examples):
+            kind = example.example.kind.replace(" ", "_")
+            write_png(folder / f"{i + 1:02d}_{kind}_{_file_name(example.patient)}.png", sheet(example))
+    write_text(out / MEASUREMENTS, long_csv(records(summary)))
+    content = {
+        "bundle": about.name,
+        "task": about.data.task,
+        "facts": dict(about.facts),
+        "missing": list(about.missing),
+        "failed": dict(summary.failed),
+        **as_json(summary),
+        "origin": dict(about.origin),
+    }
+    write_json(out / REPORT_FILE, content)
+    compared = (*COMPARED_MAPS, *(measured.compared for measured in summary.maps.values()))
+    write_page(
+        out / PAGE,
+        "tfadvpath.evaluation.report",
+        "evaluation.html",
+        about=about,
+        about_paper=sentence,
+        phantoms=about.data.GENERATED,
+        summary=summary,
+        claims=list(zip(summary.claims, map(_cells, of_claims), strict=True)),
+        verdict_classes={HOLDS: "good", FAILS: "bad", UNDECIDED: "quiet"},
+        titles={one.key: one.title for one in compared},
+        tables={table.name: _cells(table) for table in shown},
+        charts=charts,
+        examples=examples,
+        survivors=[measured for measured in summary.maps.values() if measured.survives],
+        of_the_pair=OF_THE_PAIR,
+        ranked_by=number_title(ClaimedNumber("iou", summary.options.percentiles[0])),
+    )
+
+
+def _cells(table: Table) -> dict[str, Any]:
+    """Returns a table for the template: its cells as text, with a mark on the best."""
+    places = range(len(table.headings))
+    return {
+        "caption": table.caption,
+        "titles": [heading.title for heading in table.headings],
+        "rows": [
+            [(table.text(row, place), table.is_best(row, place)) for place in places]
+            for row in range(len(table.rows))
+        ],
+        "notes": table.notes,
+    }
+
+
+def _file_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in text)[:60]

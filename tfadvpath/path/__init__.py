@@ -1,0 +1,1 @@
+"""The paper's method on tensors: a classifier's gradients along a path between two images."""

@@ -1,0 +1,120 @@
+"""Any classifier as one function of images, and the gradient of the probability that is explained."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+Probability = Callable[[tf.Tensor], tf.Tensor]
+
+
+def probability_function(classifier: Any, target: int | None = None) -> Probability:
+    """Returns f: float [N, H, W, C] -> [N] in the classifier's dtype, whatever the classifier is.
+
+    Args:
+        classifier: A Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
+            SavedModel, or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
+        target: Which of K classes is explained. None where there is one output.
+
+    Raises:
+        TypeError: The classifier cannot be called, or returns several named outputs.
+        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised when
+            the function is first called.
+
+    Example:
+        >>> f = probability_function(lambda x: tf.sigmoid(tf.reduce_sum(x, axis=(1, 2, 3))))
+        >>> f(tf.zeros((2, 4, 4, 1))).numpy()
+        array([0.5, 0.5], dtype=float32)
+    """
+    call = _caller(classifier)
+
+    def probability(images: tf.Tensor) -> tf.Tensor:
+        return _column(_single_tensor(call(images)), target)
+
+    return probability
+
+
+def _caller(classifier: Any) -> Probability:
+    if getattr(classifier, "structured_input_signature", None) is not None:
+        return _signature_caller(classifier)
+    if not callable(classifier):
+        names = list(getattr(classifier, "signatures", {}))
+        hint = f" Pass one of its signatures: loaded.signatures[name], name in {names}." if names else ""
+        raise TypeError(f"`classifier` must be callable. Received: {type(classifier).__name__}.{hint}")
+    call = getattr(classifier, "call", None)  # Keras layers and models, of either generation
+    if call is not None and "training" in inspect.signature(call).parameters:
+        return lambda images: classifier(images, training=False)
+    return classifier
+
+
+def _signature_caller(signature: Any) -> Probability:
+    positional, named = signature.structured_input_signature
+    if positional or len(named) != 1:
+        # A concrete function of a plain tf.function takes its images by position.
+        return signature
+    (name, spec), *_ = named.items()
+    return lambda images: signature(**{name: tf.cast(images, spec.dtype)})
+
+
+def _single_tensor(output: Any) -> tf.Tensor:
+    leaves = tf.nest.flatten(output)
+    if len(leaves) != 1:
+        received = sorted(output) if isinstance(output, dict) else len(leaves)
+        raise TypeError(
+            f"The classifier must return one tensor of probabilities. Received: {received} outputs; "
+            "wrap it in a function that picks one"
+        )
+    return tf.convert_to_tensor(leaves[0])
+
+
+def _column(output: tf.Tensor, target: int | None) -> tf.Tensor:
+    classes = 1 if output.shape.rank == 1 else output.shape[-1]
+    if output.shape.rank not in (1, 2) or classes is None:
+        raise ValueError(f"The classifier must return [N], [N, 1] or [N, K]. Received: shape {output.shape}")
+    if target is None and classes > 1:
+        raise ValueError(f"The classifier has {classes} classes: `target` must name the one to explain")
+    if target is not None and not 0 <= target < max(classes, 1):
+        raise ValueError(f"`target` must be in 0…{classes - 1}. Received: target={target}")
+    return output if output.shape.rank == 1 else output[:, target or 0]
+
+
+def scores_and_gradients(probability: Probability, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns f(x) and ∂f/∂x of every image, float32 [N] and [N, H, W, C].
+
+    Args:
+        probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
+        images: float [N, H, W, C], in the type that the classifier is fed.
+
+    Raises:
+        ValueError: The classifier has no gradient.
+
+    Example:
+        >>> mean = lambda x: tf.reduce_mean(x, axis=(1, 2, 3))
+        >>> scores, gradients = scores_and_gradients(mean, tf.ones((1, 2, 2, 1)))
+        >>> gradients.numpy().ravel()
+        array([0.25, 0.25, 0.25, 0.25], dtype=float32)
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        scores = probability(images)
+    scale = _gradient_scale(scores)
+    gradients = tape.gradient(scores, images, output_gradients=tf.cast(scale, scores.dtype))
+    if gradients is None:
+        raise ValueError("The classifier's output has no gradient with respect to its input images")
+    gradients = tf.cast(gradients, tf.float32) / scale[:, tf.newaxis, tf.newaxis, tf.newaxis]
+    return tf.cast(scores, tf.float32), gradients
+
+
+def _gradient_scale(scores: tf.Tensor) -> tf.Tensor:
+    """Returns powers of two about 1 / (p (1 - p)), at most 2^15: float32 [N].
+
+    The slope of a sigmoid near 0 or 1 is so small that layers in half precision would round it to 0. A power
+    of two changes nothing in float32.
+    """
+    scores = tf.cast(tf.stop_gradient(scores), tf.float32)
+    slope = tf.clip_by_value(scores * (1.0 - scores), 2.0**-15, 0.25)
+    return tf.pow(2.0, -tf.round(tf.math.log(slope) / math.log(2.0)))

@@ -1,0 +1,180 @@
+"""All adversarial-path maps from one pass of gradients along the path."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfadvpath.path.classifier import Probability, probability_function
+from tfadvpath.path.compilation import one_per_classifier, use_xla
+from tfadvpath.path.gaussian import gaussian_filter
+from tfadvpath.path.integral import PathOptions, pad_images, sum_along_path
+from tfadvpath.path.paths import Path
+
+# Below this change of the probability along the path, a residual relative to it says nothing.
+_SMALLEST_CHANGE = 1e-6
+
+
+class PathImportance(NamedTuple):
+    """The maps of Charachon et al. 2021 for a batch, and the figures to trust them by. All float32.
+
+    Attributes:
+        difference: [B, H, W, C], |start - adversary| (eq. 1).
+        fi_v1: [B, H, W, C], |mean of ∂f/∂x γ'^2| along the path (eq. 4 with F(x, y) = x y).
+        fi_v2: [B, H, W, C], mean of |∂f/∂x| γ'^2 (eq. 4 with F(x, y) = |x| y, eq. 6).
+        fi_v2_smooth: [B, H, W, C], fi_v2 convolved with a Gaussian (eq. 5).
+        completeness_residual: [B], |Σ mean ∂f/∂x γ' - (f(γ(1)) - f(γ(0)))| relative to
+            |f(γ(1)) - f(γ(0))|, at least 1e-6.
+            Tends to 0 with more steps.
+        score_start: [B], f(γ(0)) in [0, 1].
+        score_adversary: [B], f(γ(1)) in [0, 1].
+        endpoint_distance: [B, 2], mean |γ(0) - start| and mean |γ(1) - adversary|; 0 on the straight path.
+    """
+
+    difference: tf.Tensor
+    fi_v1: tf.Tensor
+    fi_v2: tf.Tensor
+    fi_v2_smooth: tf.Tensor
+    completeness_residual: tf.Tensor
+    score_start: tf.Tensor
+    score_adversary: tf.Tensor
+    endpoint_distance: tf.Tensor
+
+
+MAPS = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")
+
+
+def feature_importance(
+    classifier: Any,
+    start: Any,
+    adversary: Any,
+    *,
+    target: int | None = None,
+    steps: int = 50,
+    path_chunk: int | None = None,
+    sigma: float = 2.0,
+    kernel_size: int = 28,
+    path: Path | None = None,
+    jit_compile: bool | str = "auto",
+    dtype: str | None = None,
+) -> PathImportance:
+    """Weights the difference of start and adversary with the classifier's gradient along their path.
+
+    The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in ONE pass
+    for all maps. Images and steps are differentiated `path_chunk` points at a time, so memory depends
+    neither on the number of steps nor, but for the images themselves, on that of images.
+
+    Repeated calls with the same classifier and options reuse one compiled function. It follows the
+    classifier's variables but no other change: after replacing a layer or an activation, pass a new model. A
+    batch is padded to a power of two, at least to the largest seen of its image size; no gradient is taken
+    for the padding. The functions of the last four pairs of classifier and options are kept.
+
+    Args:
+        classifier: Any callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or
+            tf_keras model (called with ``training=False``), a signature of a loaded SavedModel, a
+            TensorFlow function.
+        start: float [B, H, W, C], B >= 1: the stable image, or the input itself. In the range that the
+            classifier takes, which is not checked.
+        adversary: float [B, H, W, C]: the image across the decision.
+        target: The class to explain where the classifier has K of them.
+        steps: M, points of the Riemann sum.
+        path_chunk: Points (images x steps) in one pass of gradients. None chooses by the image size.
+        sigma: Of the smoothing kernel, in pixels.
+        kernel_size: Taps per axis of the smoothing kernel.
+        path: A path of ``tfadvpath.path.paths``; None is the straight one.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
+            graph on a CPU, where it is the faster. The maps are the same.
+        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32. It is
+            for callables that compute in the type they are given: Keras models follow their own policy.
+
+    Returns:
+        PathImportance, float32 whatever ran inside.
+
+    Raises:
+        ValueError: Shapes differ, are not [B, H, W, C] or not known; values are integers; an option is out of
+            range; the classifier has no gradient.
+        TypeError: The classifier cannot be called.
+
+    Example:
+        >>> start, adversary = tf.zeros((1, 32, 32, 1)), tf.ones((1, 32, 32, 1))
+        >>> mean = lambda x: tf.reduce_mean(x, axis=(1, 2, 3))
+        >>> result = feature_importance(mean, start, adversary)
+        >>> bool(abs(result.fi_v2[0, 0, 0, 0] * 32 * 32 - 1) < 1e-5)
+        True
+    """
+    start, adversary = tf.convert_to_tensor(start), tf.convert_to_tensor(adversary)
+    if start.shape.rank != 4 or start.shape != adversary.shape:
+        raise ValueError(
+            "`start` and `adversary` must both be [B, H, W, C]. Received: shapes "
+            f"{tuple(start.shape)} and {tuple(adversary.shape)}"
+        )
+    if start.shape[0] == 0 or not start.shape.is_fully_defined():
+        raise ValueError(f"Images must be [B >= 1, H, W, C], all known. Received: shape {start.shape}")
+    if not (start.dtype.is_floating and adversary.dtype.is_floating):
+        raise ValueError(
+            "Images must be floating-point, in the range that the classifier takes. "
+            f"Received: {start.dtype.name} and {adversary.dtype.name}"
+        )
+    target = None if target is None else operator.index(target)
+    options = PathOptions(steps, path_chunk, sigma, kernel_size, path, dtype)
+    compiled = _compiled_pass(classifier, target, options, use_xla(jit_compile))
+    return compiled(tf.cast(start, tf.float32), tf.cast(adversary, tf.float32))
+
+
+class _CompiledPass:
+    """One compiled function; batches of one image size share a trace up to the largest seen."""
+
+    def __init__(self, classifier: Any, target: int | None, options: PathOptions, jit_compile: bool):
+        probability = probability_function(classifier, target)
+
+        def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> PathImportance:
+            return integrate_path(probability, start, adversary, options, count)
+
+        self.run = tf.function(run, jit_compile=jit_compile)
+        self.capacities: dict[tuple[int, ...], int] = {}
+
+    def __call__(self, start: tf.Tensor, adversary: tf.Tensor) -> PathImportance:
+        count, *image_shape = start.shape
+        # Powers of two: batches that grow one by one are traced a few times, not every time.
+        capacity = max(1 << (count - 1).bit_length(), self.capacities.get(tuple(image_shape), 0))
+        self.capacities[tuple(image_shape)] = capacity
+        start, adversary = (pad_images(images, capacity) for images in (start, adversary))
+        result = self.run(start, adversary, tf.constant(count))
+        return PathImportance(*(field[:count] for field in result))
+
+
+_compiled_pass = one_per_classifier(_CompiledPass)
+
+
+def integrate_path(
+    probability: Probability,
+    start: tf.Tensor,
+    adversary: tf.Tensor,
+    options: PathOptions,
+    count: tf.Tensor | None = None,
+) -> PathImportance:
+    """The computation of ``feature_importance`` as graph code, to be called inside a ``tf.function``.
+
+    Args:
+        probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
+        start: float32 [B, H, W, C]; H, W and C are static.
+        adversary: As ``start``.
+        options: How the integral is taken.
+        count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
+            is B.
+    """
+    sums = sum_along_path(probability, start, adversary, options, count)
+    expected = sums.score_adversary - sums.score_start
+    residual = tf.abs(tf.reduce_sum(sums.change, axis=(1, 2, 3)) - expected)
+    return PathImportance(
+        difference=tf.abs(start - adversary),
+        fi_v1=tf.abs(sums.signed),
+        fi_v2=sums.absolute,
+        fi_v2_smooth=gaussian_filter(sums.absolute, options.sigma, options.kernel_size),
+        completeness_residual=residual / tf.maximum(tf.abs(expected), _SMALLEST_CHANGE),
+        score_start=sums.score_start,
+        score_adversary=sums.score_adversary,
+        endpoint_distance=sums.endpoint_distance,
+    )

@@ -1,0 +1,159 @@
+"""Data to train on or to try with: images on disk as records, or generated studies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfadvpath.errors import InputError
+from tfadvpath.files import make_folder
+from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
+
+# Far from the phantoms that recipes train on: a bundle may be tried on what is generated here.
+_APART = 1_000_000_000
+PATIENTS_PER_SEED = 100_000
+_PATIENTS = 10
+_COMMON = ("source", "split", "shares")
+
+
+@dataclass(frozen=True, eq=False)
+class PrepareSummary:
+    """What was prepared.
+
+    Attributes:
+        task: Name of the data set.
+        out: Folder that got the files.
+        content: Numbers of what was written, as JSON holds them; of images on disk the content of
+            summary.json.
+        errors: Errors of cases or tables that were left out.
+    """
+
+    task: str
+    out: Path
+    content: Mapping[str, Any]
+    errors: Sequence[InputError]
+
+    def lines(self) -> list[str]:
+        """Returns the summary in lines for a person."""
+        if "parts" not in self.content:
+            return [f"{self.content['patients']} patients are in {self.out}"]
+        from tfadvpath.datasets.prepare import described  # imports TensorFlow
+
+        return [*described(self.content), f"The images are in {self.out}"]
+
+    def warnings(self) -> list[str]:
+        """Returns a line for every part of the split that is of one class."""
+        return [
+            f"Warning: all images of {part} are of class {int(count['class_1'] > 0)}."
+            for part, count in self.content.get("parts", {}).items()
+            if count["class_1"] in (0, count["images"])
+        ]
+
+
+def prepare(
+    task: str,
+    out: Path | str,
+    *,
+    source: Path | str | None = None,
+    split: Path | str | None = None,
+    shares: tuple[float, float, float] | None = None,
+    images: str | None = None,
+    masks: str | None = None,
+    patients: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    on_error: Callable[[InputError], None] = lambda error: None,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> PrepareSummary:
+    """Prepares images for training, or generates studies with known findings.
+
+    Args:
+        task: Name of the data set, such as "image-folder" or "phantom-brain".
+        out: Folder that gets the files.
+        source: Folder of the images on disk; not for phantoms.
+        split: JSON list of the images of each part. Without it patients are split by shares and seed.
+        shares: Shares of the patients for training, validation and test; 75, 10, 15 without it.
+        images: Name of the folder of images inside the source, for data sets whose files tell none.
+        masks: Name of the folder of masks inside the source, likewise.
+        patients: Number of phantoms; 10 without it.
+        size: Rows and columns in pixels; 224 without it, for phantoms 240 (brain) and 1024 (chest).
+        seed: Seed of the phantoms, or of the patients' split.
+        on_error: Function that is called with each error of a case or of a table; the others go on.
+        on_progress: Function that is called with the share of the work that got done.
+
+    Raises:
+        InputError: The task is unknown; an option does not go with it, or one is missing; the source is none;
+            a part of the split is left without an image; ``out`` cannot be written to.
+    """
+    if task not in DATA_SETS:
+        raise InputError("`task`", f"{task!r} is not known", f"Choose from {', '.join(DATA_SETS)}")
+    kind, out = DATA_SETS[task], Path(out)
+    given: dict[str, Any] = {
+        "source": source,
+        "split": split,
+        "shares": shares,
+        "images": images,
+        "masks": masks,
+    }
+    given |= {"patients": patients}
+    _check_options(task, {name for name, value in given.items() if value is not None})
+    make_folder(out)
+    if issubclass(kind, PreparedData):
+        return _write_records(kind, task, out, given, size, seed, on_error, on_progress)
+    if not issubclass(kind, PhantomData):
+        raise InputError("`task`", f"{task!r} can be neither generated nor prepared", "Choose another")
+    count = patients or _PATIENTS
+    first = _APART + seed * PATIENTS_PER_SEED
+
+    def counted() -> Iterator[int]:
+        for each in range(first, first + count):
+            yield each
+            on_progress(1 / count)
+
+    kind.write_studies(out, counted(), size or kind.STUDY_SIZE)
+    return PrepareSummary(task, out, {"task": task, "patients": count, "seed": seed, "out": str(out)}, [])
+
+
+def _write_records(
+    kind: type[PreparedData],
+    task: str,
+    out: Path,
+    given: Mapping[str, Any],
+    size: int | None,
+    seed: int,
+    on_error: Callable[[InputError], None],
+    on_progress: Callable[[float], None],
+) -> PrepareSummary:
+    # These import TensorFlow.
+    from tfadvpath.datasets.prepare import prepare as write_records
+    from tfadvpath.datasets.splits import Shares
+
+    split, shares = given["split"], given["shares"]
+    options: dict[str, Any] = {"seed": seed, "split": None if split is None else Path(split)}
+    options |= {name: given[name] for name in kind.PREPARE_OPTIONS}
+    options |= {} if size is None else {"size": size}
+    options |= {} if shares is None else {"shares": Shares(*shares)}
+    errors: list[InputError] = []
+
+    def note(error: InputError) -> None:
+        errors.append(error)
+        on_error(error)
+
+    builder = kind.load_builder()
+    content = write_records(builder, Path(given["source"]), out, builder.CONFIG(**options), note, on_progress)
+    return PrepareSummary(task, out, content, errors)
+
+
+def _check_options(task: str, given: set[str]) -> None:
+    kind = DATA_SETS[task]
+    fitting = {"patients"}
+    if issubclass(kind, PreparedData):
+        fitting = {*_COMMON, *kind.PREPARE_OPTIONS}
+    for name in sorted(given - fitting):
+        raise InputError(f"`{name}`", f"does not go with {task}", "Leave it out")
+    if {"split", "shares"} <= given:
+        raise InputError("`shares`", "does not go with `split`, which names each image", "Leave one out")
+    if issubclass(kind, PreparedData) and "source" not in given:
+        raise InputError(task, "needs `source`", "Name the folder of the images")

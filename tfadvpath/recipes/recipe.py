@@ -1,0 +1,187 @@
+"""The recipe of a training run: a YAML file, checked and typed."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import pydantic
+import yaml
+
+from tfadvpath.errors import InputError
+from tfadvpath.recipes.data import DataSet, any_data
+from tfadvpath.recipes.stages import CLASSIFIER, STAGE_OPTIONS, ClassifierOptions, Options, Training
+
+
+class _Recipe(Options):
+    """Everything that a training run depends on.
+
+    Beside the attributes below a recipe has one for each generator of ``generators.registry``: the options
+    of its stage, or None where the generator is not trained.
+
+    Attributes:
+        name: Name of the bundle.
+        seed: Seed of the data's choice, the initial weights and every random number. A thousand times the
+            largest one is still an int32, as TensorFlow's seeds are.
+        precision: Type in which the stages compute. "bfloat16" keeps float32 weights; what is saved computes
+            in float32.
+        data: Images that the classifier is trained on, and that everything is measured on.
+        generator_data: Images that the other stages are trained on; None is the classifier's.
+        classifier: Network and training of the classifier.
+    """
+
+    name: str
+    seed: int = pydantic.Field(0, ge=0, le=2_000_000)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    data: DataSet
+    generator_data: DataSet | None = None
+    classifier: ClassifierOptions
+
+    @property
+    def stages(self) -> dict[str, Training]:
+        """Options of the stages that the recipe names, in the order in which they run."""
+        options = {name: getattr(self, name, None) for name in STAGE_OPTIONS}
+        return {name: value for name, value in options.items() if value is not None}
+
+    def data_of(self, stage: str) -> DataSet:
+        """Returns the images that a stage is trained on."""
+        return self.data if stage == CLASSIFIER else self.generator_data or self.data
+
+    def check_stages(self, names: Sequence[str] | None) -> None:
+        """Checks that the recipe has stages of those names; None is all.
+
+        Raises:
+            InputError: It has not.
+        """
+        unknown = sorted(set(names or ()) - set(self.stages))
+        if unknown:
+            raise InputError(
+                self.name, f"has no stage {', '.join(unknown)}", f"Name one of {', '.join(self.stages)}"
+            )
+
+    @pydantic.model_validator(mode="after")
+    def _parts_fit(self) -> _Recipe:
+        stages = self.stages
+        for name, options in stages.items():
+            options.check(name, self.data.image_size, stages)
+        if self.generator_data and self.generator_data.image_size != self.data.image_size:
+            raise ValueError("generator_data.image_size must be data.image_size")
+        return self
+
+
+if TYPE_CHECKING:
+    Recipe = _Recipe
+else:
+    # The fields that a new data set or generator adds to are made from their registries.
+    Recipe = pydantic.create_model(
+        "Recipe",
+        __base__=_Recipe,
+        __doc__=_Recipe.__doc__,
+        __module__=__name__,
+        data=(any_data(), ...),
+        generator_data=(any_data() | None, None),
+        **{name: (kind | None, None) for name, kind in STAGE_OPTIONS.items() if name != CLASSIFIER},
+    )
+
+
+def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe:
+    """Reads and checks a recipe.
+
+    Args:
+        path: YAML file. Paths in it are relative to its folder.
+        changes: Values in place of the file's, such as "syce.epochs=3": dotted keys and YAML values.
+
+    Raises:
+        InputError: The file is missing or no YAML, or a key is unknown, missing or wrong; the line is named.
+    """
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            path, f"the recipe cannot be read ({error})", "Name an existing YAML file"
+        ) from error
+    except yaml.YAMLError as error:
+        raise InputError(path, f"not valid YAML: {error}", "Correct the line") from error
+    if not isinstance(values, dict):
+        raise InputError(
+            path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys"
+        )
+    _refuse_duplicates(path, root)
+    changed = [_change(values, change) for change in changes]
+    try:
+        return Recipe.model_validate(values, context={"folder": path.parent})
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        # The kind of data stands in a location as if it were a key.
+        tasks = [part.get("task") for part in values.values() if isinstance(part, dict)]
+        location = tuple(part for part in first["loc"] if part not in tasks and part != "[key]")
+        where = ".".join(map(str, location))
+        source = f"{path}, line {_line_of(root, location)}"
+        if where in changed:
+            source = f"`changes`: {changes[changed.index(where)]}"
+        message = first["msg"].removeprefix("Value error, ")
+        problem = f"{where}: {message}" if where else message
+        raise InputError(source, problem, "Correct the key or its value") from error
+
+
+def _change(values: dict[str, Any], change: str) -> str:
+    """Puts one "key.of.part=value" into the values, and returns the key."""
+    key, equals, text = change.partition("=")
+    *parts, last = key.split(".")
+    node: Any = values
+    for part in parts:
+        if isinstance(node, dict) and node.get(part) is None:
+            node[part] = {}
+        node = node[part] if isinstance(node, dict) else None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if not equals or not isinstance(node, dict):
+        raise InputError(f"`changes`: {change}", "names no value of a recipe", "Write it as syce.epochs=3")
+    node[last] = value
+    return key
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Returns the recipe as YAML with every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _refuse_duplicates(path: pathlib.Path, node: Any) -> None:
+    """Raises InputError where a key stands twice in one mapping: YAML would let the last one win."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(path, item)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise InputError(
+                f"{path}, line {key.start_mark.line + 1}",
+                f"{key.value} stands here twice",
+                "Keep one of them",
+            )
+        seen.add(key.value)
+        _refuse_duplicates(path, value)
+
+
+def _line_of(node: Any, location: Sequence[int | str]) -> int:
+    """Returns the line of the deepest existing key on the way to a location."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            match = [(key, value) for key, value in node.value if key.value == str(part)]
+            if not match:
+                break
+            key, node = match[0]
+            line = key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line

@@ -1,1 +1,0 @@
-"""Pages for people. Nothing here computes a map."""

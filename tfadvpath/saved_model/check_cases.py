@@ -1,0 +1,136 @@
+"""Recorded cases: inputs of an exported explainer with what the library answers to them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import named_tensor_pb2
+
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
+from tfadvpath.datasets.phantoms.chest_xrays import phantom_chest_xrays
+from tfadvpath.explainers.adversarial_path import AdversarialPath
+from tfadvpath.explanation import PathExplanation
+from tfadvpath.saved_model.signatures import EXPLAIN, EXPLAIN_BYTES, PREDICT
+from tfadvpath.studies.study import read_study
+
+# No training takes these phantoms: no recipe's seeds go as far.
+_SEED = 3_000_000_000_000
+# A probability that close to the decision may fall on its other side by rounding alone.
+_UNDECIDED = 1e-3
+_BYTES = np.iinfo(np.uint8).max
+_WORDS = np.iinfo(np.uint16).max
+
+
+class CheckCase(NamedTuple):
+    """Tensors by name, each with one entry an image."""
+
+    inputs: Mapping[str, np.ndarray]
+    outputs: Mapping[str, np.ndarray]
+
+
+def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count: int) -> dict[str, CheckCase]:
+    """Generates phantoms and explains them by the library, not by the export.
+
+    No image of the training data goes into an export: they may be patients'.
+
+    Args:
+        bundle: What is exported.
+        explainer: Of it, with the options of the export.
+        map_name: Of the exported map.
+        count: Images of each case.
+
+    Returns:
+        A case for each signature but explain_xla, which must answer as ``serving_default``.
+    """
+    with tf.device("/CPU:0"):  # GPUs round convolutions' factors to TensorFloat-32
+        images = _decided(explainer, _phantoms(bundle, count), count)
+        files = [_encoded(image, index) for index, image in enumerate(images)]
+        decoded = np.concatenate([_read(file, bundle.image_size) for file in files])
+        explained, explained_files = _explain(explainer, images), _explain(explainer, decoded)
+    return {
+        PREDICT: CheckCase({"images": images}, {"probability": explained.score}),
+        EXPLAIN: CheckCase({"images": images}, _outputs(explained, map_name)),
+        EXPLAIN_BYTES: CheckCase(
+            {"image_bytes": np.array(files, object)},
+            {"image": decoded, **_outputs(explained_files, map_name)},
+        ),
+    }
+
+
+def write_cases(path: Path, cases: Mapping[str, CheckCase]) -> None:
+    """Writes a TFRecord file of NamedTensorProto, named SIGNATURE/inputs/NAME and SIGNATURE/outputs/NAME.
+
+    TensorFlow reads them in Python and in C++, without this package.
+    """
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, case in cases.items():
+            for part, tensors in case._asdict().items():
+                for name, values in tensors.items():
+                    record = named_tensor_pb2.NamedTensorProto(
+                        name=f"{signature}/{part}/{name}", tensor=tf.make_tensor_proto(values)
+                    )
+                    writer.write(record.SerializeToString())
+
+
+def _explain(explainer: AdversarialPath, images: np.ndarray) -> PathExplanation:
+    return cast(PathExplanation, explainer.explain(images))
+
+
+def _outputs(explained: PathExplanation, map_name: str) -> dict[str, np.ndarray]:
+    return {
+        "map": explained.maps[map_name],
+        "start": explained.start,
+        "adversary": explained.adversary,
+        "probability": explained.score,
+        "probability_start": explained.score_start,
+        "probability_adversary": explained.score_adversary,
+        "flipped": explained.crossed,
+        "completeness_residual": explained.completeness_residual,
+    }
+
+
+def _phantoms(bundle: Bundle, count: int) -> np.ndarray:
+    """Returns at least ``count`` images of both classes where the size allows, float32 [N, H, W, 1]."""
+    data = bundle.recipe.data
+    size = data.image_size
+    if data.ORGAN == "chest":
+        return phantom_chest_xrays(range(_SEED, _SEED + count), size, twins=True).images
+    slices = phantom_brain_slices([_SEED], size, min_tumour_pixels=2, twins=True).images
+    return slices[np.linspace(0, len(slices) - 1, 2 * count).astype(int)]
+
+
+def _decided(explainer: AdversarialPath, images: np.ndarray, count: int) -> np.ndarray:
+    """Returns ``count`` of the images, first those whose decisions no rounding changes."""
+    pair = explainer.generator.generate(tf.constant(images))
+    scores = (pair.probability, explainer.probability(pair.adversary))
+    margin = np.min([abs(np.asarray(score) - 0.5) for score in scores], axis=0)
+    decided = np.flatnonzero(margin > _UNDECIDED)
+    candidates = decided if len(decided) else np.argsort(-margin)
+    chosen = np.linspace(0, len(candidates) - 1, count).astype(int)
+    return images[candidates[chosen]]
+
+
+def _encoded(image: np.ndarray, index: int) -> bytes:
+    """Returns a PNG of 16 bits, a JPEG, and a PNG of 8 bits in turn, larger and smaller than the image."""
+    height, width = image.shape[:2]
+    size = (height * 5 // 4, width * 7 // 4) if index % 2 == 0 else (height * 3 // 2, width * 2 // 3)
+    resized = tf.image.resize(image, size, "bilinear")
+    if index % 3 == 0:
+        return tf.io.encode_png(tf.cast(tf.round(resized * _WORDS), tf.uint16)).numpy()
+    levels = tf.cast(tf.round(resized * _BYTES), tf.uint8)
+    return (tf.io.encode_jpeg(levels) if index % 3 == 1 else tf.io.encode_png(levels)).numpy()
+
+
+def _read(file: bytes, size: tuple[int, int]) -> np.ndarray:
+    """Returns the image of a file as ``tfadvpath explain`` sees it, float32 [1, H, W, 1]."""
+    ending = "png" if file.startswith(b"\x89PNG") else "jpg"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"case.{ending}"
+        path.write_bytes(file)
+        return read_study(path, size).images

@@ -1,0 +1,46 @@
+"""The reader of a file: a reader's own module is all that names it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from pathlib import Path
+
+import tfadvpath.studies
+from tfadvpath.studies.readers import REGISTERED, Reader
+
+HEAD_BYTES = 132  # the DICOM magic is at 128 to 131
+
+
+@functools.cache
+def readers() -> tuple[Reader, ...]:
+    """Returns a reader of every format."""
+    for module in pkgutil.iter_modules(tfadvpath.studies.__path__):
+        importlib.import_module(f"tfadvpath.studies.{module.name}")
+    return tuple(kind() for kind in REGISTERED)
+
+
+def endings() -> tuple[str, ...]:
+    """Returns the file name endings of all formats, lower case, with the dot."""
+    return tuple(ending for reader in readers() for ending in reader.endings)
+
+
+def reader_by_ending(path: Path) -> Reader | None:
+    """Returns the reader of the file name's ending, or None; the file need not exist."""
+    name = path.name.lower()
+    return next((reader for reader in readers() if name.endswith(reader.endings)), None)
+
+
+def reader_for(path: Path) -> Reader | None:
+    """Returns the reader of a file's ending, else of its first bytes, else None.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    by_ending = reader_by_ending(path)
+    if by_ending is not None:
+        return by_ending
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return next((reader for reader in readers() if reader.recognizes(head)), None)

@@ -1,0 +1,209 @@
+"""From files to images at a model's size, and from maps back to the files' grid."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tfadvpath.errors import InputError
+from tfadvpath.studies.find import find_studies
+from tfadvpath.studies.grid import Grid
+from tfadvpath.studies.readers import MAX_FILE_BYTES, check_size
+from tfadvpath.studies.registry import endings, reader_for
+from tfadvpath.studies.series import series_of
+from tfadvpath.studies.sizes import at_size
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The slices of one file, or of a DICOM series, ready for a model.
+
+    Attributes:
+        sources: The file; or the files of a series, one for each slice in their order.
+        images: float32 [N, H, W, 1] in [0, 1], each slice scaled by its own smallest and largest value.
+        blank: bool [N]: slices of one value. Their images are 0, and there is nothing to explain.
+        grid: Grid of the file or of the series.
+        channel: Channel of a 4-D NIfTI file that was read; None where there is one.
+    """
+
+    sources: tuple[Path, ...]
+    images: np.ndarray
+    blank: np.ndarray
+    grid: Grid
+    channel: int | None = None
+
+    @property
+    def source(self) -> Path:
+        """Name of the study: its file, or the folder of its series."""
+        return source_name(self.sources)
+
+    def to_grid(self, maps: np.ndarray) -> np.ndarray:
+        """Brings maps over ``images`` back to the study's grid, bilinearly.
+
+        Args:
+            maps: float [N, h, w] or [N, h, w, 1].
+
+        Returns:
+            float32 of the shape ``grid.shape``: [X, Y, Z] for NIfTI ([X, Y] if the file has two dimensions),
+            [slices, rows, columns] for several DICOM frames or a series, else [rows, columns].
+
+        Raises:
+            ValueError: The number of maps is not the number of slices.
+        """
+        maps = np.asarray(maps, dtype=np.float32)
+        count, rows, columns = self.grid.slices_shape
+        if maps.ndim == 4 and maps.shape[3] == 1:
+            maps = maps[..., 0]
+        if maps.ndim != 3 or maps.shape[0] != count:
+            raise ValueError(
+                f"`maps` must be [{count}, h, w] or [{count}, h, w, 1]. Received: {list(maps.shape)}"
+            )
+        slices = np.empty((count, rows, columns), dtype=np.float32)
+        for index in range(count):
+            slices[index] = cv2.resize(
+                np.ascontiguousarray(maps[index]), (columns, rows), interpolation=cv2.INTER_LINEAR
+            )
+        return self.grid.from_slices(slices)
+
+
+def source_name(sources: Sequence[Path]) -> Path:
+    """Returns what a study is called in messages: its file, or the folder of its series."""
+    return sources[0] if len(sources) == 1 else sources[0].parent
+
+
+def read_study(
+    path: Path | str | Sequence[Path | str], size: tuple[int, int] | None = None, channel: int | None = None
+) -> Study:
+    """Reads one study: a DICOM, NIfTI, PNG or JPEG file, or the files of a DICOM series.
+
+    The slices of a series are in the order of their positions, whatever the order of the files.
+
+    Args:
+        path: The file; the files of one series; or a folder that holds one study.
+        size: Rows and columns of the images; None keeps the file's.
+        channel: Index of the channel of a 4-D NIfTI file, from 0. Other files have one and ignore it.
+
+    Raises:
+        InputError: A file cannot be read, or holds nothing that can be explained; the files are not of one
+            series; the folder holds no study or several.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     ramp = np.arange(12, dtype=np.uint8).reshape(3, 4)
+        ...     written = cv2.imwrite(f"{folder}/ramp.png", ramp)
+        ...     study = read_study(f"{folder}/ramp.png", size=(6, 8))
+        >>> study.images.shape
+        (1, 6, 8, 1)
+        >>> study.to_grid(study.images).shape
+        (3, 4)
+    """
+    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(one) for one in path]
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = list(_only_study(paths[0]))
+    if len(paths) == 1:
+        with open_slices(paths[0], channel) as (slices, grid):
+            images = _images(slices, grid, size)
+    else:
+        series = series_of(paths)
+        paths = list(series.paths)
+        grid = Grid(shape=(len(paths), *series.headers[0].size), affine=series.affine)
+        check_size(paths[0].parent, grid.shape, grid.shape[1] * grid.shape[2])
+        images = _images(_series_slices(paths, grid), grid, size)
+    return Study(tuple(paths), images, images.max(axis=(1, 2, 3)) == 0, grid, channel)
+
+
+def _only_study(folder: Path) -> tuple[Path, ...]:
+    found = find_studies(folder).studies
+    if len(found) != 1:
+        raise InputError(
+            folder, f"is a folder that holds {len(found) or 'no'} studies", "Name a file or one series"
+        )
+    return found[0].sources
+
+
+def _images(slices: Iterable[np.ndarray], grid: Grid, size: tuple[int, int] | None) -> np.ndarray:
+    count, rows, columns = grid.slices_shape
+    images = np.zeros((count, *(size or (rows, columns)), 1), dtype=np.float32)
+    for index, values in zip(range(count), slices, strict=True):
+        images[index, ..., 0] = at_size(values, size)
+    return images
+
+
+def _series_slices(paths: Sequence[Path], grid: Grid) -> Iterator[np.ndarray]:
+    for path in paths:
+        with open_slices(path) as (slices, own):
+            if own.slices_shape != (1, *grid.slices_shape[1:]):
+                raise InputError(path, "has another size than the other slices of its series", "Take it out")
+            yield from slices
+
+
+@contextmanager
+def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterable[np.ndarray], Grid]]:
+    """Gives the slices of one file as its reader has them, and their grid, to the block that goes over them.
+
+    Raises:
+        InputError: As of ``read_study``, also for what is wrong with a slice once the block comes to it.
+    """
+    _check_file(path)
+    try:
+        reader = reader_for(path)
+        if reader is None:
+            raise InputError(
+                path, "has an ending that no reader knows", f"Pass one of: {', '.join(endings())}"
+            )
+        with _quiet():
+            yield reader.read(path, channel)
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be read ({error.strerror or error})", "Check its permissions"
+        ) from None
+    except MemoryError:
+        raise InputError(path, "does not fit into memory", "Crop or shrink it") from None
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.is_symlink() and not path.exists():
+            raise InputError(path, "is a link to a file that does not exist", "Mend or remove the link")
+        if not path.exists():
+            raise InputError(path, "does not exist", "Check the spelling")
+        if path.is_dir():
+            raise InputError(
+                path, "is a folder that cannot be read as one image", "Check its permissions or pass files"
+            )
+        if not path.is_file():
+            raise InputError(path, "is not a regular file", "Pass an image file")
+        size = path.stat().st_size
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror or error})", "Check the path") from None
+    if size == 0:
+        raise InputError(path, "is empty (0 bytes)", "Copy or export it again")
+    if size > MAX_FILE_BYTES:
+        raise InputError(
+            path, f"is too large: {size:,} bytes of at most {MAX_FILE_BYTES:,}", "Crop or shrink it"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the format libraries' own remarks from the console: an InputError says what matters."""
+    loggers = [logging.getLogger(name) for name in ("nibabel.global", "pydicom", "PIL", "openjpeg")]
+    disabled = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, was_disabled in zip(loggers, disabled, strict=True):
+            logger.disabled = was_disabled

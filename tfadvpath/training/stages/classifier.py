@@ -1,0 +1,116 @@
+"""The classifier's stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfadvpath.bundle.figures import classifier_figures
+from tfadvpath.bundle.networks import scores_of
+from tfadvpath.datasets.augmentation import Augmentation
+from tfadvpath.datasets.batches import batches, epoch_order
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.errors import InputError
+from tfadvpath.models.resnet50 import resnet50_classifier
+from tfadvpath.path.compilation import use_xla
+from tfadvpath.recipes.stages import CLASSIFIER, ClassifierOptions, Training
+from tfadvpath.training.stage import Stage, adam
+from tfadvpath.training.stage_data import StageData
+from tfadvpath.training.stages.registry import register
+
+
+@register
+class ClassifierStage(Stage):
+    """Trains the classifier: weighted binary cross-entropy, class weights inverse to frequency, Adam.
+
+    Raises:
+        InputError: There are fewer images than a batch, or of one class only.
+    """
+
+    name = CLASSIFIER
+    NEEDS_CLASSIFIER = False
+    options: ClassifierOptions
+
+    def __init__(self, options: ClassifierOptions, data: StageData, seed: int):
+        super().__init__(options, data, seed)
+        labels = data.parts["train"].labels
+        if len(labels) < options.batch_size or not 0 < np.mean(labels) < 1:
+            raise InputError(
+                data.name,
+                f"{len(labels)} training images, {int(np.sum(labels))} of them of class 1, where a batch of "
+                f"{options.batch_size} and both classes are needed",
+                "Add patients or lower batch_size",
+            )
+        self.augmentation = Augmentation(**options.augmentation.model_dump(), seed=seed)
+
+    @classmethod
+    def takes(cls, options: Training) -> bool:
+        return isinstance(options, ClassifierOptions) and options.model is None
+
+    def build(self) -> keras.Model:
+        options = self.options
+        try:
+            model = resnet50_classifier(
+                self.data.image_shape, options.variant, options.weights, options.width, options.dropout
+            )
+        except (ValueError, OSError, KeyError) as error:
+            if options.weights is None:
+                raise
+            raise InputError(
+                f"classifier.weights: {options.weights}",
+                f"these weights cannot be used ({error})",
+                "Name Keras's file of the backbone without top (…_notop.h5), or train from scratch: "
+                "classifier.weights: null",
+            ) from error
+        optimizer = adam(options, options.epochs * self.steps)
+        model.compile(
+            optimizer,
+            keras.losses.BinaryCrossentropy(),
+            metrics=[keras.metrics.AUC(name="auc")],
+            jit_compile=use_xla("auto"),
+        )
+        optimizer.build(model.trainable_variables)
+        return model
+
+    @property
+    def steps(self) -> int:
+        return self.options.steps_per_epoch or len(self.data.parts["train"].labels) // self.options.batch_size
+
+    def batches(self, epoch: int) -> tf.data.Dataset:
+        part = self.data.parts["train"]
+        weights = class_weights(part.labels)[part.labels.astype(int)]
+        self.augmentation.start_epoch(epoch)
+        order = epoch_order(len(part.labels), self.steps * self.options.batch_size, self.seed, epoch)
+        return (
+            batches(
+                (part.images, part.labels[:, np.newaxis], weights[:, np.newaxis]),
+                order,
+                self.options.batch_size,
+            )
+            .map(lambda images, labels, weights: (self.augmentation(images), labels, weights))
+            .prefetch(2)
+        )
+
+    def validation(self) -> tf.data.Dataset:
+        part = self.data.parts["validation"]
+        arrays = part.images, part.labels[:, np.newaxis]
+        return batches(arrays, np.arange(len(part.labels)), self.options.batch_size)
+
+    def rank(self, logs: Mapping[str, float]) -> float | None:
+        return -logs["val_auc"] if self.options.monitor == "auc" else super().rank(logs)
+
+    def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
+        return {"classifier": model}
+
+    def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
+        return classifier_figures(scores_of(model, part.images), part.labels, part.patients)
+
+
+def class_weights(labels: np.ndarray) -> np.ndarray:
+    """Returns the weights of both classes, inverse to frequency, of mean 1 over the images: float32 [2]."""
+    share = float(np.mean(labels))
+    return np.array([0.5 / (1.0 - share), 0.5 / share], np.float32)
