@@ -39,7 +39,7 @@ napoleon_use_ivar = True
 OPTIONAL = ("tensorflow_serving",)
 autodoc_mock_imports = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
 
-write_reference_pages(DOCS.parent / "tfadvpath", DOCS / "reference" / "modules")
+write_reference_pages(DOCS / "reference" / "names")
 
 
 def escape_bars(_app, _what, _name, _object, _options, lines: list[str]) -> None:

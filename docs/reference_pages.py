@@ -1,26 +1,27 @@
-"""One page of the reference for every module of the package that exists, and their table."""
+"""The reference: a page for each namespace of public names, and no other."""
 
 from __future__ import annotations
 
-import ast
+import importlib
+import inspect
 from pathlib import Path
 
+# What a person imports: `import tfadvpath as tap`, then tap.NAME or tap.NAMESPACE.NAME.
+NAMESPACES = {
+    "tfadvpath": "The functions and data types at the top: `import tfadvpath as tap`.",
+    "tfadvpath.explainers": "Explainers by name, and their classes.",
+    "tfadvpath.generators": "Networks that train against a classifier.",
+    "tfadvpath.metrics": "Metrics of maps and of classifiers.",
+    "tfadvpath.models": "The networks, without losses.",
+    "tfadvpath.serving": "Clients of a server that answers with explanations.",
+}
 
-def write_reference_pages(package: Path, out: Path) -> None:
-    """Writes a page for each module that defines a public name, and index.md.
 
-    Pages of modules that are gone are removed.
-    """
-    pages = {}
-    for file in sorted(package.rglob("*.py")):
-        parts = (package.name, *file.relative_to(package).with_suffix("").parts)
-        if file.name == "__init__.py" or any(part.startswith("_") for part in parts):
-            continue
-        if has_public_name(file):
-            name = ".".join(parts)
-            pages[f"{name}.md"] = f"# `{name}`\n\n```{{eval-rst}}\n.. automodule:: {name}\n```\n"
+def write_reference_pages(out: Path) -> None:
+    """Writes a page for each namespace, and index.md. Pages of namespaces that are gone are removed."""
+    pages = {f"{namespace}.md": page_of(namespace, about) for namespace, about in NAMESPACES.items()}
     names = "\n".join(page.removesuffix(".md") for page in pages)
-    pages["index.md"] = f"# Modules\n\n```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n"
+    pages["index.md"] = f"# Public names\n\n```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n"
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.md"):
         if old.name not in pages:
@@ -32,8 +33,19 @@ def write_reference_pages(package: Path, out: Path) -> None:
             page.write_text(text, encoding="utf-8")
 
 
-def has_public_name(file: Path) -> bool:
-    """Whether the file defines a function or class without a leading underscore."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    return any(isinstance(node, kinds) and not node.name.startswith("_") for node in tree.body)
+def page_of(namespace: str, about: str) -> str:
+    """Returns the page of a namespace: its functions, then its classes, each in the order of the alphabet."""
+    module = importlib.import_module(namespace)
+    functions, classes = [], []
+    for name in sorted(module.__all__, key=str.casefold):
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            classes.append(f".. autoclass:: {namespace}.{name}")
+        elif inspect.isfunction(value):
+            functions.append(f".. autofunction:: {namespace}.{name}")
+    parts = [f"# `{namespace}`", about]
+    for title, directives in (("Functions", functions), ("Classes", classes)):
+        if directives:
+            body = "\n\n".join(directives)
+            parts.append(f"## {title}\n\n```{{eval-rst}}\n{body}\n```")
+    return "\n\n".join(parts) + "\n"

@@ -8,7 +8,7 @@ from tfadvpath._version import __version__ as __version__
 if TYPE_CHECKING:
     from tfadvpath import explainers, generators, metrics, models, serving
     from tfadvpath.batch.run import ExplainOptions, ExplainSummary, explain_studies
-    from tfadvpath.bundle.bundle import Bundle, load_bundle
+    from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
     from tfadvpath.demo.demo import DemoSummary, run_demo
     from tfadvpath.errors import InputError
     from tfadvpath.evaluation.evaluate import evaluate
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The module of every public name.
 _HOMES = {
+    "DEMONSTRATION": "bundle.bundle",
     "Bundle": "bundle.bundle",
     "CheckSummary": "saved_model.check",
     "DemoSummary": "demo.demo",
@@ -60,6 +61,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DEMONSTRATION",
     "Bundle",
     "CheckSummary",
     "DemoSummary",

@@ -21,7 +21,7 @@ from tfadvpath.serving import Client, GrpcClient, RestClient
 def main() -> None:
     """Reads the options, explains, writes and prints."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("study", type=Path, help="a DICOM, NIfTI, PNG or JPEG file")
+    parser.add_argument("study", type=Path, help="a DICOM, NIfTI, PNG or JPEG file, or a series' folder")
     parser.add_argument("--server", default="127.0.0.1:8500", help="HOST:PORT (gRPC) or http://HOST:PORT")
     parser.add_argument("--model", default="phantom_brain")
     parser.add_argument("--label", default="stable", help="of the version, such as stable or canary")
@@ -37,13 +37,12 @@ def main() -> None:
     try:
         client = kind(options.server, options.model, label=options.label, map_name=options.map)
         result = client.explain_study(options.study, options.channel)
-        task = Task(options.study, Path(options.study.name))
-        formats = ("png", "npz", "nifti")
-        figures = write_study(result, task, options.out, formats, options.channel)
+        task = Task(result.study.sources, Path(options.study.name))
+        record = write_study(result, task, options.out, ("png", "npz", "nifti"))
     except InputError as error:
         sys.exit(str(error))
     print(
-        f"{figures['slices']} slices, in {figures['crossings']} of them the adversary crossed the decision: "
+        f"{record['slices']} slices, in {record['crossings']} of them the adversary crossed the decision: "
         f"{options.out / task.name}"
     )
 

@@ -10,6 +10,13 @@ import pytest
 from tfadvpath.batch.plan import plan
 
 
+def planned(inputs, out):
+    """The tasks and what is ignored."""
+    made = plan(inputs, out)
+    assert made.remarks == []
+    return made.tasks, made.ignored
+
+
 def touch(root, *names):
     for name in names:
         path = root / name
@@ -30,14 +37,14 @@ def assert_apart(tasks):
 
 def test_results_lie_as_the_studies_do(tmp_path):
     touch(tmp_path, "in/a/x.png", "in/b/x.png", "in/x.png", "in/x.dcm", "y.nii.gz")
-    tasks, ignored = plan([tmp_path / "in", tmp_path / "y.nii.gz"], tmp_path / "out")
+    tasks, ignored = planned([tmp_path / "in", tmp_path / "y.nii.gz"], tmp_path / "out")
     assert names(tasks) == ["a/x.png", "b/x.png", "x.dcm", "x.png", "y.nii.gz"]
     assert ignored == []
 
 
 def test_a_file_given_twice_is_one_study(tmp_path):
     touch(tmp_path, "in/x.png")
-    tasks, _ = plan([tmp_path / "in", tmp_path / "in/x.png", tmp_path / "in"], tmp_path / "out")
+    tasks, _ = planned([tmp_path / "in", tmp_path / "in/x.png", tmp_path / "in"], tmp_path / "out")
     assert names(tasks) == ["x.png"]
 
 
@@ -55,7 +62,7 @@ def test_a_file_given_twice_is_one_study(tmp_path):
 )
 def test_no_two_studies_share_or_nest_their_folders(tmp_path, files, inputs):
     touch(tmp_path, *files)
-    tasks, _ = plan([tmp_path / name for name in inputs], tmp_path / "out")
+    tasks, _ = planned([tmp_path / name for name in inputs], tmp_path / "out")
     assert {task.source.resolve() for task in tasks} == {(tmp_path / name).resolve() for name in files}
     assert_apart(tasks)
     assert all(task.name.parts[0].lower() != "summary.json" for task in tasks)
@@ -63,7 +70,7 @@ def test_no_two_studies_share_or_nest_their_folders(tmp_path, files, inputs):
 
 def test_results_of_earlier_runs_are_no_studies(tmp_path):
     touch(tmp_path, "x.png", "out/x.png/input.png", "out/notes.txt")
-    tasks, ignored = plan([tmp_path], tmp_path / "out")
+    tasks, ignored = planned([tmp_path], tmp_path / "out")
     assert names(tasks) == ["x.png"]
     assert ignored == []
 
@@ -71,5 +78,5 @@ def test_results_of_earlier_runs_are_no_studies(tmp_path):
 def test_other_files_are_named_with_a_reason(tmp_path):
     touch(tmp_path, "x.png")
     (tmp_path / "readme.txt").write_text("text")
-    _, ignored = plan([tmp_path], tmp_path / "out")
+    _, ignored = planned([tmp_path], tmp_path / "out")
     assert ignored == [(tmp_path / "readme.txt", "has an ending that no reader knows")]

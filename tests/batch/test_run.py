@@ -19,7 +19,7 @@ SIZE = (16, 16)
 
 
 def run(folder, explainer=None, maps=NAMES, formats=("png", "npz", "nifti"), **options):
-    tasks, _ = plan([folder], folder.parent / "out")
+    tasks = plan([folder], folder.parent / "out").tasks
     (folder.parent / "out").mkdir(exist_ok=True)
     explainer = explainer or KnownExplainer()
     return list(run_tasks(explainer, tasks, SIZE, folder.parent / "out", maps, formats, **options))
@@ -27,7 +27,7 @@ def run(folder, explainer=None, maps=NAMES, formats=("png", "npz", "nifti"), **o
 
 def run_one(folder, **options):
     [outcome] = run(folder, **options)
-    return outcome.figures
+    return outcome.record
 
 
 @pytest.fixture
@@ -75,19 +75,19 @@ def test_blank_slices_are_not_explained_and_have_zero_maps(folder):
     (folder / "a.nii").write_bytes(nifti_bytes(volume(6, blank=(0, 5)), affine))
     explainer = KnownExplainer()
     [outcome] = run(folder, explainer)
-    figures = outcome.figures
+    record = outcome.record
     out = folder.parent / "out" / outcome.task.name
     assert explainer.batches == [4]
-    assert figures["blank"] == 2
-    assert [value is None for value in figures["score"]] == [True, False, False, False, False, True]
-    assert figures["crossed"][0] is None
-    assert isinstance(figures["crossed"][1], bool)
+    assert record["blank"] == 2
+    assert [value is None for value in record["score"]] == [True, False, False, False, False, True]
+    assert record["crossed"][0] is None
+    assert isinstance(record["crossed"][1], bool)
     image = nib.load(out / "fi_v2.nii.gz")
     np.testing.assert_array_equal(image.affine, affine)
     values = np.asarray(image.dataobj)
     assert values.shape == (20, 24, 6)
     assert [bool(values[..., k].any()) for k in range(6)] == [False, True, True, True, True, False]
-    assert json.loads((out / "study.json").read_text()) == figures
+    assert json.loads((out / "study.json").read_text()) == record
     assert len(outcome.result.explanation) == 4
 
 
@@ -96,7 +96,7 @@ def test_a_study_of_blank_slices_alone_is_written_as_such(folder):
     (folder / "b.png").write_bytes(png_bytes(np.full((9, 9), 7, np.uint8)))
     outcomes = run(folder)
     for outcome in outcomes:
-        assert outcome.figures["blank"] == outcome.figures["slices"]
+        assert outcome.record["blank"] == outcome.record["slices"]
         assert (folder.parent / "out" / outcome.task.name / "input.png").exists()
     assert not np.asarray(nib.load(folder.parent / "out/a.nii/fi_v1.nii.gz").dataobj).any()
 
@@ -106,9 +106,9 @@ def test_a_volume_is_shown_on_one_sheet_a_map_and_by_its_largest_slice(folder):
     values[..., 33] = 0.0
     values[5:15, 5:20, 33] = 1.0  # scaled to [0, 1] it has by far the largest sum
     (folder / "a.nii.gz").write_bytes(gzip.compress(nifti_bytes(values)))
-    figures = run_one(folder, maps=("fi_v2_smooth", "difference"), formats=("png",))
-    pictures = [name for name in figures["files"] if name.endswith(".png")]
-    largest = max(range(1, 40), key=lambda k: figures["score"][k])
+    record = run_one(folder, maps=("fi_v2_smooth", "difference"), formats=("png",))
+    pictures = [name for name in record["files"] if name.endswith(".png")]
+    largest = max(range(1, 40), key=lambda k: record["score"][k])
     assert pictures == sorted(
         f"{name}{part}.png"
         for name in ("input", "fi_v2_smooth", "difference")
@@ -121,15 +121,15 @@ def test_a_volume_is_shown_on_one_sheet_a_map_and_by_its_largest_slice(folder):
 
 def test_a_picture_has_the_files_proportions_and_not_the_models(folder):
     (folder / "a.dcm").write_bytes(dicom_bytes(dicom(picture(80, 40).astype(np.uint8))))
-    figures = run_one(folder)
+    record = run_one(folder)
     assert Image.open(folder.parent / "out/a.dcm/fi_v1.png").size == (256, 512)
-    assert not any("nii" in name for name in figures["files"])
+    assert not any("nii" in name for name in record["files"])
 
 
 def test_only_the_maps_and_formats_asked_for_are_written(folder):
     (folder / "a.nii").write_bytes(nifti_bytes(volume(3)))
-    figures = run_one(folder, maps=("fi_v1",), formats=("npz", "nifti"))
-    assert figures["files"] == ["explanation.npz", "fi_v1.nii.gz"]
+    record = run_one(folder, maps=("fi_v1",), formats=("npz", "nifti"))
+    assert record["files"] == ["explanation.npz", "fi_v1.nii.gz"]
     with np.load(folder.parent / "out/a.nii/explanation.npz") as arrays:
         assert "fi_v1" in arrays
         assert "fi_v2" not in arrays
@@ -151,9 +151,9 @@ def test_results_replace_earlier_results_and_nothing_else(folder):
 def test_an_input_is_never_overwritten(folder):
     write_pngs(folder, 1)
     before = (folder / "00.png").read_bytes()
-    tasks, _ = plan([folder / "00.png"], folder)
+    tasks = plan([folder / "00.png"], folder).tasks
     [outcome] = run_tasks(KnownExplainer(), tasks, SIZE, folder, NAMES, ("png",))
-    assert "Name another --out" in str(outcome.error)
+    assert "Name another folder in `out`" in str(outcome.error)
     assert (folder / "00.png").read_bytes() == before
 
 

@@ -186,13 +186,15 @@ def test_each_broken_case_gets_one_line_and_the_others_go_on(tmp_path):
     assert dropped["unlabelled"] == "has no labels in labelsTr"
 
 
-@pytest.mark.parametrize("folders", [[], ["imagesTr"]])
-def test_a_folder_in_another_form_is_refused(tmp_path, folders):
+@pytest.mark.parametrize(
+    ("folders", "problem"), [([], "holds no folder imagesTr"), (["imagesTr"], "holds no NIfTI file")]
+)
+def test_a_folder_in_another_form_is_refused(tmp_path, folders, problem):
     for name in folders:
         (tmp_path / "source" / name).mkdir(parents=True)
     (tmp_path / "source").mkdir(exist_ok=True)
     (tmp_path / "source" / "readme").touch()
-    with pytest.raises(InputError, match="Task01_BrainTumour"):
+    with pytest.raises(InputError, match=f"{problem}. Name the unpacked folder Task01_BrainTumour"):
         prepare(BrainTumour, tmp_path / "source", tmp_path / "out", PrepareConfig())
 
 

@@ -44,10 +44,17 @@ def test_a_box_is_four_numbers_or_nothing():
 
 
 @pytest.mark.parametrize(
-    "values", [("1", "", "3", "4"), ("1", "2", "3", "wide"), ("1", "2", "0", "4"), ("nan", "2", "3", "4")]
+    ("values", "message"),
+    [
+        (("1", "", "3", "4"), "has no box of four numbers: 1, , 3, 4"),
+        (("1", "2", "3", "wide"), "has no box of four numbers: 1, 2, 3, wide"),
+        (("1", "2", "0", "4"), "has a box without an area: 1, 2, 0, 4"),
+        (("1", "2", "3", "-4"), "has a box without an area: 1, 2, 3, -4"),
+        (("nan", "2", "3", "4"), "has a box without an area: nan, 2, 3, 4"),
+    ],
 )
-def test_half_a_box_is_refused(values):
-    with pytest.raises(ValueError, match="box"):
+def test_half_a_box_is_refused(values, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         box_of(row(*values))
 
 

@@ -79,7 +79,7 @@ def test_folders_can_be_named(tmp_path):
     write(tmp_path, table, "t1", "core")
     (tmp_path / "t2").mkdir()
     cv2.imwrite(str(tmp_path / "t2" / "a.png"), np.eye(40, 60, dtype=np.uint8))
-    with pytest.raises(InputError, match=r"3 folders.*--images"):
+    with pytest.raises(InputError, match=r"3 folders.*Name the folder of the images in `images`"):
         load(tmp_path, tmp_path / "out")
     _, stored = load(tmp_path, tmp_path / "out", images="t2", masks="core")
     np.testing.assert_allclose(

@@ -131,12 +131,19 @@ def test_a_listed_patient_of_the_third_class_is_dropped_for_that(phantoms, tmp_p
     ]
 
 
-@pytest.mark.parametrize("missing", [IMAGES, BOXES, KINDS])
-def test_a_missing_table_or_folder_is_named(phantoms, tmp_path, missing):
+@pytest.mark.parametrize(
+    ("missing", "problem"),
+    [
+        (IMAGES, f"holds no folder {IMAGES}"),
+        (BOXES, f"{BOXES}: cannot be read as a table"),
+        (KINDS, f"{KINDS}: cannot be read as a table"),
+    ],
+)
+def test_a_missing_table_or_folder_is_named(phantoms, tmp_path, missing, problem):
     source = tmp_path / "source"
     shutil.copytree(phantoms, source)
     shutil.rmtree(source / missing) if missing == IMAGES else (source / missing).unlink()
-    with pytest.raises(InputError, match=missing):
+    with pytest.raises(InputError, match=problem):
         prepare(Pneumonia, source, tmp_path / "out", ALL)
 
 

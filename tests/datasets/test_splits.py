@@ -44,9 +44,17 @@ def test_the_seed_alone_decides():
     assert one != other
 
 
-@pytest.mark.parametrize("shares", [(0, 0, 0), (-1, 2, 2), (float("nan"), 1, 1), (1, 1, 1)])
-def test_impossible_shares_are_refused(shares):
-    with pytest.raises(InputError, match="--shares"):
+@pytest.mark.parametrize(
+    ("shares", "problem"),
+    [
+        ((0, 0, 0), "are to be three numbers from 0 on, not all 0"),
+        ((-1, 2, 2), "are to be three numbers from 0 on"),
+        ((float("nan"), 1, 1), "are to be three numbers from 0 on"),
+        ((1, 1, 1), "2 patients cannot be dealt out to 3 parts"),
+    ],
+)
+def test_impossible_shares_are_refused(shares, problem):
+    with pytest.raises(InputError, match=f"^`shares`: {problem}"):
         split_by_shares(cases_of(["a", "b"]), Shares(*shares), 0)
 
 
@@ -67,7 +75,7 @@ def test_a_list_is_taken_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
-        ({}, "empty"),
+        ({}, "is an empty list"),
         ({"train_indexes": [["a", 1]], "test_indexes": [["a", 2]]}, "patient a in train_indexes and in test"),
         ({"train_indexes": [["a", 1], ["a", 1]]}, "1 images of a twice"),
         ({"train_indexes": [["a", -1]]}, r'\["a", -1\] as train_indexes\[0\]'),
@@ -85,7 +93,7 @@ def test_what_is_wrong_with_a_list_is_named(tmp_path, lists, message):
 
 def test_two_cases_of_one_patient_do_not_part(tmp_path):
     path = write(tmp_path, train_indexes=[["a-0", 0]], test_indexes=[["a-1", 0]])
-    with pytest.raises(InputError, match="patient a in"):
+    with pytest.raises(InputError, match="has the patient a in train_indexes and in test_indexes"):
         split_by_list(path, cases_of("a"))
 
 
@@ -95,7 +103,7 @@ def test_no_list_at_all_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"split\.json.*Write JSON"):
         split_by_list(path, [])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read as a list of images"):
         split_by_list(tmp_path / "none.json", [])
 
 

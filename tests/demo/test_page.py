@@ -1,151 +1,146 @@
-"""Pages are one file, and say what they are given."""
+"""The demonstration's page and overview show what they are given."""
 
 from __future__ import annotations
-
-import base64
-import dataclasses
-import io
-import itertools
-import math
-import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.explanations import NAMES, explanation_of
+from support.explanations import NAMES
+from support.pages import Page
+from support.phantoms import lit_by_quarters, patient
 
-from tfadvpath.demo.measure import Patient, measure, slices_to_show
+from tfadvpath.demo.measure import measure, slices_to_show
 from tfadvpath.demo.page import write_demonstration, write_overview
-from tfadvpath.writers.page import data_uri, figure, percent
+from tfadvpath.writers.page import number, percent
+from tfadvpath.writers.pictures import OUTLINE
 
 ABOUT = {"Command": "tfadvpath demo '<b>out</b>'", "Seed": "7", "Versions": "tfadvpath 0.1.0"}
+TITLES = [
+    *("Input x", "Stable image xₛ", "Adversary xₐ"),
+    *("Difference E", "Importance v1", "Importance v2", "v2 smooth"),
+]
+MAPS = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")  # in the order of their titles
 
 
-def patient(name, tumour_slices, count=4):
-    """Slices of a bright disc; in those with tumour its upper left quarter is the tumour."""
-    rng = np.random.default_rng(0)
-    images = np.zeros((count, 32, 32, 1), np.float32)
-    images[:, 8:24, 8:24] = 0.9 * rng.random((count, 16, 16, 1)).astype(np.float32) + 0.1
-    masks = np.zeros((count, 32, 32), bool)
-    masks[tumour_slices, 8:14, 8:14] = True
-    return Patient(name, np.arange(count) + 10, masks, masks.any(axis=(1, 2)), explanation_of(images))
+@pytest.fixture(scope="module")
+def patients():
+    names = {"BRATS_001.nii.gz": [1, 2], "BRATS_002.nii.gz": [0]}
+    return [lit_by_quarters(patient(name, slices)) for name, slices in names.items()]
 
 
-class Tags(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
+@pytest.fixture(scope="module")
+def shown(patients):
+    return slices_to_show(patients)
 
 
-@pytest.fixture
-def page(tmp_path):
-    patients = [patient("BRATS_001.nii.gz", [1, 2]), patient("BRATS_002.nii.gz", [0])]
-    write_demonstration(tmp_path / "report.html", slices_to_show(patients), measure(patients), ABOUT)
-    return (tmp_path / "report.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(patients, shown, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    write_demonstration(path, shown, measure(patients), ABOUT)
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def assert_shows(pictures, tumour):
+    """Asserts of the seven square pictures of a slice what its patient's maps, lit by quarters, ask for.
+
+    The body fills them up to two of twenty pixels at each edge: there is 1 / 10 of the picture.
+    """
+    pictures = [picture.astype(int) for picture in pictures]
+    edge, side = len(pictures[0]) // 10, 4 * len(pictures[0]) // 10
+    text = slice(-edge, None)  # the overview's titles stand below the body
+    first, stable, adversary, *maps = pictures
+    for picture in pictures:
+        picture[text] = 0
+    outlined = [(np.abs(picture - OUTLINE).sum(axis=2) < 60).any() for picture in pictures]
+    assert outlined == [tumour, False, False, tumour, tumour, tumour, tumour]
+    np.testing.assert_allclose(adversary[:-edge], 255 - stable[:-edge], atol=1)  # its negative
+    assert not np.ptp(stable, axis=2).any()
+    if tumour:
+        return
+    np.testing.assert_array_equal(first, stable)
+    for name, picture in zip(MAPS, maps, strict=True):
+        row, column = (edge + side * place for place in divmod(NAMES.index(name), 2))
+        coloured = np.ptp(picture, axis=2) > 20
+        inside = np.zeros_like(coloured)
+        inside[row : row + side, column : column + side] = True
+        assert coloured[inside].mean() > 0.95
+        assert coloured[~inside].mean() < 0.05  # the map's edge is smooth
 
 
 def test_the_page_needs_nothing_from_elsewhere(page):
-    assert "http" not in page
-    assert "url(" not in page
-    assert not [tag for tag, _ in Tags(page).tags if tag in ("script", "link", "iframe")]
-    sources = [attributes["src"] for tag, attributes in Tags(page).tags if tag == "img"]
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert page.fetched == []
 
 
-def test_each_slice_has_seven_pictures_with_their_titles(page):
-    images = [attributes for tag, attributes in Tags(page).tags if tag == "img"]
-    assert len(images) == 1 + 4 * 7  # the colour bar; two slices with tumour, two without
-    assert all(attributes["alt"] for attributes in images)
-    content = images[1]["src"].partition(",")[2]
-    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (320, 320)
+def test_each_slice_has_seven_pictures_with_their_titles(page, shown):
+    places = [f"{who.name.removesuffix('.nii.gz')}, slice {who.slices[place]}" for who, place in shown]
+    assert len(places) == 4  # two slices with tumour, two without
+    of_slices = [f"{title} of {place}" for place in places for title in TITLES]
+    assert [image["alt"] for image in page.images] == ["colour scale", *of_slices]
+
+
+def test_pictures_are_of_their_slice_and_of_their_map(page, shown):
+    for row, (who, place) in enumerate(shown):
+        pictures = [page.picture(1 + 7 * row + i) for i in range(7)]
+        assert {picture.shape for picture in pictures} == {(320, 320, 3)}
+        assert_shows(pictures, tumour=bool(who.labels[place]))
+
+
+def test_scores_and_decisions_stand_beside_the_pictures(page, shown):
+    who, place = shown[0]
+    score = who.explanation.score[place]
+    assert score < 0.5
+    for title, value in zip(TITLES, (score, score, 1 - score), strict=False):
+        assert f"{title} f = {number(value, 3)}" in page.text
+    header = f"BRATS_001, slice {who.slices[place]} 36 pixels of tumour decision: no tumour (wrong)"
+    assert f"{header} xa crossed: yes xs kept: yes residual {percent(score / 100, 2)}" in page.text
 
 
 def test_what_is_given_is_escaped(page):
-    assert "<b>out</b>" not in page
-    assert ABOUT["Command"] in Tags(page).text
+    assert "<b>out</b>" not in page.html
+    assert ABOUT["Command"] in page.text
 
 
 def test_the_page_says_that_it_shows_phantoms_and_is_no_medical_device(page):
-    text = " ".join(Tags(page).text.split())
-    assert "generated phantoms, not patients" in text
-    assert "no medical device" in text
+    assert "These images are generated phantoms, not patients." in page.text
+    assert "This is software for research and no medical device" in page.text
 
 
 def test_the_page_adapts_to_phones_and_dark_screens(page):
-    assert 'name="viewport"' in page
-    assert "prefers-color-scheme: dark" in page
-    assert re.search(r"@media \(max-width", page)
+    assert ("meta", "width=device-width, initial-scale=1") in [
+        (tag, attributes.get("content")) for tag, attributes in page.tags
+    ]
+    assert "@media (prefers-color-scheme: dark)" in page.html
+    assert "@media (max-width: 36rem) { .pictures { grid-template-columns: repeat(2, 1fr); }" in page.html
 
 
-def test_figures_are_those_of_the_explanations(page):
-    patients = [patient("a", [1, 2]), patient("b", [0])]
-    figures = measure(patients)
-    assert figures["slices"] == 8
-    assert figures["tumour_slices"] == 3
-    assert figures["crossing_rate"] == figures["keep_rate"] == 1
-    # The images are random in the disc, and so are the maps: a share of 36 / 256 lies in the tumour.
-    assert figures["maps"]["fi_v1"]["in_tumour"] == pytest.approx(36 / 256, abs=0.12)
-    assert set(figures["maps"]) == set(NAMES)
-    assert percent(figures["maps"]["fi_v2"]["in_tumour"], 1) in Tags(page).text
+def test_the_tables_are_the_measurements(page, patients):
+    measured = measure(patients)
+    assert page.row("Classifier: area under the ROC curve") == [number(measured.auc, 3)]
+    assert page.row("Classifier: sensitivity") == ["0.0 %"]
+    assert page.row("Classifier: specificity") == ["100.0 %"]
+    assert page.row("Adversaries with the other decision") == ["100.0 %"]
+    assert page.row("Completeness residual, median") == [percent(measured.median_residual, 2)]
+    # The smoothed map is lit in the quarter with the tumour, 8 x 8 pixels, of which 6 x 6 are the tumour's.
+    assert page.row("v2 smooth") == ["56.2 %", "0.562"]
+    for title in ("Difference E", "Importance v1", "Importance v2"):
+        assert page.row(title) == ["0.0 %", "0.000"]
+    assert page.row("pixels drawn at random") == [percent(36 / 1024, 1), ""]
+    assert "Over 8 slices of 2 phantoms that training did not see, 3 of them with tumour" in page.tables
 
 
-def test_a_map_that_is_lit_in_the_tumour_alone_finds_it():
-    who = patient("a", [])
-    for index, place in ((1, slice(2, 9)), (2, slice(20, 27))):
-        who.masks[index, place, place] = True
-        who.labels[index] = True
-    lit = explanation_of(who.masks[..., np.newaxis] * who.explanation.images.max().astype(np.float32))
-    figures = measure(
-        [who, dataclasses.replace(who, explanation=lit), dataclasses.replace(who, explanation=lit)]
-    )
-    found = figures["maps"]["fi_v2"]
-    assert figures["area"] == pytest.approx(49 / 1024)
-    assert found["iou"] > 2 / 3  # 1 on two of the three
-    assert found["in_tumour"] > 2 / 3
+def test_without_tumour_a_table_says_what_is_not_known(tmp_path):
+    patients = [patient("a", [])]
+    write_demonstration(tmp_path / "report.html", slices_to_show(patients), measure(patients), ABOUT)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.row("Classifier: area under the ROC curve") == ["–"]
+    assert page.row("pixels drawn at random") == ["–", ""]
 
 
-def test_slices_without_any_tumour_have_no_localisation():
-    figures = measure([patient("a", [])])
-    assert figures["maps"] == {}
-    assert figures["auc"] is figures["sensitivity"] is figures["area"] is None
-
-
-def test_the_slice_with_most_tumour_is_shown_and_one_without():
-    many = patient("a", [1, 2])
-    many.masks[2, 8:20, 8:20] = True
-    (first, most), (second, free) = slices_to_show([many])
-    assert first is second is many
-    assert most == 2
-    assert free in (0, 3)
-
-
-@pytest.mark.parametrize("value", [None, math.nan])
-def test_an_unknown_figure_is_a_dash(value):
-    assert figure(value) == percent(value) == "–"
-
-
-def test_figures_are_rounded():
-    assert percent(0.0256, 1) == "2.6 %"
-    assert figure(0.12345, 3) == "0.123"
-
-
-def test_a_picture_becomes_an_address():
-    picture = np.zeros((2, 3, 3), np.uint8)
-    assert Image.open(io.BytesIO(base64.b64decode(data_uri(picture).partition(",")[2]))).size == (3, 2)
-
-
-def test_the_overview_has_a_row_a_slice_and_seven_pictures_in_it(tmp_path):
-    shown = slices_to_show([patient("BRATS_001.nii.gz", [1]), patient("BRATS_002.nii.gz", [0])])[:2]
-    write_overview(tmp_path / "overview.png", shown)
-    picture = np.asarray(Image.open(tmp_path / "overview.png"))
-    assert picture.shape == (2 * 200 + 2, 7 * 202 - 2, 3)
-    columns = [picture[:200, i * 202 : i * 202 + 200] for i in range(7)]
-    assert all(np.any(a != b) for a, b in itertools.pairwise(columns))
+def test_the_overview_has_a_row_a_slice_and_seven_pictures_in_it(shown, tmp_path):
+    (who, with_tumour), (other, without) = shown[0], shown[2]
+    write_overview(tmp_path / "overview.png", [(who, with_tumour), (other, without)])
+    sheet = np.asarray(Image.open(tmp_path / "overview.png"))
+    assert sheet.shape == (2 * 200 + 2, 7 * 202 - 2, 3)
+    for row, tumour in enumerate((True, False)):
+        pictures = [sheet[row * 202 : row * 202 + 200, i * 202 : i * 202 + 200] for i in range(7)]
+        assert_shows(pictures, tumour)

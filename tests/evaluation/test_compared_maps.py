@@ -1,4 +1,4 @@
-"""The columns of the paper's tables."""
+"""The maps of the paper's tables."""
 
 import pytest
 
@@ -11,12 +11,10 @@ from tfadvpath.evaluation.compared_maps import (
     in_order,
     main_map,
 )
-from tfadvpath.evaluation.options import percentiles_of
-from tfadvpath.recipes.data import ImageFolder, PhantomBrain, PhantomChest
 
 
 def test_there_are_the_fourteen_of_table_1_in_its_order():
-    keys = [column.key for column in COMPARED_MAPS]
+    keys = [compared.key for compared in COMPARED_MAPS]
     assert keys == [
         *("gradient", "integrated_gradients", "grad_cam", "mask_perturbation", "mask_generator"),
         "sagen_difference",
@@ -30,15 +28,15 @@ def test_every_method_is_an_explainer_that_the_registry_knows():
     assert set(METHODS) <= set(explainers.names())
 
 
-def test_columns_of_some_methods_keep_the_order_of_the_table():
-    columns = compared_maps({"syce": (), "gradient": ()})
-    assert [column.key for column in columns[:2]] == ["gradient", "syce_difference"]
+def test_maps_of_some_methods_keep_the_order_of_the_table():
+    found = compared_maps({"syce": (), "gradient": ()})
+    assert [compared.key for compared in found[:2]] == ["gradient", "syce_difference"]
 
 
 def test_a_method_that_the_paper_has_not_stands_behind_with_all_of_its_maps():
-    columns = compared_maps({"my_own": ("my_own", "squared"), "gradient": ("gradient",)})
-    assert [column.key for column in columns] == ["gradient", "my_own", "my_own_squared"]
-    assert [column.title for column in columns] == ["Gradient", "My own", "My own, squared"]
+    found = compared_maps({"my_own": ("my_own", "squared"), "gradient": ("gradient",)})
+    assert [compared.key for compared in found] == ["gradient", "my_own", "my_own_squared"]
+    assert [compared.title for compared in found] == ["Gradient", "My own", "My own, squared"]
     assert in_order(["my_own", "syce", "a", "gradient"]) == ["gradient", "syce", "a", "my_own"]
 
 
@@ -51,14 +49,4 @@ def test_a_method_that_the_paper_has_not_stands_behind_with_all_of_its_maps():
     ],
 )
 def test_the_smoothed_map_stands_for_a_run(measured, main):
-    assert main_map(column.key for column in compared_maps(dict.fromkeys(measured, ()))) == main
-
-
-def test_percentiles_are_the_papers_of_the_organ():
-    patients = {"train": 1, "validation": 1, "test": 1}
-    brain = PhantomBrain(task="phantom-brain", image_size=32, patients=patients)
-    chest = PhantomChest(task="phantom-chest", image_size=32, patients=patients)
-    folder = ImageFolder(task="image-folder", image_size=32, path="x")
-    assert percentiles_of(brain) == (98, 99)
-    assert percentiles_of(chest) == (90, 95, 98)
-    assert percentiles_of(folder) == (90, 95, 98, 99)
+    assert main_map(compared.key for compared in compared_maps(dict.fromkeys(measured, ()))) == main

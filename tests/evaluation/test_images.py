@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import tiny
-from support.evaluations import OPTIONS, evaluated, labelled_images
+from support.evaluations import OPTIONS, evaluated_images, labelled_images
 
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.errors import InputError
@@ -33,18 +33,17 @@ def test_the_seed_alone_chooses():
 def test_positives_without_annotation_are_counted_and_not_localised():
     images = labelled_images()
     images.masks[[0, 4]] = False
-    held = evaluated(images)
-    assert held.without_mask == 2
-    assert not set(held.localised.tolist()) & {0, 4}
-    assert len(held.localised) == 10
-    assert images.labels[held.localised].all()
+    found = evaluated_images(images)
+    assert found.without_mask == 2
+    assert not set(found.localised.tolist()) & {0, 4}
+    assert len(found.localised) == 10
+    assert images.labels[found.localised].all()
 
 
-def test_maps_are_needed_of_both_groups_once():
-    held = evaluated()
-    assert set(held.explained.tolist()) == {*held.localised.tolist(), *held.relevance.tolist()}
-    assert len(held.subset) == OPTIONS.subset
-    labels = held.images.labels[held.relevance][held.subset]
+def test_maps_are_needed_of_both_groups_once(evaluated):
+    assert set(evaluated.explained.tolist()) == {*evaluated.localised.tolist(), *evaluated.relevance.tolist()}
+    assert len(evaluated.subset) == OPTIONS.subset
+    labels = evaluated.images.labels[evaluated.relevance][evaluated.subset]
     assert labels.sum() == 2
 
 
@@ -60,10 +59,10 @@ def bundle(**manifest):
 
 
 def test_the_recipes_test_part_is_loaded_with_the_classifiers_answers():
-    held = load_evaluated_images(bundle(), dataclasses.replace(OPTIONS, images=6))
-    assert set(held.images.patients.tolist()) == {"phantom_5", "phantom_6"}  # after 3 + 2
-    expected = bundle().classifier(held.images.images, training=False).numpy()[:, 0]
-    np.testing.assert_allclose(held.scores, expected, atol=1e-6)
+    found = load_evaluated_images(bundle(), dataclasses.replace(OPTIONS, images=6))
+    assert set(found.images.patients.tolist()) == {"phantom_5", "phantom_6"}  # after 3 + 2
+    expected = bundle().classifier(found.images.images, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(found.scores, expected, atol=1e-6)
 
 
 def test_images_that_the_bundle_was_not_trained_on_are_refused():

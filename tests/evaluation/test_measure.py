@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.evaluations import OPTIONS, evaluated, labelled_images
+from support.evaluations import OPTIONS, evaluated_images, labelled_images, without_annotation
 
 from tfadvpath import metrics
 from tfadvpath.evaluation import measure as measure_module
@@ -47,18 +47,24 @@ class Bright(Explainer):
 
 
 @pytest.fixture(scope="module")
-def setting():
-    held = evaluated()
-    x = held.images.images[held.relevance]
-    return Setting(classifier, held, np.zeros_like(x), OPTIONS)
+def setting(evaluated):
+    x = evaluated.images.images[evaluated.relevance]
+    return Setting(classifier, evaluated, np.zeros_like(x), OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def measured(setting):
+    """What was measured, with the explainer and the progress that was told."""
     explainer = Bright()
     progress = []
     found = measure(explainer, NAMES, setting, lambda: Bright(-1.0), progress.append)
     return found, explainer, progress
+
+
+@pytest.fixture(scope="module")
+def maps(measured):
+    """Measurements by map and metric."""
+    return measured[0].maps
 
 
 def maps_of(name, images):
@@ -66,80 +72,80 @@ def maps_of(name, images):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_localisation_is_of_every_annotated_image_in_order(setting, measured, name):
-    held, found = setting.evaluated, measured[0]
-    images = held.images.images[held.localised]
-    maps, masks = maps_of(name, images), held.images.masks[held.localised]
+def test_localisation_is_of_every_annotated_image_in_order(evaluated, maps, name):
+    images = evaluated.images.images[evaluated.localised]
+    values, masks = maps_of(name, images), evaluated.images.masks[evaluated.localised]
+    found = maps[name]
     for i, percentile in enumerate(OPTIONS.percentiles):
         for j, exact in enumerate((False, True)):
-            iou = metrics.iou(maps, masks, percentile, exact)
-            np.testing.assert_allclose(found[f"{name}.iou"][:, i, j], iou)
-            fnr = metrics.false_negative_rate(maps, masks, percentile, exact)
-            np.testing.assert_allclose(found[f"{name}.fnr"][:, i, j], fnr)
-        np.testing.assert_allclose(found[f"{name}.share"][:, i], metrics.selected_share(maps, percentile))
-    np.testing.assert_allclose(found[f"{name}.curve"][:, 1], metrics.iou(maps, masks, OPTIONS.curve[1]))
-    np.testing.assert_array_equal(found[f"{name}.pointing"], metrics.pointing_game(maps, masks))
-    np.testing.assert_allclose(found[f"{name}.average_precision"], metrics.average_precision(maps, masks))
+            iou = metrics.iou(values, masks, percentile, exact)
+            np.testing.assert_allclose(found["iou"][:, i, j], iou)
+            fnr = metrics.false_negative_rate(values, masks, percentile, exact)
+            np.testing.assert_allclose(found["fnr"][:, i, j], fnr)
+        np.testing.assert_allclose(found["share"][:, i], metrics.selected_share(values, percentile))
+    np.testing.assert_allclose(found["curve"][:, 1], metrics.iou(values, masks, OPTIONS.curve[1]))
+    np.testing.assert_array_equal(found["pointing"], metrics.pointing_game(values, masks))
+    np.testing.assert_allclose(found["average_precision"], metrics.average_precision(values, masks))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_curves_are_of_the_balanced_images_in_order(setting, measured, name):
+def test_curves_are_of_the_balanced_images_in_order(setting, maps, name):
     images = setting.replaced
-    maps, black = maps_of(name, images), np.zeros_like(images)
+    values, black = maps_of(name, images), np.zeros_like(images)
     for order in ("most", "least"):
         expected = metrics.perturbation_curves(
-            classifier, images, maps, black, steps=OPTIONS.steps, order=order
+            classifier, images, values, black, steps=OPTIONS.steps, order=order
         )
-        np.testing.assert_allclose(measured[0][f"{name}.{order}"], expected, atol=1e-6)
-    expected = metrics.perturbation_curves(classifier, images, maps, black, steps=20, region=8)
-    np.testing.assert_allclose(measured[0][f"{name}.regions"], expected, atol=1e-6)
+        np.testing.assert_allclose(maps[name][order], expected, atol=1e-6)
+    expected = metrics.perturbation_curves(classifier, images, values, black, steps=20, region=8)
+    np.testing.assert_allclose(maps[name]["regions"], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, measured, name):
+def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, maps, name):
     subset = setting.replaced[setting.evaluated.subset]
     expected = metrics.map_sensitivity(
         lambda x: maps_of(name, x), subset, radius=OPTIONS.radius, samples=OPTIONS.samples, seed=0
     )
     np.testing.assert_allclose(
-        measured[0][f"{name}.sensitivity"], np.stack([expected.maximum, expected.mean], axis=1), rtol=1e-5
+        maps[name]["sensitivity"], np.stack([expected.maximum, expected.mean], axis=1), rtol=1e-5
     )
 
 
-def test_an_explanation_serves_all_maps(setting, measured):
-    held = setting.evaluated
-    disturbed = len(held.subset) * (OPTIONS.samples + 1)
+def test_an_explanation_serves_all_maps(evaluated, measured):
+    _, explainer, _ = measured
+    disturbed = len(evaluated.subset) * (OPTIONS.samples + 1)
     compiling = 1
-    assert measured[1].explained == compiling + len(held.explained) + disturbed
+    assert explainer.explained == compiling + len(evaluated.explained) + disturbed
 
 
 def test_progress_adds_up_to_the_work(setting, measured):
-    assert sum(measured[2]) == work(setting, len(NAMES))
+    _, _, progress = measured
+    assert sum(progress) == work(setting, len(NAMES))
 
 
-def test_the_randomised_explainer_is_compared_with_the_trained_one(measured):
+def test_the_randomised_explainer_is_compared_with_the_trained_one(maps):
     # The map of the first is turned upside down there, that of the second is the same.
-    np.testing.assert_allclose(measured[0]["bright.randomised"], -1, atol=1e-6)
-    np.testing.assert_allclose(measured[0]["row.randomised"], 1, atol=1e-6)
-    np.testing.assert_array_equal(measured[0]["row.same_pixels"], 1)
-    np.testing.assert_array_equal(measured[0]["bright.same_pixels"], 0)
-    assert (measured[0]["row.other_image"] < 0.99).all()
+    np.testing.assert_allclose(maps["bright"]["randomised"], -1, atol=1e-6)
+    np.testing.assert_allclose(maps["row"]["randomised"], 1, atol=1e-6)
+    np.testing.assert_array_equal(maps["row"]["same_pixels"], 1)
+    np.testing.assert_array_equal(maps["bright"]["same_pixels"], 0)
+    assert (maps["row"]["other_image"] < 0.99).all()
 
 
-def test_crossings_are_of_the_balanced_images(setting, measured):
-    assert measured[0]["crossed"].shape == measured[0]["kept"].shape == (len(setting.evaluated.relevance),)
-    assert measured[0]["kept"].all()
-    assert not measured[0]["crossed"].any()
+def test_crossings_are_of_the_balanced_images(evaluated, measured):
+    rates = measured[0].rates
+    assert rates["crossed"].shape == rates["kept"].shape == (len(evaluated.relevance),)
+    assert rates["kept"].all()
+    assert not rates["crossed"].any()
 
 
 def test_without_annotation_there_is_no_row_of_localisation():
-    images = labelled_images()
-    images.masks[:] = False
-    held = evaluated(images)
-    setting = Setting(classifier, held, np.zeros((8, 16, 16, 1)), OPTIONS)
-    found = measure(Bright(), ("bright",), setting, Bright)
-    assert found["bright.iou"].shape == (0, 2, 2)
-    assert found["bright.most"].shape == (8, OPTIONS.steps + 1)
+    evaluated = evaluated_images(without_annotation())
+    setting = Setting(classifier, evaluated, np.zeros((8, 16, 16, 1)), OPTIONS)
+    found = measure(Bright(), ("bright",), setting, Bright).maps["bright"]
+    assert found["iou"].shape == (0, 2, 2)
+    assert found["most"].shape == (8, OPTIONS.steps + 1)
 
 
 class Slow(Bright):
@@ -159,36 +165,37 @@ def test_seconds_are_those_of_an_image_without_compilation(setting, monkeypatch)
     monkeypatch.setattr(measure_module, "time", SimpleNamespace(perf_counter=lambda: slow.clock))
     found = measure(slow, ("row",), setting, Bright)
     images = len(setting.evaluated.explained)
-    assert found["seconds"] == pytest.approx(0.05 * -(-images // slow.batch_size) / images)
+    assert found.seconds == pytest.approx(0.05 * -(-images // slow.batch_size) / images)
 
 
-def test_another_image_is_one_of_another_patient(setting, measured):
-    held = setting.evaluated
-    subset = setting.replaced[held.subset]
-    patients = held.images.patients[held.relevance][held.subset]
-    maps = maps_of("row", subset)
-    everyone = np.stack([metrics.rank_correlation(maps, np.roll(maps, k, axis=0)) for k in range(len(maps))])
-    theirs = np.stack([np.roll(patients, k) for k in range(len(maps))])
-    for i, value in enumerate(measured[0]["row.other_image"]):
+def test_another_image_is_one_of_another_patient(setting, evaluated, maps):
+    subset = setting.replaced[evaluated.subset]
+    patients = evaluated.images.patients[evaluated.relevance][evaluated.subset]
+    values = maps_of("row", subset)
+    shifts = range(len(values))
+    everyone = np.stack([metrics.rank_correlation(values, np.roll(values, k, axis=0)) for k in shifts])
+    theirs = np.stack([np.roll(patients, k) for k in shifts])
+    for i, value in enumerate(maps["row"]["other_image"]):
         other = np.isclose(everyone[:, i], value)
+        assert other.any()
         assert (theirs[other, i] != patients[i]).all()
 
 
 def test_one_patient_has_no_other_image():
-    held = evaluated(labelled_images(patients=1))
-    setting = Setting(classifier, held, np.zeros((len(held.relevance), 16, 16, 1)), OPTIONS)
-    found = measure(Bright(), ("row",), setting, Bright)
-    assert np.isnan(found["row.other_image"]).all()
-    assert not np.isnan(found["row.randomised"]).any()
+    evaluated = evaluated_images(labelled_images(patients=1))
+    setting = Setting(classifier, evaluated, np.zeros((len(evaluated.relevance), 16, 16, 1)), OPTIONS)
+    found = measure(Bright(), ("row",), setting, Bright).maps["row"]
+    assert np.isnan(found["other_image"]).all()
+    assert not np.isnan(found["randomised"]).any()
 
 
 def test_random_orders_end_where_everything_is_replaced(setting):
     progress = []
     found = measure_random(setting, progress.append)
     assert sum(progress) == work_random(setting)
-    assert found["pixels"].shape == (8, OPTIONS.steps + 1)
-    assert found["regions"].shape == (8, OPTIONS.region_steps + 1)
+    assert found.pixels.shape == (8, OPTIONS.steps + 1)
+    assert found.regions.shape == (8, OPTIONS.region_steps + 1)
     # Black is class 0: images of class 1 are turned.
     predicted = classifier(setting.replaced).numpy() >= 0.5
     assert predicted.any()
-    np.testing.assert_array_equal(found["flipped"], predicted)
+    np.testing.assert_array_equal(found.flipped, predicted)

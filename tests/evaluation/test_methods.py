@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import tiny
-from support.evaluations import OPTIONS, evaluated
+from support.evaluations import OPTIONS, evaluated_images
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation import methods as run
+from tfadvpath.evaluation import methods
+from tfadvpath.evaluation.measure import MeasuredMethod
 from tfadvpath.evaluation.methods import Evaluation, Failed, Measured
 from tfadvpath.explainers.base import Explainer
 
@@ -38,14 +39,19 @@ def made(monkeypatch):
         return found[-1]
 
     monkeypatch.setattr(explainers, "get", get)
-    monkeypatch.setattr(run, "without_learning", lambda *arguments: None)
-    monkeypatch.setattr(run, "perturbed_images", lambda bundle, name, images, seed: np.zeros_like(images))
+    monkeypatch.setattr(methods, "without_learning", lambda *arguments: None)
+    monkeypatch.setattr(methods, "perturbed_images", lambda bundle, name, images, seed: np.zeros_like(images))
     return found
 
 
-def evaluation(out, digest="abc", options=OPTIONS):
-    bundle = Bundle(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), {}, tiny.RECIPE, {}, {})
-    return Evaluation(bundle, digest, evaluated(), options, out)
+def evaluation(out, options=OPTIONS, **manifest):
+    bundle = Bundle(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), {}, tiny.RECIPE, {}, manifest)
+    return Evaluation(bundle, evaluated_images(), options, out)
+
+
+def arrays_of(result):
+    """Every array of a method's or the random orders' measurements, by name."""
+    return result.as_arrays() if isinstance(result, MeasuredMethod) else vars(result)
 
 
 METHODS = ("gradient", "grad_cam", "integrated_gradients")
@@ -68,8 +74,10 @@ def test_what_is_measured_is_read_again(made, tmp_path):
     assert made == []
     for outcome in outcomes:
         assert outcome.seconds is None
-        for name, values in first[outcome.method].arrays.items():
-            np.testing.assert_array_equal(outcome.arrays[name], values)
+        expected, found = (arrays_of(one.result) for one in (first[outcome.method], outcome))
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
 
 
 def test_a_stopped_run_goes_on_with_the_next_method(made, tmp_path):
@@ -91,7 +99,7 @@ def test_a_method_whose_code_changed_is_measured_again(made, tmp_path, monkeypat
     assert [explainer.map_names for explainer in made] == [("gradient",)]
 
 
-def test_the_images_are_named_beside_their_figures(made, tmp_path):
+def test_the_images_are_named_beside_their_measurements(made, tmp_path):
     one = evaluation(tmp_path)
     list(one.run(("gradient",), {}))
     with np.load(tmp_path / "methods/images.npz") as file, np.load(tmp_path / "methods/gradient.npz") as of:
@@ -127,8 +135,11 @@ def test_the_seed_reaches_a_method_that_draws(made, tmp_path, monkeypatch):
 
 def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):
     list(evaluation(tmp_path).run(("gradient",), {}))
-    with pytest.raises(InputError, match="was measured with bundle abc, not xyz"):
-        evaluation(tmp_path, digest="xyz").stored(("gradient",))
+    before, now = (
+        one.bundle.digest[:12] for one in (evaluation(tmp_path), evaluation(tmp_path, data="other"))
+    )
+    with pytest.raises(InputError, match=f"was measured with bundle {before}…, not {now}…"):
+        evaluation(tmp_path, data="other").stored(("gradient",))
 
 
 def test_maps_of_examples_are_kept(made, tmp_path):

@@ -37,9 +37,8 @@ def test_inpainting_is_a_function_of_what_was_removed():
 
 
 def test_a_bundle_without_the_generator_names_the_others():
-    with pytest.raises(
-        InputError, match=r"tiny has no fixed_point_gan\. Train that stage, or pass --pert.* blur"
-    ):
+    advice = r"Train that stage, or let `perturbation` be blur \(or inpainting, noise, zero\)"
+    with pytest.raises(InputError, match=rf"bundle tiny has no fixed_point_gan\. {advice}"):
         check_perturbation(bundle(), "fixed_point_gan")
     for name in PERTURBATIONS:
         check_perturbation(bundle(fixed_point_gan=Halved()), name)

@@ -5,6 +5,7 @@ from support import tiny
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import load_bundle
+from tfadvpath.generators import AdversarialPair
 from tfadvpath.path.importance import MAPS, feature_importance
 
 
@@ -34,20 +35,15 @@ def test_it_integrates_between_what_the_generator_makes(bundle, images):
     assert len(explanation) == 5
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_batches_of_any_size_give_the_same_maps_from_one_trace(bundle, images, jit_compile):
-    one_by_one = explainers.get("syce", bundle, batch_size=1, steps=4, jit_compile=jit_compile)
-    batched = explainers.get("syce", bundle, batch_size=3, steps=4, jit_compile=jit_compile)
-    a, b = one_by_one.explain(images), batched.explain(images)
+def test_xla_gives_what_the_graph_gives_from_one_trace(bundle, images):
+    """The contract leaves this to the smallest generator: XLA takes long over the others."""
+    graph = explainers.get("syce", bundle, batch_size=3, steps=4, jit_compile=False).explain(images)
+    compiled = explainers.get("syce", bundle, batch_size=3, steps=4, jit_compile=True)
+    xla = compiled.explain(images)
     for name in MAPS:
-        np.testing.assert_allclose(a.maps[name], b.maps[name], atol=1e-5 * a.maps[name].max())
-    assert batched.run_batch.experimental_get_tracing_count() == 1
-
-
-def test_everything_is_float32(bundle, images):
-    explanation = explainers.get("syce", bundle, steps=2).explain(images.astype(np.float64))
-    arrays = [*explanation.maps.values(), explanation.images, explanation.start, explanation.score_start]
-    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+        np.testing.assert_allclose(xla.maps[name], graph.maps[name], atol=1e-5 * graph.maps[name].max())
+    np.testing.assert_allclose(xla.score_adversary, graph.score_adversary, atol=1e-6)
+    assert compiled.run_batch.experimental_get_tracing_count() == 1
 
 
 def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):
@@ -55,8 +51,6 @@ def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):
         classifier = staticmethod(lambda x: tf.reduce_mean(x, axis=(1, 2, 3)))
 
         def generate(self, x):
-            from tfadvpath.generators import AdversarialPair
-
             return AdversarialPair(
                 x, tf.where(self.classifier(x)[:, None, None, None] < 0.3, 1.0 - x, x), self.classifier(x)
             )
@@ -66,22 +60,3 @@ def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):
     assert explanation.decision.tolist() == [False, False, True]
     assert explanation.crossed.tolist() == [True, False, False]
     assert explanation.kept.tolist() == [True, True, True]
-
-
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        (np.zeros((32, 32, 1)), r"must be \[B, H, W, C\]"),
-        (np.zeros((0, 32, 32, 1)), "B >= 1"),
-        (np.full((1, 32, 32, 1), np.nan), r"must be in \[0, 1\]"),
-        (np.full((1, 32, 32, 1), 255.0), "from 255 to 255"),
-    ],
-)
-def test_wrong_images_are_refused(bundle, images, message):
-    with pytest.raises(ValueError, match=message):
-        explainers.get("syce", bundle).explain(images)
-
-
-def test_unknown_names_are_answered_with_the_known_ones(bundle):
-    with pytest.raises(ValueError, match="syce"):
-        explainers.get("sice", bundle)

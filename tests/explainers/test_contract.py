@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from types import SimpleNamespace
 
@@ -144,6 +145,16 @@ def test_maps_are_finite_float32_not_negative_and_show_something(name, kind):
         assert len(np.unique(values[shown].sum(axis=(1, 2, 3)))) == shown.sum(), map_name
 
 
+@every_method
+def test_every_array_is_float32_whatever_comes_in(name):
+    explainer, _ = explained(name, "grey")
+    explanation = explainer.explain(some_images(1).astype(np.float64)[:1])
+    for field in dataclasses.fields(explanation):
+        values = getattr(explanation, field.name)
+        for array in values.values() if isinstance(values, dict) else [values]:
+            assert array.dtype == np.float32, field.name
+
+
 def assert_same(explanation, other):
     np.testing.assert_allclose(explanation.score, other.score, atol=1e-6)
     for name, values in explanation.maps.items():
@@ -235,6 +246,11 @@ def test_answers_that_are_no_probabilities_are_refused(value):
 
     with pytest.raises(ValueError, match="must answer with probabilities"):
         explainers.get("gradient", logit).explain(np.full((2, 8, 8, 1), 0.5))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"must be one of \('cyce', .*'syce'\)\. Received: 'sice'"):
+        explainers.get("sice", bundle("grey"))
 
 
 @pytest.mark.parametrize("name", ["syce", "cyce", "sagen", "mask_generator"])

@@ -154,5 +154,5 @@ def test_target_picks_the_class():
 @pytest.mark.parametrize("option", [{"iterations": 0}, {"cell": 0}, {"jitter": -1}, {"tv_exponent": 1.5}])
 def test_options_out_of_range_are_refused(option):
     [(name, value)] = option.items()
-    with pytest.raises(ValueError, match=f"{name}={value}"):
+    with pytest.raises(ValueError, match=f"must be positive.*Received: .*{name}={value}"):
         MaskPerturbation(detail, **option)

@@ -1,3 +1,5 @@
+"""The mask generator's own: loss, mask and replaced images. What generators share is in test_contract."""
+
 import keras
 import numpy as np
 import pytest
@@ -64,13 +66,13 @@ def test_loss_matches_numpy():
         "preserve": -np.mean(np.log(np.where(one, preserved, 1 - preserved))),
         "destroy": np.mean(np.where(one, destroyed, 1 - destroyed) ** 0.4),
     }
-    loss, figures = model.generator_loss(images(), 0, training=False)
+    loss, logs = model.generator_loss(images(), 0, training=False)
     for name, value in terms.items():
-        np.testing.assert_allclose(figures[name], value, rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(logs[name], value, rtol=1e-4, err_msg=name)
     expected = 0.3 * terms["smooth"] + 2 * terms["small"] + 0.7 * terms["preserve"] + 4 * terms["destroy"]
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
-    np.testing.assert_allclose(figures["preserve_rate"], np.mean((preserved >= 0.5) == one))
-    np.testing.assert_allclose(figures["destroy_rate"], np.mean((destroyed >= 0.5) != one))
+    np.testing.assert_allclose(logs["preserve_rate"], np.mean((preserved >= 0.5) == one))
+    np.testing.assert_allclose(logs["destroy_rate"], np.mean((destroyed >= 0.5) != one))
 
 
 def test_mask_is_the_first_channels_share_enlarged_bilinearly():
@@ -150,22 +152,12 @@ def test_what_stands_in_changes_with_the_step_and_the_seed_alone():
 
 def test_validation_asks_the_same_whenever_it_is_asked():
     model = mask_generator(noise_share=0.5)
-    figures = []
+    logs = []
     for step in (0, 7):
         model.optimizer.iterations.assign(step)
         model.reset_metrics()
-        figures.append({name: float(value) for name, value in model.test_step(images()).items()})
-    assert figures[0] == figures[1]
-
-
-def test_a_step_moves_the_decoder_and_never_the_classifier():
-    model = mask_generator()
-    decoder, classifier = model.decoder.get_weights(), model.classifier.get_weights()
-    model.train_step(images())
-    moved = [np.any(a != b) for a, b in zip(decoder, model.decoder.get_weights(), strict=True)]
-    assert all(moved)
-    for a, b in zip(classifier, model.classifier.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        logs.append({name: float(value) for name, value in model.test_step(images()).items()})
+    assert logs[0] == logs[1]
 
 
 def test_fit_lowers_the_loss_and_finds_the_spot():
@@ -176,29 +168,9 @@ def test_fit_lowers_the_loss_and_finds_the_spot():
     batches = tf.data.Dataset.from_tensor_slices(images(320, seed=2)).batch(16).repeat(4)
     model.fit(batches, verbose=0)
     last = model.evaluate(tf.data.Dataset.from_tensors(held_out), return_dict=True, verbose=0)
-    assert set(last) == set(MaskGenerator.FIGURES)
     assert last["loss"] < 0.8 * first["loss"]
     mask, spot = wide(model.mask(held_out))[1::2], wide(held_out)[1::2] > 0.5
     assert mask[spot].mean() > 2 * mask[~spot].mean()
-
-
-def test_the_same_seed_gives_the_same_weights():
-    runs = []
-    for _ in range(2):
-        model = mask_generator()
-        for _ in range(2):
-            model.train_step(images())
-        runs.append(model.decoder.get_weights())
-    for a, b in zip(*runs, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_networks_loaded_from_two_files_give_the_same_mask(tmp_path):
-    model = mask_generator()
-    model.classifier.save(tmp_path / "classifier.keras")
-    model.decoder.save(tmp_path / "decoder.keras")
-    loaded = [keras.saving.load_model(tmp_path / f"{name}.keras") for name in ("classifier", "decoder")]
-    np.testing.assert_array_equal(MaskGenerator(*loaded).mask(images()), model.mask(images()))
 
 
 def test_a_decoder_of_another_classifier_is_refused():
@@ -208,5 +180,3 @@ def test_a_decoder_of_another_classifier_is_refused():
     assert len(activation_levels(other).outputs) == 1
     with pytest.raises(ValueError, match="built for `classifier`"):
         MaskGenerator(spot_classifier(), mask_decoder(other, width=4))
-    with pytest.raises(ValueError, match="smoth"):
-        mask_generator(loss_weights={"smoth": 1.0})

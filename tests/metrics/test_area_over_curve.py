@@ -45,10 +45,10 @@ def test_random_orders_of_a_linear_classifier_fall_in_a_straight_line():
     weights = np.random.default_rng(2).random((1, 8, 8, 1))
     f = linear(weights / weights.sum())
     image, black = np.ones((1, 8, 8, 1)), np.zeros((1, 8, 8, 1))
-    random = random_curves(f, image, black, steps=16, draws=200, region=2, batch_size=4000)
-    assert aopc_from_curves(random) == pytest.approx(0.5, abs=0.01)
+    by_chance = random_curves(f, image, black, steps=16, draws=200, region=2, batch_size=4000)
+    assert aopc_from_curves(by_chance) == pytest.approx(0.5, abs=0.01)
     ordered = perturbation_curves(f, image, weights, black, steps=16, region=2)
-    assert aopc_from_curves(ordered) > aopc_from_curves(random) + 0.05
+    assert aopc_from_curves(ordered) > aopc_from_curves(by_chance) + 0.05
 
 
 def test_the_default_is_16_steps_of_a_hundredth():
@@ -65,11 +65,11 @@ def test_without_images_it_is_undefined():
 @pytest.mark.parametrize("shares", [(0.1, 0.25), (0, 0.16), (0.2, 0.1), (-0.1, 0.2)])
 def test_the_share_must_be_a_whole_number_of_steps(shares):
     image = np.ones((1, 4, 4, 1))
-    with pytest.raises(ValueError, match="step_share"):
+    with pytest.raises(ValueError, match="`share` must be a positive whole number of `step_share`"):
         aopc(lambda x: x[:, 0, 0, 0], image, image, image, step_share=shares[0], share=shares[1])
 
 
 @pytest.mark.parametrize("curves", [np.zeros(3), np.zeros((2, 0))])
 def test_other_shapes_are_refused(curves):
-    with pytest.raises(ValueError, match="curves"):
+    with pytest.raises(ValueError, match=r"`curves` must be \[B, steps \+ 1\]"):
         aopc_from_curves(curves)

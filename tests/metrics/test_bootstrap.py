@@ -143,10 +143,10 @@ def test_there_is_no_interval_without_a_figure_or_of_one_patient(labels, patient
     ("arrays", "groups", "options", "message"),
     [
         ([[1.0, 2.0]], ["a"], {}, r"as many rows.*\[2\] and 1"),
-        ([[]], [], {}, "at least one"),
-        ([], ["a"], {}, "at least one"),
-        ([[1.0]], ["a"], {"repeats": 0}, "repeats"),
-        ([[1.0]], ["a"], {"confidence": 95}, "confidence"),
+        ([[]], [], {}, r"as many rows as `groups`, at least one.*\[0\] and 0"),
+        ([], ["a"], {}, r"as many rows as `groups`, at least one.*\[\] and 1"),
+        ([[1.0]], ["a"], {"repeats": 0}, "`repeats` must be positive"),
+        ([[1.0]], ["a"], {"confidence": 95}, "`confidence` must be between 0 and 1"),
     ],
 )
 def test_wrong_arguments_are_named(arrays, groups, options, message):

@@ -68,10 +68,10 @@ def test_without_images_there_is_no_calibration():
 @pytest.mark.parametrize(
     ("labels", "scores", "bins", "message"),
     [
-        ([0, 1], [0.5], 10, "shapes"),
-        ([0, 1], [0.5, 1.5], 10, "between 0 and 1"),
-        ([0, 1], [0.5, math.nan], 10, "NaN"),
-        ([0, 1], [0.5, 0.5], 0, "bins"),
+        ([0, 1], [0.5], 10, r"Labels and probabilities must both be \[N\]"),
+        ([0, 1], [0.5, 1.5], 10, "Probabilities must be between 0 and 1"),
+        ([0, 1], [0.5, math.nan], 10, "Probabilities must be between 0 and 1"),
+        ([0, 1], [0.5, 0.5], 0, "`bins` must be positive"),
     ],
 )
 def test_wrong_arguments_are_named(labels, scores, bins, message):

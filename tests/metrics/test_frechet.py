@@ -80,9 +80,9 @@ def test_one_image_has_no_distance():
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
-        (np.zeros((4, 3)), np.zeros((4, 2)), "shapes"),
-        (np.zeros(4), np.zeros(4), "shapes"),
-        (np.full((4, 3), np.nan), np.zeros((4, 3)), "finite"),
+        (np.zeros((4, 3)), np.zeros((4, 2)), r"`a` and `b` must be \[N, D\] and \[M, D\]"),
+        (np.zeros(4), np.zeros(4), r"`a` and `b` must be \[N, D\] and \[M, D\]"),
+        (np.full((4, 3), np.nan), np.zeros((4, 3)), "`a` and `b` must be finite"),
     ],
 )
 def test_wrong_arguments_are_named(a, b, message):

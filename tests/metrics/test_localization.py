@@ -86,12 +86,12 @@ def test_exact_agrees_with_the_percentile_without_ties():
 @pytest.mark.parametrize(
     ("maps", "masks", "percentile", "message"),
     [
-        (RAMP, RAMP, 0, "percentile"),
-        (RAMP, RAMP, 100, "percentile"),
-        (RAMP[0], RAMP[0], 98, r"\[B, H, W\]"),
-        (RAMP[:0], RAMP[:0], 98, "B >= 1"),
-        (RAMP * np.nan, RAMP, 98, "finite"),
-        (RAMP, RAMP[:, :5], 98, "masks"),
+        (RAMP, RAMP, 0, "`percentile` must be between 0 and 100"),
+        (RAMP, RAMP, 100, "`percentile` must be between 0 and 100"),
+        (RAMP[0], RAMP[0], 98, r"`maps` must be \[B, H, W\] or"),
+        (RAMP[:0], RAMP[:0], 98, "with B >= 1"),
+        (RAMP * np.nan, RAMP, 98, "`maps` must be finite"),
+        (RAMP, RAMP[:, :5], 98, r"`masks` must be \[B, H, W\] like the maps"),
     ],
 )
 def test_wrong_arguments_are_named(maps, masks, percentile, message):
@@ -174,7 +174,11 @@ def test_a_random_map_reaches_the_annotated_share():
 @pytest.mark.parametrize("measure", [pointing_game, average_precision])
 @pytest.mark.parametrize(
     ("maps", "masks", "message"),
-    [(RAMP[0], RAMP[0], "maps"), (RAMP * np.nan, RAMP, "finite"), (RAMP, RAMP[:, :5], "masks")],
+    [
+        (RAMP[0], RAMP[0], r"`maps` must be \[B, H, W\] or"),
+        (RAMP * np.nan, RAMP, "`maps` must be finite"),
+        (RAMP, RAMP[:, :5], r"`masks` must be \[B, H, W\] like the maps"),
+    ],
 )
 def test_wrong_maps_and_masks_are_named(measure, maps, masks, message):
     with pytest.raises(ValueError, match=message):
@@ -182,5 +186,5 @@ def test_wrong_maps_and_masks_are_named(measure, maps, masks, message):
 
 
 def test_a_negative_tolerance_is_refused():
-    with pytest.raises(ValueError, match="tolerance"):
+    with pytest.raises(ValueError, match="`tolerance` must not be negative. Received: -1"):
         pointing_game(RAMP, RAMP, -1)

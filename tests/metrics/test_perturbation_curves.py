@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfadvpath.metrics import most_and_least_curves, perturbation_curves, random_curves
-from tfadvpath.metrics.replacement import Grid, ranks
+from tfadvpath.metrics.replacement import Regions, ranks
 from tfadvpath.path.classifier import probability_function
 
 FLOAT32 = 1e-6  # sums of at most 200 values in [0, 1]
@@ -312,24 +312,27 @@ def test_equal_values_stand_in_an_order_that_favours_no_edge():
 @pytest.mark.parametrize("region", [1, 2])
 def test_minus_0_is_0(region):
     # A sort by bits, as some devices have, would put it behind.
-    sums = Grid.of(3, 4, region).sums(np.full((1, 3, 4), -0.0))
+    sums = Regions.of(3, 4, region).sums(np.full((1, 3, 4), -0.0))
     assert not np.signbit(sums).any()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"order": "random"}, "order"),
-        ({"steps": 0}, "steps"),
-        ({"share": 0}, "share"),
-        ({"share": 1.1}, "share"),
-        ({"region": 0}, "region"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"images": np.ones((4, 4, 1))}, "images"),
-        ({"images": np.ones((0, 4, 4, 1))}, "B >= 1"),
-        ({"maps": np.ones((1, 4, 5))}, "maps"),
-        ({"maps": np.full((1, 4, 4), np.nan)}, "finite"),
-        ({"perturbed": np.ones((1, 4, 4, 3))}, "perturbed"),
+        ({"order": "random"}, "`order` must be one of .*most.*least"),
+        ({"steps": 0}, "`steps` must be positive"),
+        ({"share": 0}, r"`share` in \(0, 1\]"),
+        ({"share": 1.1}, r"`share` in \(0, 1\]"),
+        ({"region": 0}, "`region` must be positive"),
+        ({"batch_size": 0}, "`batch_size` must be positive"),
+        ({"images": np.ones((4, 4, 1))}, r"`images` must be \[B, H, W, C\]"),
+        ({"images": np.ones((0, 4, 4, 1))}, r"`images` must be \[B, H, W, C\] with B >= 1"),
+        ({"maps": np.ones((1, 4, 5))}, "`maps` must be .* like the images"),
+        ({"maps": np.full((1, 4, 4), np.nan)}, "`maps` must be finite"),
+        (
+            {"perturbed": np.ones((1, 4, 4, 3))},
+            "`perturbed` must be a function or have the shape of the images",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(change, message):
@@ -345,5 +348,5 @@ def test_wrong_arguments_are_named(change, message):
 
 
 def test_random_orders_need_a_draw():
-    with pytest.raises(ValueError, match="draws"):
+    with pytest.raises(ValueError, match="`draws` must be positive"):
         random_curves(mean, np.ones((1, 4, 4, 1)), np.zeros((1, 4, 4, 1)), steps=2, draws=0)

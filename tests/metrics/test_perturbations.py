@@ -39,7 +39,7 @@ def test_blur_is_scipys_gaussian_of_5_pixels():
 
 
 def test_an_unknown_name_is_named():
-    with pytest.raises(ValueError, match="sepia"):
+    with pytest.raises(ValueError, match=r"`name` must be one of .*inpainting.*Received: 'sepia'"):
         perturbation("sepia", IMAGES)
 
 

@@ -48,10 +48,10 @@ def test_maps_survive_whose_mean_correlation_reaches_the_limit():
 @pytest.mark.parametrize(
     ("maps", "others", "message"),
     [
-        (np.zeros((1, 4, 4)), np.zeros((1, 4, 5)), "others"),
-        (np.zeros((4, 4)), np.zeros((4, 4)), "maps"),
-        (np.zeros((0, 4, 4)), np.zeros((0, 4, 4)), "B >= 1"),
-        (np.full((1, 4, 4), np.nan), np.zeros((1, 4, 4)), "finite"),
+        (np.zeros((1, 4, 4)), np.zeros((1, 4, 5)), "`others` must have the shape of `maps`"),
+        (np.zeros((4, 4)), np.zeros((4, 4)), r"`maps` must be \[B, H, W\] or"),
+        (np.zeros((0, 4, 4)), np.zeros((0, 4, 4)), "with B >= 1"),
+        (np.full((1, 4, 4), np.nan), np.zeros((1, 4, 4)), "`maps` must be finite"),
     ],
 )
 def test_wrong_arguments_are_named(maps, others, message):

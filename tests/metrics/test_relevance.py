@@ -31,9 +31,9 @@ def test_random_curves_reach_2c_1_minus_c_on_any_classifier():
         return tf.sigmoid(8 * (tf.reduce_mean(x**3, axis=(1, 2, 3)) - 0.3))
 
     images = 0.5 + np.random.default_rng(1).random((3, 8, 8, 1)) / 2
-    random = random_curves(f, images, np.zeros_like(images), steps=16, draws=3)
-    c = np.trapezoid(random.mean(axis=0), dx=1 / 16)
-    assert relevance_from_curves(random, random) == pytest.approx(2 * c * (1 - c), abs=1e-6)
+    by_chance = random_curves(f, images, np.zeros_like(images), steps=16, draws=3)
+    c = np.trapezoid(by_chance.mean(axis=0), dx=1 / 16)
+    assert relevance_from_curves(by_chance, by_chance) == pytest.approx(2 * c * (1 - c), abs=1e-6)
 
 
 def test_a_map_of_the_pixels_that_matter_comes_close_to_1_and_its_opposite_to_0():
@@ -88,5 +88,5 @@ def test_a_classifier_that_never_moves_has_relevance_0():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(ValueError, match="steps"):
+    with pytest.raises(ValueError, match=r"Curves must be \[B, steps \+ 1\] with steps >= 1"):
         relevance_from_curves(np.zeros(5), np.zeros((1, 5)))

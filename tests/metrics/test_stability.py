@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfadvpath.metrics import map_sensitivity
+from tfadvpath.metrics import map_sensitivities, map_sensitivity
 
 IMAGES = np.random.default_rng(0).random((3, 6, 7, 1)).astype(np.float32)
 
@@ -65,14 +65,30 @@ def test_a_map_of_zeros_has_no_figure():
     np.testing.assert_array_equal(np.isnan(result.mean), [True, False, False])
 
 
+def test_maps_of_one_call_are_measured_as_each_alone():
+    calls = []
+
+    def explain(x):
+        calls.append(len(x))
+        return {"square": x**2, "sine": np.sin(x)}
+
+    together = map_sensitivities(explain, IMAGES, radius=0.1, samples=4, seed=5)
+    assert calls == [3] * 5
+    assert list(together) == ["square", "sine"]
+    for name in together:
+        alone = map_sensitivity(lambda x, name=name: explain(x)[name], IMAGES, radius=0.1, samples=4, seed=5)
+        np.testing.assert_array_equal(together[name].maximum, alone.maximum)
+        np.testing.assert_array_equal(together[name].mean, alone.mean)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": IMAGES[0]}, "images"),
-        ({"images": IMAGES[:0]}, "B >= 1"),
-        ({"radius": 0}, "radius"),
-        ({"radius": float("nan")}, "radius"),
-        ({"samples": 0}, "samples"),
+        ({"images": IMAGES[0]}, r"`images` must be \[B, H, W, C\] with"),
+        ({"images": IMAGES[:0]}, "with B >= 1"),
+        ({"radius": 0}, "`radius` and `samples` must be positive"),
+        ({"radius": float("nan")}, "`radius` and `samples` must be positive"),
+        ({"samples": 0}, "`radius` and `samples` must be positive"),
     ],
 )
 def test_wrong_arguments_are_named(change, message):

@@ -123,7 +123,7 @@ def test_channels_and_images_do_not_mix():
 @pytest.mark.parametrize(("height", "width"), [(14, 20), (20, 14)])
 def test_an_image_too_small_for_the_mirror_is_refused(height, width):
     # 14 pixels are mirrored after the last one, and the edge itself is not repeated: 15 are needed.
-    with pytest.raises(ValueError, match="28"):
+    with pytest.raises(ValueError, match="A kernel of 28 taps mirrors 14 pixels, so images must be larger"):
         run(np.zeros((1, height, width, 1), np.float32))
 
 

@@ -42,7 +42,7 @@ def test_labels_are_read_in_both_versions_and_with_axes_of_one(tmp_path, study, 
 
 def test_labels_of_another_grid_are_refused(tmp_path, study):
     nib.save(nib.Nifti1Image(np.zeros((8, 9, 4), np.uint8), np.eye(4)), tmp_path / "labels.nii.gz")
-    with pytest.raises(InputError, match="another grid"):
+    with pytest.raises(InputError, match="lies on another grid than its study"):
         read_labels(tmp_path / "labels.nii.gz", study.grid)
 
 

@@ -79,7 +79,7 @@ def test_the_header_and_affine_of_the_file_are_kept(tmp_path):
     image.header["descrip"] = b"kept"
     grid = read_study(saved(tmp_path, image)).grid
     assert grid.shape == image.shape
-    assert bytes(grid.header["descrip"]).rstrip(b"\0") == b"kept"
+    assert bytes(grid.source["descrip"]).rstrip(b"\0") == b"kept"
     np.testing.assert_array_equal(grid.affine, image.affine)
 
 

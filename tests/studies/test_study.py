@@ -28,6 +28,13 @@ from tfadvpath.studies.sizes import at_size
 from tfadvpath.studies.study import read_study
 
 
+def found(inputs):
+    """The files of the studies, each of one file, and what is ignored."""
+    studies = find_studies(inputs)
+    assert studies.remarks == []
+    return [path for study in studies.studies for path in study.sources], studies.ignored
+
+
 def test_each_broken_file_has_its_own_line_that_names_it(tmp_path, capfd, recwarn):
     reasons = write_broken_files(tmp_path)
     assert len(reasons) >= 20
@@ -47,7 +54,7 @@ def test_each_broken_file_has_its_own_line_that_names_it(tmp_path, capfd, recwar
 def test_good_files_beside_broken_ones_are_found_and_read(tmp_path):
     reasons = write_broken_files(tmp_path / "scans")
     good = write_good_files(tmp_path / "scans" / "good")
-    studies, ignored = find_studies(tmp_path)
+    studies, ignored = found(tmp_path)
     assert sorted(studies) == sorted([*good, *(tmp_path / "scans" / name for name in reasons)])
     assert ignored == []
     for path in good:
@@ -123,7 +130,7 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"text")
     (tmp_path / "b" / "IM7").write_bytes(dicom_bytes(dicom(picture().astype(np.uint8))))
-    studies, ignored = find_studies([tmp_path, tmp_path / "b" / "2.png"])
+    studies, ignored = found([tmp_path, tmp_path / "b" / "2.png"])
     assert [str(path.relative_to(tmp_path)) for path in studies] == ["a/z.dcm", "b/1.PNG", "b/2.png", "b/IM7"]
     assert ignored == [
         (tmp_path / "a" / "DICOMDIR", "is an index of the files beside it"),
@@ -135,7 +142,7 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path):
 def test_the_voxels_of_a_pair_are_no_study_of_their_own(tmp_path):
     (tmp_path / "a.hdr").write_bytes(b"x")
     (tmp_path / "a.img").write_bytes(b"x")
-    assert find_studies(tmp_path) == ([tmp_path / "a.hdr"], [(tmp_path / "a.img", "is read with a.hdr")])
+    assert found(tmp_path) == ([tmp_path / "a.hdr"], [(tmp_path / "a.img", "is read with a.hdr")])
 
 
 def test_links_in_a_circle_end(tmp_path):
@@ -143,9 +150,9 @@ def test_links_in_a_circle_end(tmp_path):
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
     (tmp_path / "a" / "1.png").write_bytes(b"x")
-    studies, _ = find_studies(tmp_path)
+    studies, _ = found(tmp_path)
     assert studies == [tmp_path / "a" / "1.png", tmp_path / "a" / "self"]
-    with pytest.raises(InputError, match="link"):
+    with pytest.raises(InputError, match="is a link to a file that does not exist"):
         read_study(tmp_path / "a" / "self")
 
 
@@ -153,7 +160,7 @@ def test_links_in_a_circle_end(tmp_path):
     ("name", "problem"),
     [
         ("missing.dcm", "does not exist"),
-        ("folder", "is a folder"),
+        ("folder", "is a folder that holds no studies"),
         ("notes.txt", "has an ending"),
         ("pipe.png", "is not a regular"),
     ],
@@ -162,9 +169,16 @@ def test_what_is_no_image_file_has_its_own_line(tmp_path, name, problem):
     (tmp_path / "folder").mkdir()
     (tmp_path / "notes.txt").write_text("notes")
     os.mkfifo(tmp_path / "pipe.png")
-    assert find_studies([tmp_path / "missing.dcm"]) == ([tmp_path / "missing.dcm"], [])
+    assert found([tmp_path / "missing.dcm"]) == ([tmp_path / "missing.dcm"], [])
     with pytest.raises(InputError, match=problem):
         read_study(tmp_path / name)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # without an ending: its first bytes would tell, and never come
+    assert found([tmp_path / "pipe"]) == ([tmp_path / "pipe"], [])
+    with pytest.raises(InputError, match="is not a regular file"):
+        read_study(tmp_path / "pipe")
 
 
 def test_a_file_that_may_not_be_read_has_its_own_line(tmp_path, monkeypatch):
@@ -178,7 +192,7 @@ def test_a_file_that_may_not_be_read_has_its_own_line(tmp_path, monkeypatch):
     for name in ("a.dcm", "a.nii", "a.png", "unknown"):
         with pytest.raises(InputError, match="Permission denied"):
             read_study(tmp_path / name)
-    assert find_studies(tmp_path)[0] == sorted(tmp_path.iterdir())
+    assert found(tmp_path) == (sorted(tmp_path.iterdir()), [])
 
 
 def test_an_enormous_file_is_refused_unread(tmp_path):
@@ -191,7 +205,7 @@ def test_an_enormous_file_is_refused_unread(tmp_path):
 
 @pytest.mark.real_data
 def test_every_real_image_is_read(real_data):
-    studies, _ = find_studies(real_data)
+    studies = [study.sources[0] for study in find_studies(real_data).studies]
     slices = [path for path in studies if "lgg" in path.parts]
     chosen = slices[::100] + [path for path in studies if "lgg" not in path.parts]
     assert len(chosen) > 250

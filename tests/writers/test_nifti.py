@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from tfadvpath.studies.grid import Grid
 from tfadvpath.studies.study import read_study
 from tfadvpath.writers.nifti import write_nifti
 
@@ -70,3 +71,9 @@ def test_texts_of_the_input_stay_behind(tmp_path):
 def test_another_shape_is_refused(tmp_path):
     with pytest.raises(ValueError, match="grid's shape"):
         written(tmp_path / "scan.nii.gz", nib.Nifti1Image(ramp(12, 10, 5), AFFINE), np.zeros((12, 10, 4)))
+
+
+def test_a_grid_that_lies_nowhere_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`grid` must lie in space"):
+        write_nifti(tmp_path / "a.nii", np.zeros((4, 4)), Grid((4, 4)), "")
+    assert not (tmp_path / "a.nii").exists()

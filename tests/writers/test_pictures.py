@@ -108,5 +108,5 @@ def test_png_keeps_every_pixel_and_its_colour(tmp_path):
 
 
 def test_png_refuses_what_is_no_rgb_picture():
-    with pytest.raises(ValueError, match="uint8"):
+    with pytest.raises(ValueError, match=r"must be uint8 \[rows, columns, 3\]. Received: float32 \(32, 32\)"):
         png_bytes(RAMP)

@@ -77,7 +77,8 @@ def plan(inputs: Sequence[Path], out: Path) -> Plan:
         inside |= parents
         tasks.append(Task(study.sources, name))
     ignored = [(path, reason) for path, reason in found.ignored if not _is_below(path, results)]
-    return Plan(tasks, ignored, found.remarks)
+    remarks = [(path, remark) for path, remark in found.remarks if not _is_below(path, results)]
+    return Plan(tasks, ignored, remarks)
 
 
 def _candidates(study: FoundStudy) -> Iterator[Path]:

@@ -1,1 +1,1 @@
-"""The folder that training leaves: networks, recipe, figures, manifest, model card."""
+"""Bundles, the folders that training leaves: networks, recipe, figures, manifest, model card."""

@@ -39,10 +39,10 @@ class Bundle:
 
     Attributes:
         classifier: Keras model, float32 [N, H, W, C] in [0, 1] -> [N, 1] probability of class 1.
-        generators: By name ("cyce", "syce", "sagen", "mask_generator", "fixed_point_gan"), those that the
-            folder holds, with the recipe's loss weights, options and seed.
-        recipe: What the run was made by.
-        figures: What was measured on the validation and test images.
+        generators: Generators that the folder holds, by name ("cyce", "syce", "sagen", "mask_generator",
+            "fixed_point_gan"), with the recipe's loss weights, options and seed.
+        recipe: Recipe that the networks were trained by.
+        figures: Measurements on the validation and test images, as figures.json holds them.
         manifest: Format, versions of the libraries, revision of the code, fingerprint of the data, sha256 of
             every file.
     """
@@ -60,7 +60,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of the manifest's content: it tells this bundle from others."""
+        """SHA-256, in hexadecimal, of the manifest's content: another bundle has another."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
 
 
@@ -70,7 +70,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     Keras files are loaded in safe mode only: they cannot bring code of their own.
 
     Args:
-        folder: What ``tfadvpath train`` wrote.
+        folder: Folder that ``tfadvpath train`` wrote.
 
     Raises:
         InputError: The folder is no bundle, a file is missing or changed, or the format is a later one.
@@ -125,12 +125,12 @@ def save_bundle(
     """Writes a bundle of networks that are there already under a temporary name and then renames it.
 
     Args:
-        folder: Where to; an earlier bundle there is replaced.
-        classifier: The trained classifier.
-        generators: The networks of each method, by its name and theirs:
+        folder: Folder of the bundle; an earlier bundle there is replaced.
+        classifier: Trained classifier.
+        generators: Networks of each generator, by its name and theirs:
             {"syce": {"generator_0": …, "generator_1": …}}.
-        recipe: What they were trained by.
-        figures: Measurements, as JSON can hold them.
+        recipe: Recipe that they were trained by.
+        figures: Measurements of the networks, as JSON can hold them.
 
     Raises:
         InputError: The folder holds something that is no bundle.

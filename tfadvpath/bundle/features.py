@@ -1,4 +1,4 @@
-"""A classifier's own features of an image."""
+"""The features that a classifier itself makes of an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trained networks are worth on images: the figures that a bundle carries, as JSON can hold them.
+"""The figures of a bundle: measurements of trained networks on images, as JSON can hold them.
 
 Figures that cannot be given, such as an AUC where a class is missing, are None. An interval is [low, high] of
 95 % by bootstrap over patients.
@@ -28,9 +28,9 @@ def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str
     """Returns how well a classifier separates the classes, and how far its probability can be believed.
 
     Args:
-        probability: float [N] in [0, 1], of class 1.
-        labels: [N], 1 for class 1.
-        patients: [N], the patient of each image.
+        probability: Probabilities of class 1, float [N] in [0, 1].
+        labels: Labels of the images, [N], 1 for class 1.
+        patients: Names of the images' patients, [N].
 
     Returns:
         "images", "patients" (counts), "positive_share" (the labels'), "auc", "sensitivity", "specificity" (at
@@ -60,8 +60,8 @@ def part_counts(labels: Any, patients: Any) -> dict[str, Any]:
     """Returns how many "images" and "patients" a part of the data has, and its "positive_share".
 
     Args:
-        labels: [N], 1 for class 1.
-        patients: [N], the patient of each image.
+        labels: Labels of the images, [N], 1 for class 1.
+        patients: Names of the images' patients, [N].
     """
     return _counts(patients) | {"positive_share": _mean(np.asarray(labels) == 1)}
 
@@ -70,9 +70,9 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
     """Returns how well a generator crosses and keeps the classifier's decision, and how real x_a looks to it.
 
     Args:
-        generator: Trained.
-        images: float32 [N, H, W, C] in [0, 1], or a memory map of them.
-        patients: [N], the patient of each image.
+        generator: Trained generator.
+        images: Images, float32 [N, H, W, C] in [0, 1], or a memory map of them.
+        patients: Names of the images' patients, [N].
 
     Returns:
         "images" and "patients" (counts); "flip_rate", the share of x_a on the other side,
@@ -108,13 +108,13 @@ def translation_figures(fixed_point_gan: Any, images: np.ndarray, patients: Any)
     """Returns how well the perturbation x_p of the metrics crosses the decision, and how real it looks.
 
     Args:
-        fixed_point_gan: Trained; has ``classifier`` and ``perturb``, images -> x_p.
-        images: As of ``pair_figures``.
-        patients: As of ``pair_figures``.
+        fixed_point_gan: Trained network with ``classifier`` and ``perturb``, images -> x_p.
+        images: Images, float32 [N, H, W, C] in [0, 1], or a memory map of them.
+        patients: Names of the images' patients, [N].
 
     Returns:
-        "images", "patients", "flip_rate", "perturbation_distance" (mean |x - x_p|), "frechet_distance",
-        "frechet_floor": as of ``pair_figures``, for x_p.
+        "images", "patients", "flip_rate", "perturbation_distance" (mean |x - x_p|), "frechet_distance" and
+        "frechet_floor": those of ``pair_figures`` with x_p in place of x_a.
     """
     network = with_features(fixed_point_gan.classifier)
     measured = _over_batches(lambda x: _crossing(network, x, fixed_point_gan.perturb(x)), images)
@@ -125,9 +125,9 @@ def mask_figures(mask_generator: Any, images: np.ndarray, patients: Any) -> dict
     """Returns how much of an image a mask generator selects, and whether the decision rests on it.
 
     Args:
-        mask_generator: Trained; has ``classifier``, ``blur_sigma`` and ``mask``, images -> M.
-        images: As of ``pair_figures``.
-        patients: As of ``pair_figures``.
+        mask_generator: Trained network with ``classifier``, ``blur_sigma`` and ``mask``, images -> M.
+        images: Images, float32 [N, H, W, C] in [0, 1], or a memory map of them.
+        patients: Names of the images' patients, [N].
 
     Returns:
         "images", "patients"; "mask_area", mean M; "preserve_rate", the share of images that keep their
@@ -193,7 +193,7 @@ def _over_batches(
     compiled = tf.function(measure, input_signature=[tf.TensorSpec([None, *images.shape[1:]], tf.float32)])
     parts = [
         compiled(tf.constant(np.asarray(images[i : i + _BATCH])))
-        for i in range(0, max(len(images), 1), _BATCH)  # without images, one empty batch tells the shapes
+        for i in range(0, max(len(images), 1), _BATCH)  # without images, one empty batch gives the shapes
     ]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 

@@ -1,4 +1,4 @@
-"""A bundle's manifest: format, versions, revision of the code, and the SHA-256 of every file."""
+"""The manifest of a bundle: format, versions, revision of the code, and the SHA-256 of every file."""
 
 from __future__ import annotations
 

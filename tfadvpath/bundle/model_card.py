@@ -1,4 +1,4 @@
-"""The model card of a bundle: what it is, what it is for, how it was made, and what it is worth."""
+"""The model card of a bundle: its purpose, data, training, figures and limits."""
 
 from __future__ import annotations
 
@@ -42,12 +42,13 @@ def model_card(
     """Returns a bundle's model card in Markdown.
 
     Args:
-        recipe: What the networks were trained by.
-        figures: By part ("validation", "test") and stage, as ``tfadvpath.bundle.figures`` gives them.
-        histories: By stage, the figures of every epoch, with their "seconds".
-        about: "versions" (of libraries, by name), "git_revision" (or None), "data" (the fingerprint),
-            "generator_data" (likewise, where the recipe has it), "parameters" (a stage's number of weights,
-            by name) and, if known, "train": ``part_counts`` of the training images.
+        recipe: Recipe that the networks were trained by.
+        figures: Measurements by part ("validation", "test") and stage, as ``tfadvpath.bundle.figures`` gives
+            them.
+        histories: Numbers that every epoch logged, by stage, with their "seconds".
+        about: Facts by name: "versions" (of libraries, by name), "git_revision" (or None), "data" (the
+            fingerprint), "generator_data" (its fingerprint, where the recipe has it), "parameters" (a stage's
+            number of weights, by name) and, if known, "train": ``part_counts`` of the training images.
     """
     stages = [name for name in _TITLES if name in histories]
     test = figures.get("test", {})

@@ -1,4 +1,4 @@
-"""The files of a bundle's networks, and a classifier's answers."""
+"""The network files of a bundle, and the answers of a classifier."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import tfadvpath.models  # noqa: F401  registers the classes that saved networks name
 from tfadvpath.files import is_partial, replacing_file
 
 Networks = Mapping[str, keras.Model]
@@ -34,7 +35,7 @@ def save_network(path: Path, network: keras.Model) -> None:
 
 
 def load_network(path: Path) -> keras.Model:
-    """Loads a network in safe mode."""
+    """Loads a network in safe mode: its file cannot bring code of its own."""
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 

@@ -1,4 +1,4 @@
-"""What networks that train against a frozen classifier share, and what generators of explanations give."""
+"""The base classes of networks that train against a frozen classifier, and of generators of explanations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ class AdversarialPair(NamedTuple):
     """The two ends of an explanation's path.
 
     Attributes:
-        start: float32 [B, H, W, C] in [0, 1]: the stable image x_s (the input itself where a method has
-            none).
-        adversary: float32 [B, H, W, C] in [0, 1]: x_a, close to the input and on the other side of the
-            decision.
-        probability: float32 [B]: the classifier's output for the input image.
+        start: Stable images x_s (the input images where a method has none), float32 [B, H, W, C] in [0, 1].
+        adversary: Adversaries x_a, close to the input images and on the other side of the decision, float32
+            [B, H, W, C] in [0, 1].
+        probability: Outputs of the classifier for the input images, float32 [B].
     """
 
     start: tf.Tensor
@@ -52,8 +51,8 @@ class AgainstClassifier(keras.Model):
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1. It runs
             with ``training=False``.
-        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
-        seed: Of the random numbers that a step draws.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        seed: Seed of the random numbers that a step draws, at most 2 000 000.
 
     Raises:
         TypeError: The classifier is no Keras 3 model.
@@ -97,7 +96,7 @@ class AgainstClassifier(keras.Model):
         """Returns f of several batches, float32 [B, 1] each, by one call: f is the slowest part of a step.
 
         Args:
-            *batches: float32 [B, H, W, C] in [0, 1], of one shape.
+            *batches: Batches of images, float32 [B, H, W, C] in [0, 1], of one shape.
         """
         probability = self.classifier(tf.concat(batches, axis=0), training=False)
         return tf.split(tf.cast(probability, tf.float32), len(batches))
@@ -114,9 +113,9 @@ class AgainstClassifier(keras.Model):
         """Returns the sum of the loss's terms by their weights."""
         return tf.add_n([self.loss_weights[name] * term for name, term in terms.items()])
 
-    def track(self, figures: Mapping[str, tf.Tensor]) -> None:
+    def track(self, logs: Mapping[str, tf.Tensor]) -> None:
         """Adds one step's scalars to the epoch's means."""
-        for name, value in figures.items():
+        for name, value in logs.items():
             self.trackers[name].update_state(value)
 
     def random_position(self, images: tf.Tensor, step: tf.Tensor, draw: int) -> tf.Tensor:
@@ -126,14 +125,14 @@ class AgainstClassifier(keras.Model):
         was resumed, or spread over several devices, draws the same.
 
         Args:
-            images: [B, H, W, C], this device's share of the batch.
-            step: int scalar, such as an optimizer's ``iterations``.
-            draw: Tells several draws of a step apart.
+            images: Images of the batch that this device has, [B, H, W, C].
+            step: Number of the step, int scalar, such as an optimizer's ``iterations``.
+            draw: Number of the draw within the step, 0 to 999.
         """
         context = tf.distribute.get_replica_context()
         device, devices = context.replica_id_in_sync_group, context.num_replicas_in_sync
         count = tf.shape(images)[0]
-        seed = tf.stack([self.seed * 1000 + draw, tf.cast(step, tf.int32)])
+        seed = seed_of_draw(self.seed, step, draw)
         everywhere = tf.random.stateless_uniform((count * devices, 1, 1, 1), seed)
         return everywhere[device * count : (device + 1) * count]
 
@@ -152,11 +151,25 @@ class PairGenerator(AgainstClassifier, abc.ABC):
         """Returns the two ends of the path of every image.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
 
     def call(self, images: tf.Tensor, training: bool = False) -> AdversarialPair:
         return self.generate(images)
+
+
+def seed_of_draw(seed: int, step: tf.Tensor, draw: int) -> tf.Tensor:
+    """Returns the seed of one draw of random numbers, int32 [2], for TensorFlow's stateless functions.
+
+    Every seed has a thousand draws of its own: neither two recipes nor two draws of a step share one. A step
+    draws far fewer, and a thousand times a recipe's largest seed, 2 000 000, is still an int32.
+
+    Args:
+        seed: Seed of the recipe.
+        step: Number of the step, int scalar.
+        draw: Number of the draw within the step, 0 to 999.
+    """
+    return tf.stack([seed * 1000 + draw, tf.cast(step, tf.int32)])
 
 
 def descend(

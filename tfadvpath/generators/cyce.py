@@ -42,7 +42,7 @@ class CyCE(DomainGenerator):
         """Returns the input itself and the adversary of every image, by the U-Net of its predicted class.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
         probability = tf.reshape(self.classify(images)[0], [-1])
         return AdversarialPair(images, self.translate(images, probability), probability)
@@ -50,7 +50,7 @@ class CyCE(DomainGenerator):
     def generator_loss(
         self, domains: tuple[tf.Tensor, tf.Tensor], training: bool
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L of images predicted 0 and 1 and every figure to log, the means over both domains."""
+        """Returns L of images predicted 0 and 1 and every number to log, the means over both domains."""
         total = tf.constant(0.0)
         sums: dict[str, tf.Tensor] = {}
         for k, images in enumerate(domains):
@@ -65,19 +65,19 @@ class CyCE(DomainGenerator):
                 "realism": losses.realism(self.discriminators[1 - k](adversary, training=training)),
                 "near": losses.reconstruction(images, adversary),
             }
-            figures = {
+            logs = {
                 "flip_rate": losses.share_decided(1 - k, p_adversary),
                 "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             }
             total += self.weighted(terms)
-            sums = {name: sums.get(name, 0.0) + value for name, value in (figures | terms).items()}
+            sums = {name: sums.get(name, 0.0) + value for name, value in (logs | terms).items()}
         return total, {"loss": total} | {name: value / 2.0 for name, value in sums.items()}
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss, figures = self.generator_loss(data, training=True)
+            loss, logs = self.generator_loss(data, training=True)
         descend(self.optimizer, loss, self.generator_weights, tape)
-        self.track(figures)
+        self.track(logs)
         self.improve_discriminators(data)
         return self.get_metrics_result()
 

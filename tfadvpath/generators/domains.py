@@ -1,4 +1,4 @@
-"""What CyCE and SyCE share: two U-Nets between the domains of a classifier, and a discriminator for each."""
+"""The base class of CyCE and SyCE: two U-Nets between the domains of a classifier, and two discriminators."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class DomainGenerator(PairGenerator):
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
-        generators: The U-Nets (g_0, g_1).
-        discriminators: (D_0, D_1), [B, H, W, C] -> [B, 1]. None builds them in ``compile``: only training
-            needs them.
-        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
-        seed: Of the points where the gradient penalty is taken.
+        generators: U-Nets (g_0, g_1).
+        discriminators: Discriminators (D_0, D_1), [B, H, W, C] -> [B, 1]. None builds them in ``compile``:
+            only training needs them.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        seed: Seed of the points where the gradient penalty is taken.
 
     Raises:
         ValueError: An unknown name in ``loss_weights``, or a classifier with more than one output.
@@ -55,11 +55,11 @@ class DomainGenerator(PairGenerator):
         """Sets the optimizer of the U-Nets and that of the discriminators.
 
         Args:
-            optimizer: Of both U-Nets.
-            discriminator_optimizer: Of both discriminators.
+            optimizer: Optimizer of both U-Nets.
+            discriminator_optimizer: Optimizer of both discriminators.
             jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
                 slower.
-            **kwargs: As of ``keras.Model.compile``.
+            **kwargs: Further arguments of ``keras.Model.compile``.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.start_logs()
@@ -72,12 +72,12 @@ class DomainGenerator(PairGenerator):
 
     @property
     def generator_weights(self) -> list[keras.Variable]:
-        """What ``optimizer`` moves."""
+        """Weights that ``optimizer`` moves."""
         return [weight for unet in self.generators for weight in unet.trainable_variables]
 
     @property
     def discriminator_weights(self) -> list[keras.Variable]:
-        """What ``discriminator_optimizer`` moves."""
+        """Weights that ``discriminator_optimizer`` moves."""
         return [weight for critic in self.discriminators for weight in critic.trainable_variables]
 
     def translate(self, images: tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
@@ -95,7 +95,7 @@ class DomainGenerator(PairGenerator):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Returns the summed loss of D_0 and D_1, whose fakes come from the images predicted 1 and 0.
 
-        Beside it, the figures to log: that sum and the gradient penalty in it.
+        Beside it, the numbers to log: that sum and the gradient penalty in it.
         """
         total, penalty = tf.constant(0.0), tf.constant(0.0)
         for k in (0, 1):
@@ -110,6 +110,6 @@ class DomainGenerator(PairGenerator):
     def improve_discriminators(self, domains: tuple[tf.Tensor, tf.Tensor]) -> None:
         """Takes the discriminators' part of a training step."""
         with tf.GradientTape() as tape:
-            loss, figures = self.discriminator_loss(domains, training=True)
+            loss, logs = self.discriminator_loss(domains, training=True)
         descend(self.discriminator_optimizer, loss, self.discriminator_weights, tape)
-        self.track(figures)
+        self.track(logs)

@@ -9,13 +9,12 @@ import keras
 import tensorflow as tf
 
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import AgainstClassifier, descend
+from tfadvpath.generators.base import AgainstClassifier, descend, seed_of_draw
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.translators import class_discriminator
 
-# What tells the random draws of one step apart.
+# Numbers of the random draws of one step.
 _POSITION, _CRITIC_TARGET, _TARGET = range(3)
-
 
 _ROW = GENERATORS["fixed_point_gan"]
 
@@ -40,21 +39,21 @@ class FixedPointGAN(AgainstClassifier):
     an image with c_t = 1 - c it asks f for the other decision, otherwise for the same.
 
     A training step follows the published schedule, ``n_critic`` updates of D on fresh images for one of G:
-    it deals the batch into ``n_critic`` hands (every ``n_critic``-th image), lowers L_D on each in turn,
-    then L_G on the last one. A batch is therefore ``n_critic`` times as large as the published 8 to 16. The
-    classifier runs with ``training=False`` and is never changed.
+    it splits the batch into ``n_critic`` sub-batches (every ``n_critic``-th image), lowers L_D on each in
+    turn, then L_G on the last one. A batch is therefore ``n_critic`` times as large as the published 8 to 16.
+    The classifier runs with ``training=False`` and is never changed.
 
     Source: Siddiquee et al. 2019, "Learning fixed points in generative adversarial networks", and its
     official code.
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
-        translator: G, as ``models.translator`` builds.
-        discriminator: D, as ``models.class_discriminator`` builds. None builds one of the published size in
-            ``compile``: only training needs it.
-        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
-        n_critic: Updates of D for one of G.
-        seed: Of the order of the classes and of the points where the gradient penalty is taken.
+        translator: Network G, as ``models.translator`` builds it.
+        discriminator: Network D, as ``models.class_discriminator`` builds it. None builds one of the
+            published size in ``compile``: only training needs it.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        n_critic: Number of updates of D for one of G.
+        seed: Seed of the order of the classes and of the points where the gradient penalty is taken.
 
     Raises:
         ValueError: An unknown name in ``loss_weights``, a classifier with more than one output, or
@@ -94,11 +93,11 @@ class FixedPointGAN(AgainstClassifier):
         """Sets the optimizers; the published ones are ``keras.optimizers.Adam(1e-4, beta_1=0.5)``.
 
         Args:
-            optimizer: Of the translator.
-            discriminator_optimizer: Of the discriminator.
+            optimizer: Optimizer of the translator.
+            discriminator_optimizer: Optimizer of the discriminator.
             jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
                 slower.
-            **kwargs: As of ``keras.Model.compile``.
+            **kwargs: Further arguments of ``keras.Model.compile``.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.start_logs()
@@ -112,8 +111,8 @@ class FixedPointGAN(AgainstClassifier):
         """Returns T(x, target), float32 [B, H, W, C] in [0, 1].
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
-            target: float32 [B], the class to translate to, 0 or 1.
+            images: Images, float32 [B, H, W, C] in [0, 1].
+            target: Classes to translate to, 0 or 1, float32 [B].
         """
         x = 2.0 * tf.convert_to_tensor(images) - 1.0
         translated = self._translate(x, tf.reshape(target, [-1, 1]), training=False)
@@ -123,7 +122,7 @@ class FixedPointGAN(AgainstClassifier):
         """Returns x_p = T(x, 1 - c), c the class that the classifier assigns: float32 [B, H, W, C] in [0, 1].
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
         return self.translate(images, 1.0 - self._decision(images))
 
@@ -133,13 +132,13 @@ class FixedPointGAN(AgainstClassifier):
     def discriminator_loss(
         self, x: tf.Tensor, c: tf.Tensor, target: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L_D and the figures to log, float32 scalars.
+        """Returns L_D and the numbers to log, float32 scalars.
 
         Args:
             x: Images, float32 [B, H, W, C] in [-1, 1].
-            c: Their classes, float32 [B, 1].
-            target: The classes c_t to translate to, float32 [B, 1].
-            training: As of the networks.
+            c: Classes of the images, float32 [B, 1].
+            target: Classes c_t to translate to, float32 [B, 1].
+            training: Whether the networks run as in training.
         """
         critic = self.discriminator
         fake = tf.stop_gradient(self._translate(x, target, training))
@@ -159,7 +158,7 @@ class FixedPointGAN(AgainstClassifier):
     def generator_loss(
         self, x: tf.Tensor, c: tf.Tensor, target: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L_G and the figures to log, float32 scalars. Arguments: see ``discriminator_loss``."""
+        """Returns L_G and the numbers to log, float32 scalars. Arguments: see ``discriminator_loss``."""
         translated = self._translate(x, target, training)
         same = self._translate(x, c, training)
         scores, logit = self.discriminator(translated, training=training)
@@ -178,12 +177,12 @@ class FixedPointGAN(AgainstClassifier):
         }
         loss = self.weighted(terms)
         perturbed = tf.stop_gradient(self._translate(x, 1.0 - c, training=False) + 1.0) / 2.0
-        figures = {
+        logs = {
             "loss": loss,
             "flip_rate": losses.share_decided(1.0 - c, self.classify(perturbed)[0]),
             "perturbation_distance": _distance((x + 1.0) / 2.0, perturbed),
         }
-        return loss, figures | terms
+        return loss, logs | terms
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         tf.debugging.assert_greater_equal(
@@ -192,19 +191,19 @@ class FixedPointGAN(AgainstClassifier):
             message=f"A training batch must have at least n_critic = {self.n_critic} images.",
         )
         classes, images = self._decision(data), data * 2.0 - 1.0
-        # Dealt like cards: the hands of several devices together are those of one.
+        # Every n_critic-th image: the sub-batches of several devices together are those of one.
         for k in range(self.n_critic):
             x, c = images[k :: self.n_critic], classes[k :: self.n_critic]
             target = self._permuted(c, self.discriminator_optimizer.iterations, _CRITIC_TARGET)
             with tf.GradientTape() as tape:
-                loss, figures = self.discriminator_loss(x, c, target, training=True)
+                loss, logs = self.discriminator_loss(x, c, target, training=True)
             descend(self.discriminator_optimizer, loss, self.discriminator.trainable_variables, tape)
-            self.track(figures)
+            self.track(logs)
         target = self._permuted(c, self.optimizer.iterations, _TARGET)
         with tf.GradientTape() as tape:
-            loss, figures = self.generator_loss(x, c, target, training=True)
+            loss, logs = self.generator_loss(x, c, target, training=True)
         descend(self.optimizer, loss, self.translator.trainable_variables, tape)
-        self.track(figures)
+        self.track(logs)
         return self.get_metrics_result()
 
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -227,7 +226,7 @@ class FixedPointGAN(AgainstClassifier):
         device, devices = context.replica_id_in_sync_group, context.num_replicas_in_sync
         count = tf.shape(classes)[0]
         everywhere = context.all_gather(classes, axis=0) if devices > 1 else classes
-        seed = tf.stack([self.seed * 1000 + draw, tf.cast(step, tf.int32)])
+        seed = seed_of_draw(self.seed, step, draw)
         order = tf.argsort(tf.random.stateless_uniform([count * devices], seed))
         return tf.gather(everywhere, order[device * count : (device + 1) * count])
 

@@ -45,10 +45,10 @@ def gradient_penalty(
     """Returns mean (||dD/dx(x_hat)|| - 1)^2 at x_hat = real + position * (fake - real).
 
     Args:
-        discriminator: [B, H, W, C] -> [B, 1].
-        real: Images of the domain.
-        fake: Generated images, as many.
-        position: [B, 1, 1, 1] in [0, 1]: where on the segment each penalty is taken.
+        discriminator: Discriminator D, [B, H, W, C] -> [B, 1].
+        real: Images of the domain, [B, H, W, C].
+        fake: Generated images, [B, H, W, C].
+        position: Places on the segments where the penalties are taken, [B, 1, 1, 1] in [0, 1].
     """
     x_hat = real + position * (fake - real)
     with tf.GradientTape() as tape:

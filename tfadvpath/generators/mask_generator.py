@@ -1,4 +1,4 @@
-"""The mask generator: one pass of a network tells which pixels a decision rests on."""
+"""The mask generator: a network that shows in one pass which pixels a decision rests on."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ import keras
 import tensorflow as tf
 
 from tfadvpath.generators import losses
-from tfadvpath.generators.base import AgainstClassifier, descend
+from tfadvpath.generators.base import AgainstClassifier, descend, seed_of_draw
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.mask_decoder import activation_levels
 from tfadvpath.path.gaussian import gaussian_blur
 
-# What tells the random draws of one step apart.
+# Numbers of the random draws of one step.
 _KIND, _BRIGHTNESS, _NOISE = range(3)
 _EPSILON = 1e-7
 # |a| + |b| can vanish; it is unbounded, so that a mask still comes within 1e-4 of 0 and 1.
 _CHANNEL_EPSILON = 1e-3
 
-
 _ROW = GENERATORS["mask_generator"]
 
 
 class MaskGenerator(AgainstClassifier):
-    """A decoder of the classifier's own activations to a mask M of what its decision rests on.
+    """A decoder of the classifier's own activations to a mask M of the pixels that its decision rests on.
 
     The encoder is the classifier f itself, never changed. The decoder gives two channels a, b at half the
     resolution; M = |a| / (|a| + |b|), brought to the image's size by bilinear interpolation. With f_c the
-    probability of the class that f assigns to x, and A an image without what tells the class:
+    probability of the class that f assigns to x, and A an image without the evidence for it:
 
         L = smooth * TV(M) + small * mean(M) - preserve * log f_c(x M + A (1 - M))
             + destroy * f_c(x (1 - M) + A M)^destroy_exponent
@@ -46,13 +45,14 @@ class MaskGenerator(AgainstClassifier):
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1; functional
             or sequential, with a layer that halves the resolution.
-        decoder: As ``models.mask_decoder`` builds for this classifier.
-        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
-        destroy_exponent: In (0, 1]. Below 1 the loss still falls where f_c is small already.
+        decoder: Decoder as ``models.mask_decoder`` builds it for this classifier.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        destroy_exponent: Exponent of the last term, in (0, 1]. Below 1 the loss still falls where f_c is
+            small already.
         blur_sigma: Standard deviation of the blur, in pixels.
-        noise_share: The share of the images that get brightness and noise, in [0, 1].
+        noise_share: Share of the images that get brightness and noise, in [0, 1].
         noise_sigma: Standard deviation of the noise.
-        seed: Of the brightness and the noise.
+        seed: Seed of the brightness and the noise.
 
     Raises:
         ValueError: An unknown name in ``loss_weights``, a classifier with more than one output, or one whose
@@ -95,10 +95,10 @@ class MaskGenerator(AgainstClassifier):
         """Sets the optimizer.
 
         Args:
-            optimizer: Of the decoder.
+            optimizer: Optimizer of the decoder.
             jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
                 slower.
-            **kwargs: As of ``keras.Model.compile``.
+            **kwargs: Further arguments of ``keras.Model.compile``.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.start_logs()
@@ -108,7 +108,7 @@ class MaskGenerator(AgainstClassifier):
         """Returns M, float32 [B, H, W, 1] in [0, 1]: near 1 where the decision rests on the pixel.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
         return self._mask(images, training=False)
 
@@ -118,7 +118,7 @@ class MaskGenerator(AgainstClassifier):
     def generator_loss(
         self, images: tf.Tensor, step: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L and every figure to log, float32 scalars; ``step`` as of ``without_evidence``."""
+        """Returns L and every number to log, float32 scalars; another step draws other numbers."""
         mask = self._mask(images, training)
         instead = self.without_evidence(images, step)
         preserved = images * mask + instead * (1.0 - mask)
@@ -134,19 +134,19 @@ class MaskGenerator(AgainstClassifier):
             "destroy": tf.reduce_mean(tf.pow(left + _EPSILON, self.destroy_exponent)),
         }
         loss = self.weighted(terms)
-        figures = {
+        logs = {
             "loss": loss,
             "preserve_rate": losses.share_decided(y, p_preserved),
             "destroy_rate": losses.share_decided(1.0 - y, p_destroyed),
         }
-        return loss, figures | terms
+        return loss, logs | terms
 
     def without_evidence(self, images: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """Returns A: every image blurred or, for a random share, one brightness with noise, in [0, 1].
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
-            step: int scalar. Another one draws other numbers.
+            images: Images, float32 [B, H, W, C] in [0, 1].
+            step: Number of the step, int scalar. Another one draws other numbers.
         """
         blurred = gaussian_blur(images, self.blur_sigma)
         noise = self._noise(images, step)
@@ -156,9 +156,9 @@ class MaskGenerator(AgainstClassifier):
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss, figures = self.generator_loss(data, self.optimizer.iterations, training=True)
+            loss, logs = self.generator_loss(data, self.optimizer.iterations, training=True)
         descend(self.optimizer, loss, self.decoder.trainable_variables, tape)
-        self.track(figures)
+        self.track(logs)
         return self.get_metrics_result()
 
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -177,7 +177,7 @@ class MaskGenerator(AgainstClassifier):
         context = tf.distribute.get_replica_context()
         device, devices = context.replica_id_in_sync_group, context.num_replicas_in_sync
         count = tf.shape(images)[0]
-        seed = tf.stack([self.seed * 1000 + _NOISE, tf.cast(step, tf.int32)])
+        seed = seed_of_draw(self.seed, step, _NOISE)
         everywhere = tf.random.stateless_normal((count * devices, *images.shape[1:]), seed)
         return everywhere[device * count : (device + 1) * count]
 

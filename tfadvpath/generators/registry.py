@@ -1,4 +1,4 @@
-"""The generators by name: what each is called, made of and trained by. Nothing here imports TensorFlow."""
+"""The registry of the generators: name, networks and loss terms of each. Nothing here imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class GeneratorRow:
-    """What recipes, bundles, exports, explainers, model cards and reports need to know of a generator.
+    """The facts of a generator that recipes, bundles, exports, explainers, model cards and reports need.
 
     Attributes:
         name: Name in recipes, in bundles and on the command line, such as "syce".

@@ -29,9 +29,10 @@ class SAGen(PairGenerator):
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
-        network: As ``models.two_headed_unet`` builds: [B, H, W, C] -> [B, H, W, 2 C], x_s first, not bounded.
-        loss_weights: Replaces single values of ``LOSS_WEIGHTS``.
-        seed: Unused: a step draws nothing.
+        network: Network as ``models.two_headed_unet`` builds it: [B, H, W, C] -> [B, H, W, 2 C], x_s first,
+            not bounded.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        seed: Seed that every generator takes; unused here, since a step draws nothing.
 
     Trains by ``compile`` and ``fit`` on batches of images, float32 [B, H, W, C]. As many of either predicted
     class should be among them.
@@ -63,10 +64,10 @@ class SAGen(PairGenerator):
         """Sets the optimizer.
 
         Args:
-            optimizer: Of the network.
+            optimizer: Optimizer of the network.
             jit_compile: Whether XLA compiles the step. Keras would choose it everywhere; on CPUs it is the
                 slower.
-            **kwargs: As of ``keras.Model.compile``.
+            **kwargs: Further arguments of ``keras.Model.compile``.
         """
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
         self.start_logs()
@@ -76,7 +77,7 @@ class SAGen(PairGenerator):
         """Returns the stable image and the adversary of every image.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
         probability = tf.reshape(self.classify(images)[0], [-1])
         stable, adversary = tf.split(self.network(images, training=False), 2, axis=-1)
@@ -84,7 +85,7 @@ class SAGen(PairGenerator):
         return AdversarialPair(clip(stable, 0.0, 1.0), clip(adversary, 0.0, 1.0), probability)
 
     def generator_loss(self, images: tf.Tensor, training: bool) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L and every figure to log, float32 scalars."""
+        """Returns L and every number to log, float32 scalars."""
         stable, adversary = tf.split(clip_inward(self.network(images, training=training)), 2, axis=-1)
         p_image, p_stable, p_adversary = self.classify(images, stable, adversary)
         y = tf.stop_gradient(tf.cast(p_image >= 0.5, tf.float32))
@@ -95,20 +96,20 @@ class SAGen(PairGenerator):
             "flip": losses.binary_cross_entropy(1.0 - y, p_adversary),
         }
         loss = self.weighted(terms)
-        figures = {
+        logs = {
             "loss": loss,
             "flip_rate": losses.share_decided(1.0 - y, p_adversary),
             "keep_rate": losses.share_decided(y, p_stable),
             "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             "stable_distance": tf.reduce_mean(tf.abs(images - stable)),
         }
-        return loss, figures | terms
+        return loss, logs | terms
 
     def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            loss, figures = self.generator_loss(data, training=True)
+            loss, logs = self.generator_loss(data, training=True)
         descend(self.optimizer, loss, self.network.trainable_variables, tape)
-        self.track(figures)
+        self.track(logs)
         return self.get_metrics_result()
 
     def test_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -47,7 +47,7 @@ class SyCE(DomainGenerator):
         """Returns the stable image and the adversary of every image, by the U-Net of its predicted class.
 
         Args:
-            images: float32 [B, H, W, C] in [0, 1].
+            images: Images, float32 [B, H, W, C] in [0, 1].
         """
         probability = tf.reshape(self.classify(images)[0], [-1])
         adversary = self.translate(images, probability)
@@ -56,7 +56,7 @@ class SyCE(DomainGenerator):
     def generator_loss(
         self, images: tf.Tensor, k: int, training: bool
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """Returns L_k of images predicted k and every figure to log, float32 scalars."""
+        """Returns L_k of images predicted k and every number to log, float32 scalars."""
         y = float(k)
         generator, inverse = self.generators[k], self.generators[1 - k]
         adversary = clip_inward(generator(images, training=training))
@@ -72,21 +72,21 @@ class SyCE(DomainGenerator):
             "realism": losses.realism(self.discriminators[1 - k](adversary, training=training)),
         }
         loss = self.weighted(terms)
-        figures = {
+        logs = {
             "loss": loss,
             "flip_rate": losses.share_decided(1 - k, p_adversary),
             "keep_rate": losses.share_decided(k, p_stable),
             "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             "stable_distance": tf.reduce_mean(tf.abs(images - stable)),
         }
-        return loss, figures | terms
+        return loss, logs | terms
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         for k in (0, 1):
             with tf.GradientTape() as tape:
-                loss, figures = self.generator_loss(data[k], k, training=True)
+                loss, logs = self.generator_loss(data[k], k, training=True)
             descend(self.optimizer, loss, self.generator_weights, tape)
-            self.track(figures)
+            self.track(logs)
         self.improve_discriminators(data)
         return self.get_metrics_result()
 

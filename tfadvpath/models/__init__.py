@@ -1,4 +1,4 @@
-"""The networks, without losses."""
+"""Networks, without losses."""
 
 from tfadvpath.models.binary import binary_classifier
 from tfadvpath.models.discriminators import discriminator

@@ -1,4 +1,4 @@
-"""Any Keras classifier of one or three channels and K classes as the one that everything here takes."""
+"""The adapter of Keras classifiers of one or three channels and K classes to one probability of an image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def binary_classifier(
     Args:
         model: Keras model, float [N, H, W, C] in [0, 1] -> probabilities [N, 1] or [N, K]. H and W may be
             open.
-        image_shape: (H, W, C) of the images, C being 1 or the model's.
-        target: Which of K outputs; None where there is one.
+        image_shape: Shape (H, W, C) of the images, C being 1 or the model's.
+        target: Index of one of K outputs; None where there is one.
 
     Returns:
         Keras model, float32 [N, H, W, C] -> float32 [N, 1]. It shares the given model's layers.

@@ -18,7 +18,7 @@ def discriminator(
     Source: the authors' earlier code for SyCE and CyCE.
 
     Args:
-        input_shape: (height, width, channels).
+        input_shape: Shape of an image, (height, width, channels).
         filters: Filters per level; each level halves the resolution.
 
     Returns:

@@ -17,7 +17,7 @@ class InstanceNormalization(keras.layers.Layer):
     Input and output: float [N, H, W, C].
 
     Args:
-        epsilon: Added to the variance.
+        epsilon: Number that is added to the variance.
     """
 
     def __init__(self, epsilon: float = 1e-5, **kwargs: Any):

@@ -1,21 +1,23 @@
-"""What a model's layers take and give while it runs, those of models inside it too."""
+"""The calls of a model's layers while it runs, also inside nested models, with their inputs and outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
+
+from tfadvpath.models.keras_internals import Call, calls_replaced
 
 
 class LayerCall(NamedTuple):
     """One call of a layer.
 
     Attributes:
-        layer: That was called; a model inside the model is one, and so is the model.
-        inputs: Its first argument: a tensor, or a structure of tensors.
-        outputs: What it returned.
+        layer: Layer that was called; a model inside the model is one, and so is the model.
+        inputs: First argument of the call: a tensor, or a structure of tensors.
+        outputs: Result of the call.
     """
 
     layer: keras.Layer
@@ -31,8 +33,10 @@ def recorded_calls(model: keras.Model) -> Iterator[list[LayerCall]]:
     layers' symbolic outputs would not do: a nested model has its own graph, whose tensors the outer one
     does not know, and a subclassed model has none.
 
+    It is not thread-safe: a call by another thread while the block runs is listed too.
+
     Args:
-        model: Any Keras model. It is left as it was.
+        model: Keras model of any kind. It is left as it was.
 
     Example:
         >>> model = keras.Sequential([keras.layers.Flatten(name="flat"), keras.layers.Dense(1, name="one")])
@@ -42,28 +46,15 @@ def recorded_calls(model: keras.Model) -> Iterator[list[LayerCall]]:
         (['flat', 'one'], True)
     """
     calls: list[LayerCall] = []
-    # A layer that is used twice is there twice.
-    before = {layer: vars(layer).get("call") for layer in model._flatten_layers()}
-    for layer in before:
-        # Past Keras's own __setattr__, which would track it.
-        vars(layer)["call"] = _recording(layer, calls)
-    try:
+
+    def recording(layer: keras.Layer, call: Call) -> Call:
+        def record(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            inputs = args[0] if args else next(iter(kwargs.values()), None)
+            calls.append(LayerCall(layer, inputs, outputs))
+            return outputs
+
+        return record
+
+    with calls_replaced(model, recording):
         yield calls
-    finally:
-        for layer, call in before.items():
-            if call is None:
-                del vars(layer)["call"]
-            else:
-                vars(layer)["call"] = call
-
-
-def _recording(layer: keras.Layer, calls: list[LayerCall]) -> Callable[..., Any]:
-    call = layer.call
-
-    def recording(*args: Any, **kwargs: Any) -> Any:
-        outputs = call(*args, **kwargs)
-        inputs = args[0] if args else next(iter(kwargs.values()), None)
-        calls.append(LayerCall(layer, inputs, outputs))
-        return outputs
-
-    return recording

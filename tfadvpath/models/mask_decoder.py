@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tfadvpath.models.keras_internals import graph_nodes
 from tfadvpath.models.normalization import normalization_layer
 
 # Layers whose output is no activation: they pad or crop, or are the input itself.
@@ -23,7 +24,7 @@ def activation_levels(classifier: keras.Model) -> keras.Model:
     the model count too.
 
     Args:
-        classifier: A functional or sequential Keras model of images of one size, channels last.
+        classifier: Functional or sequential Keras model of images of one size, channels last.
 
     Returns:
         A Keras model that shares the classifier's layers: float32 [N, H, W, C] -> a list of tensors, the
@@ -53,18 +54,12 @@ def activation_levels(classifier: keras.Model) -> keras.Model:
 
 def _layer_outputs(model: keras.Model) -> Iterator[Any]:
     """Yields the symbolic outputs of the layers in the model's own graph, in the order of computation."""
-    # Keras has no public name for them: `layer.output` can be of another model that has the same layer.
-    nodes = _graph(model)._nodes_by_depth
-    for node in (node for depth in sorted(nodes, reverse=True) for node in nodes[depth]):
-        if hasattr(_graph(node.operation), "_nodes_by_depth"):
+    for node in graph_nodes(model) or ():
+        if graph_nodes(node.operation) is not None:
             outputs = list(_layer_outputs(node.operation))
             yield from keras.Model(node.operation.inputs[0], outputs)(node.input_tensors[0])
         elif not isinstance(node.operation, _NO_ACTIVATIONS):
             yield from node.output_tensors
-
-
-def _graph(operation: Any) -> Any:
-    return operation._functional if isinstance(operation, keras.Sequential) else operation
 
 
 def _level(size: Sequence[int], image_size: Sequence[int]) -> int:
@@ -93,8 +88,8 @@ def mask_decoder(classifier: keras.Model, width: int = 64) -> keras.Model:
     2021, whose mask generator has the classifier for an encoder. The blocks are our choice.
 
     Args:
-        classifier: The Keras model whose ``activation_levels`` are decoded. The decoder does not keep it:
-            its file holds the decoder alone.
+        classifier: Keras model whose ``activation_levels`` are decoded. The decoder does not keep it: its
+            file holds the decoder alone.
         width: Filters at half the resolution.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The same network computing in another precision."""
+"""The precision in which a network computes: a Keras dtype policy for a block, and copies in another one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def with_policy(model: keras.Model, name: str) -> keras.Model:
     A network's last layer keeps its own: a probability near 1 has no neighbours in half precision.
 
     Args:
-        model: Functional, sequential or a ``UNet``; its weights are float32.
-        name: "float32" or "mixed_bfloat16".
+        model: Functional or sequential model or a ``UNet``; its weights are float32.
+        name: Name of the policy, "float32" or "mixed_bfloat16".
     """
     config = keras.saving.serialize_keras_object(model)
     # A sequential model does not name its outputs.

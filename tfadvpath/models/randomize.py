@@ -1,4 +1,4 @@
-"""A classifier that has learned nothing: what maps of a trained one are compared with."""
+"""A classifier that has learned nothing, to compare the maps of a trained one with."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
     Source: Adebayo et al. 2018, "Sanity checks for saliency maps": all layers at once.
 
     Args:
-        model: Functional or sequential; it stays as it is. Custom layers inside a nested model must be
+        model: Functional or sequential model; it stays as it is. Custom layers inside a nested model must be
             registered with Keras.
-        seed: The same seed draws the same weights; Python's random numbers go on as if none had been drawn.
+        seed: Seed of the weights; Python's random numbers go on as if none had been drawn.
 
     Raises:
         ValueError: Another kind of model.

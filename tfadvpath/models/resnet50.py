@@ -1,4 +1,4 @@
-"""ResNet50 with the paper's head: one probability for a grey image."""
+"""The classifier of the paper, a ResNet50 with its own head: one probability for a grey image."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def resnet50_classifier(
     networks".
 
     Args:
-        input_shape: (height, width, channels); channels is 1 or 3, height and width are at least 32 pixels.
-        variant: "v2" (ResNet50V2, the paper's) or "v1" (ResNet50).
-        weights: "imagenet" (downloaded by Keras), the path of a backbone weights file without top, or None.
+        input_shape: Shape of an image, (height, width, channels); channels is 1 or 3, height and width are at
+            least 32 pixels.
+        variant: Variant of the backbone: "v2" (ResNet50V2, the paper's) or "v1" (ResNet50).
+        weights: File of a backbone's weights without top, "imagenet" (downloaded by Keras), or None.
         width: Filters of the first convolution. All others scale with it. ImageNet weights need 64.
         dropout: Rate of the dropout before the dense layers, in [0, 1).
 

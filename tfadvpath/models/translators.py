@@ -20,9 +20,9 @@ def translator(input_shape: tuple[int, int, int], width: int = 64, residual_bloc
     Source: Siddiquee et al. 2019, "Learning fixed points in generative adversarial networks".
 
     Args:
-        input_shape: (height, width, channels); height and width are multiples of 4.
+        input_shape: Shape of an image, (height, width, channels); height and width are multiples of 4.
         width: Filters of the first convolution; 64 is the paper's.
-        residual_blocks: How many.
+        residual_blocks: Number of residual blocks.
 
     Returns:
         A Keras model: [image float32 [N, H, W, C] in [-1, 1], target float32 [N, 1], 0 or 1] -> float32
@@ -73,9 +73,9 @@ def class_discriminator(input_shape: tuple[int, int, int], width: int = 64, leve
     Source: Siddiquee et al. 2019, "Learning fixed points in generative adversarial networks".
 
     Args:
-        input_shape: (height, width, channels).
+        input_shape: Shape of an image, (height, width, channels).
         width: Filters of the first convolution; 64 is the paper's.
-        levels: How often the resolution is halved; 6 is the paper's. Height and width are at least
+        levels: Number of times that the resolution is halved; 6 is the paper's. Height and width are at least
             2 ** levels.
 
     Returns:

@@ -22,9 +22,10 @@ def two_headed_unet(
     Source: the authors' earlier code for the similar and adversarial generator.
 
     Args:
-        input_shape: (height, width, channels); height and width are multiples of 2 ** (len(filters) - 1).
+        input_shape: Shape of an image, (height, width, channels); height and width are multiples of
+            2 ** (len(filters) - 1).
         filters: Filters per level, from full resolution downwards.
-        normalization: "affine", "group" or "batch", as of ``UNet``.
+        normalization: Normalization of every block, "affine", "group" or "batch"; see ``UNet``.
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
 
     Returns:

@@ -24,14 +24,16 @@ class UNet(keras.Model):
     Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE.
 
     Args:
-        input_shape: (height, width, channels); height and width are multiples of 2 ** (len(filters) - 1).
+        input_shape: Shape of an image, (height, width, channels); height and width are multiples of
+            2 ** (len(filters) - 1).
         filters: Filters per level, from full resolution downwards. [16, 32, 64] at 28 pixels, [16, 32, 64,
             128, 256] at 224.
-        normalization: "affine" (per-channel scale and offset), "group", or "batch".
+        normalization: Normalization of every block: "affine" (per-channel scale and offset), "group", or
+            "batch".
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
 
     Call arguments:
-        images: float32 [N, H, W, C] in [0, 1].
+        images: Images, float32 [N, H, W, C] in [0, 1].
 
     Returns:
         float32 [N, H, W, C], not bounded: clip it where an image is wanted.

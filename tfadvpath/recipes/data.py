@@ -1,4 +1,4 @@
-"""The recipe's ``data`` section: which images a run trains and measures on, and what is known of them.
+"""The ``data`` section of a recipe: the images that a run trains and measures on, and the facts about them.
 
 A class states the facts of its data set, so that no other file asks which data set it is. Its methods import
 what reads or generates the images when they are called: a recipe is checked without TensorFlow.
@@ -39,8 +39,8 @@ class DataSet(Part, abc.ABC):
         task: Name of the data set in recipes and of ``tfadvpath prepare``.
         image_size: Height and width in pixels.
         GENERATED: Whether the images are phantoms, not patients'.
-        ORGAN: "brain" or "chest": whose published numbers stand beside these, and which phantoms are like
-            these images. None is any other.
+        ORGAN: Organ in the images, "brain" or "chest", by which published numbers and phantoms are chosen to
+            stand beside them. None is any other.
         PERCENTILES: Percentiles of the maps at which Table 1 is measured.
         CHANNEL: Channel of a 4-D volume that the classifier sees, unless an option says it; None where images
             have one.
@@ -63,7 +63,7 @@ class DataSet(Part, abc.ABC):
         """Returns the labelled images of one part.
 
         Args:
-            part: "train", "validation" or "test".
+            part: Name of the part: "train", "validation" or "test".
             seed: Seed of the recipe: chooses the phantoms, and the images that ``max_images`` leaves.
 
         Raises:
@@ -140,7 +140,7 @@ class PhantomData(DataSet):
 
         Args:
             out: Folder that gets them.
-            seeds: One for each patient.
+            seeds: Seeds of the patients, one for each.
             size: Rows and columns in pixels.
         """
 
@@ -221,8 +221,8 @@ class PreparedData(DataSet):
     """Images that ``tfadvpath prepare`` wrote.
 
     Attributes:
-        path: Folder of the images; relative to the recipe's, if ``load_recipe`` read it, else to the working
-            folder.
+        path: Folder of the images; relative to the recipe's folder, if ``load_recipe`` read it, else to the
+            working folder.
         image_size: Height and width in pixels. Another size than the prepared one costs a resizing.
         max_images: Largest number of images of each part, drawn by the seed: for trials. None is all.
         BUILDER: Module and class of the TensorFlow Datasets builder that prepares them.

@@ -1,4 +1,4 @@
-"""Data to train on or to try with: images on disk as records, or generated studies."""
+"""The preparation of data to train on or to try with: images on disk as records, or generated studies."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
 _APART = 1_000_000_000
 PATIENTS_PER_SEED = 100_000
 _PATIENTS = 10
+_LEAST_SIZE = 32  # of the classifiers
 _COMMON = ("source", "split", "shares")
 
 
 @dataclass(frozen=True, eq=False)
 class PrepareSummary:
-    """What was prepared.
+    """The summary of a preparation.
 
     Attributes:
         task: Name of the data set.
         out: Folder that got the files.
-        content: Numbers of what was written, as JSON holds them; of images on disk the content of
-            summary.json.
+        content: Numbers of the images or patients that were written, as JSON holds them; for images on disk
+            the content of summary.json.
         errors: Errors of cases or tables that were left out.
     """
 
@@ -75,17 +76,18 @@ def prepare(
         source: Folder of the images on disk; not for phantoms.
         split: JSON list of the images of each part. Without it patients are split by shares and seed.
         shares: Shares of the patients for training, validation and test; 75, 10, 15 without it.
-        images: Name of the folder of images inside the source, for data sets whose files tell none.
-        masks: Name of the folder of masks inside the source, likewise.
-        patients: Number of phantoms; 10 without it.
-        size: Rows and columns in pixels; 224 without it, for phantoms 240 (brain) and 1024 (chest).
-        seed: Seed of the phantoms, or of the patients' split.
+        images: Name of the folder of images inside the source, for data sets whose files name none.
+        masks: Name of the folder of masks inside the source, for such data sets too.
+        patients: Number of phantoms, 1 to 100 000; 10 without it.
+        size: Rows and columns in pixels, at least 32; 224 without it, for phantoms 240 (brain) and 1024
+            (chest).
+        seed: Seed of the phantoms, or of the patients' split; not negative.
         on_error: Function that is called with each error of a case or of a table; the others go on.
         on_progress: Function that is called with the share of the work that got done.
 
     Raises:
-        InputError: The task is unknown; an option does not go with it, or one is missing; the source is none;
-            a part of the split is left without an image; ``out`` cannot be written to.
+        InputError: The task is unknown; an option does not go with it, is out of its range or missing; the
+            source is no folder; a part of the split is left without an image; ``out`` cannot be written to.
     """
     if task not in DATA_SETS:
         raise InputError("`task`", f"{task!r} is not known", f"Choose from {', '.join(DATA_SETS)}")
@@ -96,9 +98,12 @@ def prepare(
         "shares": shares,
         "images": images,
         "masks": masks,
+        "patients": patients,
     }
-    given |= {"patients": patients}
     _check_options(task, {name for name, value in given.items() if value is not None})
+    _check_range("patients", patients, 1, PATIENTS_PER_SEED)
+    _check_range("size", size, _LEAST_SIZE)
+    _check_range("seed", seed, 0)
     make_folder(out)
     if issubclass(kind, PreparedData):
         return _write_records(kind, task, out, given, size, seed, on_error, on_progress)
@@ -157,3 +162,9 @@ def _check_options(task: str, given: set[str]) -> None:
         raise InputError("`shares`", "does not go with `split`, which names each image", "Leave one out")
     if issubclass(kind, PreparedData) and "source" not in given:
         raise InputError(task, "needs `source`", "Name the folder of the images")
+
+
+def _check_range(name: str, value: int | None, least: int, most: int | None = None) -> None:
+    if value is not None and (value < least or (most is not None and value > most)):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise InputError(f"`{name}`", f"{value} is out of range", f"Give a number {bounds}")

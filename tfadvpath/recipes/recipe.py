@@ -24,8 +24,8 @@ class _Recipe(Options):
         name: Name of the bundle.
         seed: Seed of the data's choice, the initial weights and every random number. A thousand times the
             largest one is still an int32, as TensorFlow's seeds are.
-        precision: Type in which the stages compute. "bfloat16" keeps float32 weights; what is saved computes
-            in float32.
+        precision: Type in which the stages compute. "bfloat16" keeps float32 weights; the saved networks
+            compute in float32.
         data: Images that the classifier is trained on, and that everything is measured on.
         generator_data: Images that the other stages are trained on; None is the classifier's.
         classifier: Network and training of the classifier.
@@ -52,7 +52,7 @@ class _Recipe(Options):
         """Checks that the recipe has stages of those names; None is all.
 
         Raises:
-            InputError: It has not.
+            InputError: It lacks one of them.
         """
         unknown = sorted(set(names or ()) - set(self.stages))
         if unknown:
@@ -90,7 +90,7 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
 
     Args:
         path: YAML file. Paths in it are relative to its folder.
-        changes: Values in place of the file's, such as "syce.epochs=3": dotted keys and YAML values.
+        changes: Values in place of those of the file, such as "syce.epochs=3": dotted keys and YAML values.
 
     Raises:
         InputError: The file is missing or no YAML, or a key is unknown, missing or wrong; the line is named.

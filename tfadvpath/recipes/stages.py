@@ -63,9 +63,9 @@ class Training(Options):
 
     Attributes:
         learning_rate: Rate at the start.
-        schedule: "plateau" multiplies the rate by ``plateau_factor``, down to ``min_learning_rate``, when the
-            monitored number (the validation loss) has not got better for ``plateau_patience`` epochs.
-            "cosine" lets it fall to 0 along half a cosine over all steps.
+        schedule: Way in which the rate falls. "plateau" multiplies it by ``plateau_factor``, down to
+            ``min_learning_rate``, when the monitored number (the validation loss) has not got better for
+            ``plateau_patience`` epochs. "cosine" lets it fall to 0 along half a cosine over all steps.
         batch_size: Images of a step; of CyCE and SyCE, images of each domain. The stages that take one batch
             with half of each decision leave the odd one out.
         epochs: Largest number of epochs.
@@ -147,11 +147,11 @@ class ClassifierOptions(Training):
             ``models.binary_classifier``. None trains a classifier. The path is relative as that of
             ``weights``.
         target: Index of the output of ``model`` that is class 1, where it has K of them.
-        weights: "imagenet", or the file of a backbone's weights without top; None is from scratch. A path is
+        weights: File of a backbone's weights without top, or "imagenet"; None is from scratch. A path is
             relative to the recipe's folder, if ``load_recipe`` read it, else to the working folder.
-        monitor: Number on the validation images that chooses the best epoch, and tells the plateau: the loss
-            or the area under the ROC curve. The loss of a small network trained at a high rate jumps, and its
-            lowest value can be an early one.
+        monitor: Number on the validation images that chooses the best epoch and recognises a plateau: the
+            loss or the area under the ROC curve. The loss of a small network trained at a high rate jumps,
+            and its lowest value can be an early one.
     """
 
     model: str | None = None
@@ -185,9 +185,9 @@ class UNetOptions(GeneratorOptions):
     """A stage that trains U-Nets (arguments of ``models.UNet``).
 
     Attributes:
-        normalization: "affine" by default: SyCE trained best with it (decision 21).
+        normalization: Normalization of the U-Nets; SyCE trained best with "affine" (decision 21).
         warm_up_steps: Steps in which the U-Nets first learn to copy their input.
-        warm_up_learning_rate: Falls to 0 along half a cosine over those steps.
+        warm_up_learning_rate: Rate at the first of those steps; it falls to 0 along half a cosine over them.
     """
 
     filters: Filters = [16, 32, 64, 128, 256]
@@ -218,9 +218,9 @@ class SyCEOptions(UNetOptions):
     """The generators of ``generators.SyCE``.
 
     Attributes:
-        start_from: "cyce" begins with the trained U-Nets of that stage, in place of learning to copy. Their
-            adversaries cross the decision and, for the cycle's sake, still carry what was removed: the stable
-            image has only to learn to bring it back where it was.
+        start_from: Stage whose trained U-Nets this one begins with, in place of learning to copy: "cyce".
+            Their adversaries cross the decision and, for the cycle's sake, still carry what was removed: the
+            stable image has only to learn to bring it back where it was.
     """
 
     start_from: Literal["cyce"] | None = None
@@ -249,8 +249,8 @@ class SAGenOptions(UNetOptions):
     """The network of ``generators.SAGen``.
 
     Attributes:
-        start_from: "syce" begins by learning that stage's stable images and adversaries, in place of learning
-            to copy.
+        start_from: Stage whose stable images and adversaries this one first learns, in place of learning to
+            copy: "syce".
     """
 
     start_from: Literal["syce"] | None = None
@@ -287,8 +287,9 @@ class FixedPointGANOptions(GeneratorOptions):
 
     Attributes:
         batch_size: Images of a step: of ``n_critic`` updates of the discriminator together.
-        schedule: "cosine" only: no figure tells a better epoch, so there is no plateau.
-        early_stopping: None only, likewise.
+        schedule: Way in which the rates fall, "cosine" only: no number tells which epoch is better, so there
+            is no plateau.
+        early_stopping: None only, since no number tells which epoch is better.
     """
 
     MODEL_OPTIONS: ClassVar = ("n_critic",)

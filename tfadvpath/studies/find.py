@@ -71,6 +71,9 @@ def find_studies(inputs: Iterable[Path | str] | Path | str) -> FoundStudies:
     for file, given in files.items():
         if file in series_of:
             series = series_of[file]
+            # The folder that it was found in, even if some of its files are named as well.
+            folders = (files[path] for path in series.paths if files[path] != path)
+            given = next(folders, series.paths[0])
             studies.setdefault(series.paths, FoundStudy(series.paths, given, series.label))
         elif file not in ignored:
             studies[(file,)] = FoundStudy((file,), given)
@@ -79,7 +82,7 @@ def find_studies(inputs: Iterable[Path | str] | Path | str) -> FoundStudies:
 
 def _is_dicom(file: Path) -> bool:
     try:
-        return isinstance(reader_for(file), DicomReader) and file.is_file()
+        return file.is_file() and isinstance(reader_for(file), DicomReader)  # a pipe would not end
     except OSError:
         return False
 

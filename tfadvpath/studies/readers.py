@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -109,3 +112,19 @@ def check_finite(path: Path, values: np.ndarray) -> None:
             f"holds NaN or infinite values ({wrong:,} of {values.size:,})",
             "Replace them, for example by the background's value with numpy.nan_to_num",
         )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the format libraries' own remarks from the console: an InputError says what matters."""
+    loggers = [logging.getLogger(name) for name in ("nibabel.global", "pydicom", "PIL", "openjpeg")]
+    disabled = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, was_disabled in zip(loggers, disabled, strict=True):
+            logger.disabled = was_disabled

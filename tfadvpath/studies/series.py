@@ -16,6 +16,7 @@ import numpy as np
 import pydicom
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.readers import quiet
 
 _TAGS = (
     "Columns",
@@ -35,7 +36,13 @@ _TAGS = (
 _RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "DF", "OPG")
 # Distances of neighbouring slices that differ by more than that share of their median are said to be uneven.
 _UNEVEN = 0.05
-_DIRECTION_DIGITS = 3  # of a direction cosine: scanners write the same plane with rounding
+# A slice that lies so far from its place on the straight line through the volume, as a share of the slices'
+# distance, has no place in an affine.
+_OFF_THE_LINE = 0.1
+# Scanners write the same direction cosines and spacings with rounding.
+_ROUNDING = 1e-3
+# Positions are compared to a thousandth of a millimetre.
+_DIGITS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +59,7 @@ class SliceHeader:
         localizer: Whether the image is a localizer.
         directions: float64 [2, 3], directions of a row and of a column in the patient, or None.
         position: float64 [3], ImagePositionPatient in millimetres, or None.
-        spacing: Distances of rows and of columns in millimetres, or None.
+        spacing: float64 [2], distances of rows and of columns in millimetres, or None.
     """
 
     path: Path
@@ -64,21 +71,15 @@ class SliceHeader:
     localizer: bool
     directions: np.ndarray | None
     position: np.ndarray | None
-    spacing: tuple[float, float] | None
+    spacing: np.ndarray | None
 
-    @property
-    def place(self) -> float | None:
-        """Position along the normal of the slice in millimetres; None where the file does not tell."""
-        if self.directions is None or self.position is None:
-            return None
-        return float(np.cross(*self.directions) @ self.position)
-
-    @property
-    def plane(self) -> tuple[Any, ...]:
-        """Size and directions: what all slices of one volume have in common."""
-        if self.directions is None:
-            return self.size
-        return (*self.size, *self.directions.ravel().round(_DIRECTION_DIGITS).tolist())
+    def is_parallel_to(self, other: SliceHeader) -> bool:
+        """Returns whether two slices have the same size, directions and spacing, as all of one volume have."""
+        return (
+            self.size == other.size
+            and _same(self.directions, other.directions)
+            and _same(self.spacing, other.spacing)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ class Series:
 
     Attributes:
         headers: Headers of the files, in the order of the slices.
-        remarks: Sentences on what is unusual: gaps, slices at one position.
+        remarks: Sentences on what is unusual: gaps, slices at one position or beside the others.
     """
 
     headers: Sequence[SliceHeader]
@@ -107,17 +108,18 @@ class Series:
     @property
     def affine(self) -> np.ndarray | None:
         """float64 [4, 4], from (column, row, slice) to millimetres in RAS+; None where slices are uneven."""
-        first, last = self.headers[0], self.headers[-1]
-        if first.directions is None or first.spacing is None or first.position is None:
+        first, places = self.headers[0], _places(self.headers)
+        if places is None or first.directions is None or first.spacing is None:
             return None
-        if last.position is None or _uneven(_distances(self.headers)):
+        positions = _positions(self.headers)
+        if _uneven(np.diff(places)) or _off_the_line(positions):
             return None
         across, down = first.directions
         affine = np.eye(4)
         affine[:3, 0] = across * first.spacing[1]
         affine[:3, 1] = down * first.spacing[0]
-        affine[:3, 2] = (last.position - first.position) / (len(self.headers) - 1)
-        affine[:3, 3] = first.position
+        affine[:3, 2] = (positions[-1] - positions[0]) / (len(positions) - 1)
+        affine[:3, 3] = positions[0]
         return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # DICOM's axes point left and to the back
 
 
@@ -161,7 +163,7 @@ def series_of(paths: Sequence[Path]) -> Series:
         paths: Two files or more, in any order.
 
     Raises:
-        InputError: They are not one-slice files of one series, or differ in size or direction.
+        InputError: They are not one-slice files of one series, or differ in size, direction or spacing.
     """
     headers = []
     for path in paths:
@@ -170,10 +172,10 @@ def series_of(paths: Sequence[Path]) -> Series:
             raise InputError(path, "is no slice of a DICOM series", "Pass it as a study of its own")
         headers.append(header)
     for header in headers:
-        if (header.series, header.plane) != (headers[0].series, headers[0].plane):
+        if header.series != headers[0].series or not header.is_parallel_to(headers[0]):
             raise InputError(
                 header.path,
-                f"is of another series, size or direction than {headers[0].path.name}",
+                f"is of another series, size, direction or spacing than {headers[0].path.name}",
                 "Pass the files of one series",
             )
     ordered = _ordered(headers)
@@ -189,28 +191,32 @@ def series_of(paths: Sequence[Path]) -> Series:
 def read_slice_header(path: Path) -> SliceHeader | None:
     """Returns the header of a file that can be a slice of a series, else None."""
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-        series = str(dataset.get("SeriesInstanceUID") or "")
-        size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-        single = int(dataset.get("NumberOfFrames") or 1) == 1
-        if not series or not single or 0 in size or dataset.get("Modality") in _RADIOGRAPHS:
-            return None
-        directions = _numbers(dataset.get("ImageOrientationPatient"), 6)
-        spacing = _numbers(dataset.get("PixelSpacing"), 2)
-        return SliceHeader(
-            path=path,
-            series=series,
-            instance=str(dataset.get("SOPInstanceUID") or ""),
-            size=size,
-            number=_whole(dataset.get("InstanceNumber")),
-            series_number=_whole(dataset.get("SeriesNumber")),
-            localizer="LOCALIZER" in (dataset.get("ImageType") or ()),
-            directions=None if directions is None else directions.reshape(2, 3),
-            position=_numbers(dataset.get("ImagePositionPatient"), 3),
-            spacing=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-        )
+        with quiet():
+            return _header(path)
     except Exception:  # whatever is wrong with the header: the reader will say it of the file itself
         return None
+
+
+def _header(path: Path) -> SliceHeader | None:
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+    series = str(dataset.get("SeriesInstanceUID") or "")
+    size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+    single = int(dataset.get("NumberOfFrames") or 1) == 1
+    if not series or not single or 0 in size or dataset.get("Modality") in _RADIOGRAPHS:
+        return None
+    directions = _numbers(dataset.get("ImageOrientationPatient"), 6)
+    return SliceHeader(
+        path=path,
+        series=series,
+        instance=str(dataset.get("SOPInstanceUID") or ""),
+        size=size,
+        number=_whole(dataset.get("InstanceNumber")),
+        series_number=_whole(dataset.get("SeriesNumber")),
+        localizer="LOCALIZER" in (dataset.get("ImageType") or ()),
+        directions=None if directions is None else directions.reshape(2, 3),
+        position=_numbers(dataset.get("ImagePositionPatient"), 3),
+        spacing=_numbers(dataset.get("PixelSpacing"), 2),
+    )
 
 
 def _group(headers: list[SliceHeader], grouped: Grouped) -> None:
@@ -228,53 +234,89 @@ def _group(headers: list[SliceHeader], grouped: Grouped) -> None:
             continue
         seen[header.instance] = header.path
         single.append(header)
-    planes: dict[tuple[Any, ...], list[SliceHeader]] = {}
-    for header in single:
-        planes.setdefault(header.plane, []).append(header)
-    if len(planes) > 1:
-        remark = f"its series holds images of {len(planes)} sizes or directions: each is a study of its own"
+    volumes = _parallel(single)
+    if len(volumes) > 1:
+        remark = (
+            f"its series holds images of {len(volumes)} sizes, directions or spacings: "
+            "each is a study of its own"
+        )
         grouped.remarks.append((single[0].path, remark))
-    for members in planes.values():
+    for members in volumes:
         series = _ordered(members) if len(members) > 1 else None
         if series is not None:
             grouped.series.append(series)
             grouped.remarks.extend((series.paths[0], remark) for remark in series.remarks)
 
 
+def _parallel(headers: Iterable[SliceHeader]) -> list[list[SliceHeader]]:
+    """Returns slices in groups that are parallel to each other."""
+    groups: list[list[SliceHeader]] = []
+    for header in headers:
+        for members in groups:
+            if header.is_parallel_to(members[0]):
+                members.append(header)
+                break
+        else:
+            groups.append([header])
+    return groups
+
+
 def _ordered(headers: Sequence[SliceHeader]) -> Series | None:
-    """Returns slices of one plane as a series; None where nothing tells their order."""
-
-    def number(header: SliceHeader) -> int:
-        return header.number or 0
-
-    if all(header.place is not None for header in headers):
-        ordered = sorted(headers, key=lambda header: (header.place or 0.0, number(header)))
-        return Series(ordered, _remarks(ordered))
-    numbers = {header.number for header in headers}
-    if None in numbers or len(numbers) < len(headers):
+    """Returns parallel slices as a series; None where nothing tells their order."""
+    places = _places(headers)
+    if places is not None:
+        numbered = np.array([header.number or 0 for header in headers])
+        order = np.lexsort([numbered, places])  # by the places first
+        ordered = [headers[index] for index in order]
+        return Series(ordered, _remarks(ordered, places[order]))
+    numbers = [header.number for header in headers if header.number is not None]
+    if len(set(numbers)) < len(headers):
         return None
-    return Series(sorted(headers, key=number), ["its files have no positions: ordered by InstanceNumber"])
+    ordered = [headers[index] for index in np.argsort(numbers)]
+    return Series(ordered, ["its files have no positions: ordered by InstanceNumber"])
 
 
-def _remarks(ordered: Sequence[SliceHeader]) -> list[str]:
-    distances = _distances(ordered)
+def _remarks(ordered: Sequence[SliceHeader], places: np.ndarray) -> list[str]:
+    distances = np.diff(places)
     doubled = int((distances == 0).sum())
     if doubled:
-        return [f"its series holds {doubled} images at the position of another: ordered by InstanceNumber"]
+        return [f"its series has images at the position of another ({doubled}): ordered by InstanceNumber"]
     if _uneven(distances):
         return [f"its series has gaps: slices are {distances.min():.3g} to {distances.max():.3g} mm apart"]
+    if _off_the_line(_positions(ordered)):
+        return ["its series has slices that are shifted against the others: it has no place in space"]
     return []
 
 
-def _distances(ordered: Sequence[SliceHeader]) -> np.ndarray:
-    """Returns the distances of neighbouring slices in millimetres, rounded to a thousandth."""
-    places = [header.place for header in ordered if header.place is not None]
-    return np.diff(np.asarray(places, np.float64)).round(3)
+def _positions(headers: Sequence[SliceHeader]) -> np.ndarray:
+    """Returns the positions of slices that all have one, float64 [N, 3]."""
+    return np.array([header.position for header in headers], np.float64)
+
+
+def _places(headers: Sequence[SliceHeader]) -> np.ndarray | None:
+    """Returns positions along the slices' normal in millimetres, float64 [N]; None where a file lacks its."""
+    directions = headers[0].directions
+    if directions is None or any(header.position is None for header in headers):
+        return None
+    return (_positions(headers) @ np.cross(*directions)).round(_DIGITS)
 
 
 def _uneven(distances: np.ndarray) -> bool:
     middle = float(np.median(distances))
     return bool(middle <= 0 or np.any(np.abs(distances - middle) > _UNEVEN * middle))
+
+
+def _off_the_line(positions: np.ndarray) -> bool:
+    """Returns whether a position is not where even steps from the first to the last would put it."""
+    even = np.linspace(positions[0], positions[-1], len(positions))
+    step = np.linalg.norm(positions[-1] - positions[0]) / (len(positions) - 1)
+    return bool(np.any(np.linalg.norm(positions - even, axis=1) > _OFF_THE_LINE * step))
+
+
+def _same(values: np.ndarray | None, others: np.ndarray | None) -> bool:
+    if values is None or others is None:
+        return values is others
+    return bool(np.allclose(values, others, rtol=_ROUNDING, atol=_ROUNDING))
 
 
 def _numbers(values: Any, count: int) -> np.ndarray | None:

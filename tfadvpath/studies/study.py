@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ import numpy as np
 from tfadvpath.errors import InputError
 from tfadvpath.studies.find import find_studies
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.readers import MAX_FILE_BYTES, check_size
+from tfadvpath.studies.readers import MAX_FILE_BYTES, check_size, quiet
 from tfadvpath.studies.registry import endings, reader_for
 from tfadvpath.studies.series import series_of
 from tfadvpath.studies.sizes import at_size
@@ -112,6 +110,10 @@ def read_study(
         with open_slices(paths[0], channel) as (slices, grid):
             images = _images(slices, grid, size)
     else:
+        if not paths:
+            raise InputError("`path`", "names no file", "Pass the files of one series")
+        for one in paths:
+            _check_file(one)
         series = series_of(paths)
         paths = list(series.paths)
         grid = Grid(shape=(len(paths), *series.headers[0].size), affine=series.affine)
@@ -159,7 +161,7 @@ def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterab
             raise InputError(
                 path, "has an ending that no reader knows", f"Pass one of: {', '.join(endings())}"
             )
-        with _quiet():
+        with quiet():
             yield reader.read(path, channel)
     except OSError as error:
         raise InputError(
@@ -191,19 +193,3 @@ def _check_file(path: Path) -> None:
         raise InputError(
             path, f"is too large: {size:,} bytes of at most {MAX_FILE_BYTES:,}", "Crop or shrink it"
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the format libraries' own remarks from the console: an InputError says what matters."""
-    loggers = [logging.getLogger(name) for name in ("nibabel.global", "pydicom", "PIL", "openjpeg")]
-    disabled = [logger.disabled for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.disabled = True
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, was_disabled in zip(loggers, disabled, strict=True):
-            logger.disabled = was_disabled

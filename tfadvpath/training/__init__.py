@@ -1,1 +1,1 @@
-"""What ``tfadvpath train`` runs: recipes and stages."""
+"""Training: from a recipe to a bundle, stage by stage."""

@@ -21,11 +21,11 @@ class Progress:
     """How far a stage is.
 
     Attributes:
-        epochs: Done.
-        lowest: The lowest value so far of what ranks epochs (``Stage.rank``).
-        best_epoch: Where it was, from 0; -1 before the first.
-        since_change: Epochs since then, or since the learning rate was lowered.
-        history: The figures of every epoch.
+        epochs: Number of epochs that are done.
+        lowest: Lowest number so far of those that ``Stage.rank`` gives the epochs.
+        best_epoch: Index of the epoch that has it, from 0; -1 before the first.
+        since_change: Number of epochs since then, or since the learning rate was lowered.
+        history: Numbers that every epoch logged, by name.
     """
 
     epochs: int = 0
@@ -59,7 +59,7 @@ def save_checkpoint(path: Path, progress: Progress, now: list[np.ndarray], best:
 
 
 def load_checkpoint(path: Path) -> tuple[Progress, list[np.ndarray], list[np.ndarray]]:
-    """Returns what ``save_checkpoint`` wrote.
+    """Returns the progress, the state, and the state of the best epoch, as ``save_checkpoint`` wrote them.
 
     Raises:
         InputError: The file is damaged.

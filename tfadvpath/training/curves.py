@@ -44,18 +44,18 @@ def training_chart(
     where they have both signs and are as far apart, the scale is linear around 0.
 
     Args:
-        histories: By stage, an epoch's numbers by name: "epoch" (from 0), "loss" and others; those of
+        histories: Numbers of every epoch by stage and name: "epoch" (from 0), "loss" and others; those of
             validation begin with ``val_``. "seconds" is not drawn.
-        best_epochs: By stage, from 0. A stage that is not named has its lowest ``val_loss`` marked, if it has
-            one.
+        best_epochs: Index of the best epoch by stage, from 0. A stage that is not named has its lowest
+            ``val_loss`` marked, if it has one.
     """
     titles = [title for title in _COLUMNS if any(_names(history, title) for history in histories.values())]
     rows, columns = max(len(histories), 1), max(len(titles), 1)
     # Inches: an axes is 2.8 x 1.7; left of it the numbers, right of it the names of its lines.
     width, height = 4.6 * columns, 2.5 * rows + 0.4
-    figure = Figure(figsize=(width, height), dpi=100)
+    chart = Figure(figsize=(width, height), dpi=100)
     edges = {"left": 0.5 / width, "right": 1 - 1.5 / width, "bottom": 0.5 / height, "top": 1 - 0.7 / height}
-    grid = figure.subplots(
+    grid = chart.subplots(
         rows, columns, squeeze=False, gridspec_kw={**edges, "wspace": 1.8 / 2.8, "hspace": 0.8 / 1.7}
     )
     for axes in grid.flat:
@@ -66,7 +66,7 @@ def training_chart(
             if _names(history, title):
                 _draw(axes, history, title, best)
                 axes.set_title(f"{stage}: {title}", fontsize=9, loc="left")
-    figure.legend(
+    chart.legend(
         handles=[
             Line2D([], [], color="0.2", label="validation"),
             Line2D([], [], color="0.2", linestyle="--", linewidth=1, label="training"),
@@ -77,7 +77,7 @@ def training_chart(
         fontsize=8,
         frameon=False,
     )
-    return figure
+    return chart
 
 
 def _names(history: Sequence[Epoch], title: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scalars and pictures for TensorBoard."""
+"""The logbook of a training: scalars and pictures for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import tensorflow as tf
 
 
 class Logbook:
-    """Writes what every epoch logs; ``tensorboard --logdir FOLDER`` shows it.
+    """Writes the numbers that every epoch logs; ``tensorboard --logdir FOLDER`` shows them.
 
     Args:
-        folder: Gets a folder for every stage.
+        folder: Folder that gets one for every stage.
     """
 
     def __init__(self, folder: Path):
@@ -26,10 +26,10 @@ class Logbook:
         """Adds an epoch.
 
         Args:
-            stage: The stage's name.
-            epoch: From 0.
+            stage: Name of the stage.
+            epoch: Index of the epoch, from 0.
             logs: Scalars by name; those of validation begin with ``val_``.
-            panel: uint8 [H, W, 3], or None.
+            panel: Picture, uint8 [H, W, 3], or None.
         """
         if stage not in self.writers:
             self.writers[stage] = tf.summary.create_file_writer(str(self.folder / stage))

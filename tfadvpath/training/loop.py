@@ -26,13 +26,13 @@ _STEPS_BETWEEN_LOOKS = 25
 
 @dataclass(frozen=True)
 class Event:
-    """What a listener hears when a stage begins, now and then, and at the end of every epoch.
+    """One report to a listener: when a stage begins, now and then, and at the end of every epoch.
 
     Attributes:
-        stage: The stage's name.
-        step: Steps done, of all epochs.
-        steps: Steps in all.
-        logs: The epoch's figures at its end, else None.
+        stage: Name of the stage.
+        step: Number of steps that are done, of all epochs.
+        steps: Number of steps of all epochs.
+        logs: Numbers that the epoch logged, at its end, else None.
     """
 
     stage: str
@@ -53,11 +53,11 @@ def train_stage(
     one that was not, on the same machine.
 
     Args:
-        stage: What to train.
-        folder: Gets ``checkpoint.npz``.
-        logbook: Gets the figures and pictures of every epoch.
-        listener: Is told how far it is.
-        strategy: Where to train: ``tf.distribute.get_strategy()`` is one device.
+        stage: Stage to train.
+        folder: Folder that gets ``checkpoint.npz``.
+        logbook: Logbook that gets the numbers and pictures of every epoch.
+        listener: Function that is told how far it is.
+        strategy: Strategy of the devices to train on: ``tf.distribute.get_strategy()`` is one device.
 
     Raises:
         InputError: A loss was not a number, or the checkpoint is damaged or of another recipe.
@@ -114,8 +114,8 @@ def on_every_device(
     """Returns a compiled function of a batch that runs a step on every device of a strategy.
 
     Args:
-        step: Takes one device's share of the batch.
-        strategy: Of one device or several.
+        step: Function of one device's share of the batch.
+        strategy: Strategy of one device or several.
         xla: Whether XLA compiles the step; on several devices it never does. There a step takes means over
             the devices and gathers from them, for which its devices have to meet: TensorFlow forbids that
             inside a function that XLA must compile.
@@ -147,7 +147,7 @@ def run_epoch(
     batches: tf.data.Dataset,
     look: Callable[[int], None] | None = None,
 ) -> dict[str, float]:
-    """Runs a step on every batch and returns the means of what it logs."""
+    """Runs a step on every batch and returns the means of the numbers that it logs."""
     model.reset_metrics()
     for number, batch in enumerate(shared_out(batches, strategy), start=1):
         step(batch)
@@ -197,7 +197,7 @@ def _check(stage: str, epoch: int, folder: Path, logs: dict[str, Any]) -> None:
 
 
 def _note(progress: Progress, logs: dict[str, float], rank: float | None) -> None:
-    """Adds an epoch to the progress. Without a figure to rank it by, the last epoch is the best."""
+    """Adds an epoch to the progress. Without a number to rank it by, the last epoch is the best."""
     progress.history.append(logs)
     if rank is None or rank < progress.lowest:
         progress.lowest = progress.lowest if rank is None else rank

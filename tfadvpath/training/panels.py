@@ -1,4 +1,4 @@
-"""Pictures to watch a training by: a few images, what the networks make of them, and the maps."""
+"""Panels to watch a training by: a few images, the images that the networks make of them, and the maps."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def pair_panel(images: np.ndarray, generator: PairGenerator) -> np.ndarray:
     Where the generator's path starts at the image itself there is no x_s, and the map is |x - x_a|.
 
     Args:
-        images: float32 [N, H, W, 1] in [0, 1], N >= 1.
-        generator: Trained or not.
+        images: Images, float32 [N, H, W, 1] in [0, 1], N >= 1.
+        generator: Generator, trained or not.
 
     Returns:
         uint8 RGB [rows, columns, 3].
@@ -47,10 +47,11 @@ def panel(
     """Returns a row an image, a column a kind of picture, and a line with the columns' names.
 
     Args:
-        columns: By name (ASCII), float [N, H, W, 1] in [0, 1]; N >= 1 and H, W are the same everywhere.
-        maps: By name, float [N, H, W, C], not negative; shown on black, inferno's yellow where they reach
-            the scale. It is one for all rows of a map, and stands behind its name.
-        scores: By a column's name, float [N], written into its pictures.
+        columns: Images by name (ASCII), float [N, H, W, 1] in [0, 1]; N >= 1 and H, W are the same
+            everywhere.
+        maps: Maps by name, float [N, H, W, C], not negative; shown on black, inferno's yellow where they
+            reach the scale. It is one for all rows of a map, and stands behind its name.
+        scores: Probabilities by a column's name, float [N], written into its pictures.
 
     Returns:
         uint8 RGB [rows, columns, 3].

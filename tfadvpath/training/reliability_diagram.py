@@ -1,4 +1,4 @@
-"""Reliability diagrams: whether a probability of 0.8 means eight of ten."""
+"""The reliability diagram: whether a probability of 0.8 means eight of ten."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def reliability_chart(figures: Mapping[str, Mapping[str, Any]]) -> Figure:
     there are.
 
     Args:
-        figures: By part, such as "validation" and "test", what ``classifier_figures`` returns.
+        figures: Measurements by part, such as "validation" and "test", as ``classifier_figures`` returns
+            them.
     """
-    figure = Figure(figsize=(3.4 * len(figures), 4.2), layout="constrained", dpi=100)
-    grid = figure.subplots(2, len(figures), squeeze=False, sharex=True, height_ratios=(3, 1))
+    chart = Figure(figsize=(3.4 * len(figures), 4.2), layout="constrained", dpi=100)
+    grid = chart.subplots(2, len(figures), squeeze=False, sharex=True, height_ratios=(3, 1))
     for (above, below), (part, values) in zip(grid.T, figures.items(), strict=True):
         bins = {name: np.array(column, float) for name, column in values["reliability"].items()}
         occupied = bins["images"] > 0
@@ -37,4 +38,4 @@ def reliability_chart(figures: Mapping[str, Mapping[str, Any]]) -> Figure:
         for axes in (above, below):
             axes.tick_params(labelsize=8)
             axes.grid(alpha=0.25)
-    return figure
+    return chart

@@ -40,10 +40,10 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 @dataclass(frozen=True)
 class TrainedBundle:
-    """What a training leaves.
+    """The bundle that a training leaves.
 
     Attributes:
-        folder: The bundle; ``tfadvpath.load_bundle`` loads it.
+        folder: Folder of the bundle; ``tfadvpath.load_bundle`` loads it.
         figures: Measurements of the networks, by part ("validation", "test") and stage, as in figures.json.
     """
 
@@ -65,7 +65,7 @@ def train(
     keeps to deterministic operations. Several GPUs share every batch (``tf.distribute.MirroredStrategy``).
 
     Args:
-        recipe: The recipe, or its YAML file.
+        recipe: Recipe, or its YAML file.
         out: Folder of the bundle. Beside the bundle it gets ``logs/`` for TensorBoard and ``stages/``, which
             resuming needs.
         stages: Names of the stages to train, those before them being done; None is all.
@@ -153,7 +153,7 @@ def _check_held_out(recipe: Recipe, images: _Images) -> None:
 def _train_one(
     run: RunFolder, name: str, images: _Images, logbook: Logbook, listener: Listener
 ) -> dict[str, Any]:
-    """Trains one stage, saves its networks in float32, and returns what is to be said of it."""
+    """Trains one stage, saves its networks in float32, and returns its entry in the bundle, as JSON."""
     recipe, options = run.recipe, run.recipe.stages[name]
     make = stage_class(name, options)
     data = StageData(recipe.name, images.parts(recipe.data_of(name)))

@@ -15,7 +15,7 @@ from tfadvpath.files import remove_partials, sha256, write_json, write_text
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
 
-# What a run needs on its way, and a bundle does not: checkpoints, and what each finished stage left to say.
+# Files that a run needs on its way, and a bundle does not: checkpoints, and the entries of finished stages.
 STAGES = "stages"
 _CHECKPOINT, _STARTED, _DONE = "checkpoint.npz", "started.json", "done.json"
 
@@ -29,7 +29,7 @@ class RunFolder:
 
     Args:
         recipe: Recipe of the run.
-        out: The folder.
+        out: Folder of the run.
     """
 
     def __init__(self, recipe: Recipe, out: Path):
@@ -102,13 +102,13 @@ class RunFolder:
 
         Args:
             stage: Name of the stage; its networks are saved.
-            done: What is to be said of it in the bundle, as JSON can hold it.
+            done: Entry of the stage in the bundle, as JSON can hold it.
         """
         write_json(self.of_stage(stage) / _DONE, done)
         (self.of_stage(stage) / _CHECKPOINT).unlink(missing_ok=True)
 
     def done(self) -> dict[str, dict[str, Any]]:
-        """Returns what ``finish`` was given, by the names of the stages that are done, in their order."""
+        """Returns the entries that ``finish`` was given, by the stages' names, in the recipe's order."""
         return {
             name: json.loads((self.of_stage(name) / _DONE).read_text(encoding="utf-8"))
             for name in self.recipe.stages

@@ -1,4 +1,4 @@
-"""What a stage of the training is."""
+"""The base class of the stages of a training."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ class Stage(abc.ABC):
 
     @abc.abstractmethod
     def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
-        """Returns what to keep, by the file's name without its ending."""
+        """Returns the networks to keep, by the file's name without its ending."""
 
     @abc.abstractmethod
     def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
-        """Returns what the trained model is worth on images, as JSON can hold it."""
+        """Returns measurements of the trained model on images, as JSON can hold them."""
 
     def panel(self, model: keras.Model) -> np.ndarray | None:
         """Returns a picture of a few validation images, uint8 [H, W, 3], or None."""

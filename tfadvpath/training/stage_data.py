@@ -20,9 +20,9 @@ class StageData:
 
     Attributes:
         name: Name of the recipe, for messages.
-        parts: By "train", "validation" and "test".
-        classifier: Float32 network; None before it is trained.
-        scores: By part, float32 [N]: the classifier's probability of class 1.
+        parts: Images by part: "train", "validation" and "test".
+        classifier: Classifier, a float32 network; None before it is trained.
+        scores: Probabilities of class 1 that the classifier answers, by part, float32 [N].
         start_from: Trained networks that the stage begins with, by their files' names; empty for most.
     """
 

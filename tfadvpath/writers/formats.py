@@ -55,9 +55,9 @@ def register(name: str, applies: Callable[[Study], bool] = lambda study: True) -
 
 
 def formats() -> Mapping[str, Format]:
-    """Returns all formats by name."""
+    """Returns all formats by name, in the names' order."""
     _load_all()
-    return _FORMATS
+    return dict(sorted(_FORMATS.items()))
 
 
 @functools.cache

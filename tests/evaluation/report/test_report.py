@@ -1,220 +1,367 @@
 """What an evaluation leaves for people and programs."""
 
-import base64
 import csv
-import io
+import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
-from support.evaluations import OPTIONS, evaluated, every_method, labelled_images, random_arrays
+from support import evaluations
+from support.evaluations import OPTIONS, evaluated_images, random_orders, without_annotation
+from support.pages import Page
 
 from tfadvpath.evaluation.claims import judge
-from tfadvpath.evaluation.compared_maps import COMPARED_MAPS, compared_maps
+from tfadvpath.evaluation.compared_maps import COMPARED_MAPS, ComparedMap
 from tfadvpath.evaluation.gallery import choose_examples
+from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
 from tfadvpath.evaluation.report.pictures import show
-from tfadvpath.evaluation.report.report import About, write_evaluation
+from tfadvpath.evaluation.report.report import About, write_report
 from tfadvpath.evaluation.summary import summarise
+from tfadvpath.recipes.data import PhantomBrain, Pneumonia
+from tfadvpath.writers.charts import chart_pixels
 
-EVALUATED = evaluated()
+PHANTOMS = PhantomBrain(
+    task="phantom-brain", image_size=32, patients={"train": 1, "validation": 1, "test": 6}
+)
 ABOUT = About(
-    task="phantom-brain",
+    data=PHANTOMS,
     name="tiny <b>",
     facts={"Test images": "24 of 6 patients"},
     missing=["sagen"],
-    failed={"grad_cam": "ValueError: no <layer>"},
     origin={"Command": "tfadvpath evaluate 'a & b'"},
 )
+FAILED = {"grad_cam": "ValueError: no <layer>"}
 
 
-def shown(held, measured):
-    iou = measured["syce"]["fi_v2_smooth.iou"][:, 0, 0]
-    examples = choose_examples(held, "syce_fi_v2_smooth", iou)
+def shown(evaluated, measured, summary):
+    iou = measured["syce"].maps["fi_v2_smooth"]["iou"][:, 0, 0]
+    examples = choose_examples(evaluated, "syce_fi_v2_smooth", iou)
+    rows = [e.row for e in examples]
     maps = {
-        column: held.images.images[[e.row for e in examples], ..., 0] * (i + 1)
-        for i, column in enumerate(compared_maps(measured))
+        one.compared: evaluated.images.images[rows, ..., 0] * (i + 1)
+        for i, one in enumerate(summary.maps.values())
     }
-    scores = [float(held.scores[e.row]) for e in examples]
-    return [show(e, i, held.images, scores[i], maps) for i, e in enumerate(examples)]
+    return [
+        show(e, i, evaluated.images, float(evaluated.scores[e.row]), maps) for i, e in enumerate(examples)
+    ]
 
 
-def write(out, held=EVALUATED, about=ABOUT, methods=None):
-    measured = every_method(held)
-    measured = {name: measured[name] for name in methods or measured}
-    summary = summarise(measured, random_arrays(held), held, OPTIONS, repeats=50)
-    examples = shown(held, measured) if "syce" in measured else []
-    return write_evaluation(out, summary, judge(summary), examples, about), summary
+def summarised(evaluated, measured, failed=None):
+    summary = summarise(measured, random_orders(evaluated), evaluated, OPTIONS, repeats=50)
+    return dataclasses.replace(summary, claims=judge(summary), failed=failed or {})
+
+
+def write(out, evaluated, methods, about=ABOUT):
+    """Writes the report of some methods, without failures."""
+    measured = {n: m for n, m in evaluations.every_method(evaluated).items() if n in methods}
+    summary = summarised(evaluated, measured)
+    write_report(out, summary, shown(evaluated, measured, summary), about)
+    return summary
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    out = tmp_path_factory.mktemp("evaluation")
-    content, summary = write(out)
-    return out, content, summary
+def measured(evaluated):
+    """Measurements of every method; no test writes to them."""
+    return evaluations.every_method(evaluated)
 
 
 @pytest.fixture(scope="module")
-def page(written):
-    return (written[0] / "report.html").read_text(encoding="utf-8")
+def summary(evaluated, measured):
+    return summarised(evaluated, measured, FAILED)
 
 
-class Tags(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.text = [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.text += data
+@pytest.fixture(scope="module")
+def examples(evaluated, measured, summary):
+    return shown(evaluated, measured, summary)
 
 
-def test_every_file_is_there(written):
-    names = {path.name for path in written[0].iterdir()}
+@pytest.fixture(scope="module")
+def out(summary, examples, tmp_path_factory):
+    """The folder of the report."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    write_report(folder, summary, examples, ABOUT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(out):
+    return read_page(out)
+
+
+def read_page(folder):
+    return Page((folder / "report.html").read_text(encoding="utf-8"))
+
+
+def read_table(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_file_is_there(out):
+    names = {path.name for path in out.iterdir()}
     tables = ["table_1", "table_1b", "table_2", "table_3", "claim_1", "claim_2", "claim_3"]
     expected = {f"{table}{ending}" for table in tables for ending in (".md", ".tex", ".csv")}
-    assert names == expected | {"report.html", "report.json", "figures.csv", "aopc.png", "iou.png", "gallery"}
-    kinds = {"_".join(path.stem.split("_")[1:-1]) for path in (written[0] / "gallery").iterdir()}
-    assert {kind.split("_patient")[0] for kind in kinds} == {
-        *("best", "median", "worst", "missed", "false_alarm")
-    }
+    expected |= {"report.html", "report.json", "measurements.csv", "aopc.png", "iou.png", "gallery"}
+    assert names == expected
+
+
+def test_the_gallery_names_what_each_example_shows(out, examples):
+    names = sorted(path.name for path in (out / "gallery").iterdir())
+    assert names == [
+        f"{i:02d}_{one.example.kind.replace(' ', '_')}_{one.patient.replace(' ', '_')}.png"
+        for i, one in enumerate(examples, start=1)
+    ]
+    kinds = {one.example.kind for one in examples}
+    assert kinds == {"best", "median", "worst", "missed", "false alarm"}
 
 
 def test_the_page_is_one_file(page):
-    assert "http" not in page
-    assert "url(" not in page
-    tags = Tags(page).tags
-    assert not [tag for tag, _ in tags if tag in ("script", "link", "iframe")]
-    sources = [attributes["src"] for tag, attributes in tags if tag == "img"]
-    assert all(source.startswith("data:image/png;base64,") for source in sources)
-    assert all(attributes["alt"] for tag, attributes in tags if tag == "img")
+    assert page.fetched == []
+    assert all(image["alt"] for image in page.images)
 
 
 def test_what_is_given_is_escaped(page):
-    assert "tiny <b>" not in page
-    assert "no <layer>" not in page
-    text = Tags(page).text
-    assert "grad_cam failed: ValueError: no <layer>" in text
-    assert ABOUT.origin["Command"] in text
+    assert "tiny <b>" not in page.html
+    assert "no <layer>" not in page.html
+    assert "grad_cam failed: ValueError: no <layer>" in page.text
+    assert ABOUT.origin["Command"] in page.text
 
 
-def test_the_page_says_whose_figures_stand_beside(page, tmp_path):
-    text = " ".join(Tags(page).text.split())
-    assert "generated phantoms, not patients" in text
-    assert "on brain tumours (MRI): another data set" in text
-    own = About("pneumonia", "x", {}, [], {}, {})
-    write(tmp_path, about=own, methods=["gradient", "syce"])
-    text = " ".join(Tags((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
-    assert "published figures of the same task, pneumonia (X-rays)" in text
-    assert "another data set" not in text
-    assert "phantoms" not in text
+def test_the_page_says_whose_numbers_stand_beside(page):
+    assert "generated phantoms, not patients" in page.text
+    assert "published numbers on brain tumours (MRI): another data set" in page.text
 
 
-def test_each_example_has_a_picture_of_every_column(page, written):
-    examples = len(list((written[0] / "gallery").iterdir()))
-    images = [attributes for tag, attributes in Tags(page).tags if tag == "img"]
-    assert len(images) == 2 + examples * (1 + len(COMPARED_MAPS))
-    content = base64.b64decode(images[2]["src"].partition(",")[2])
-    assert Image.open(io.BytesIO(content)).size == (160, 160)
+def test_numbers_beside_patients_are_of_the_same_task(evaluated, tmp_path):
+    own = About(Pneumonia(task="pneumonia", image_size=32, path="images"), "x", {}, [], {})
+    write(tmp_path, evaluated, ["gradient", "syce"], own)
+    page = read_page(tmp_path)
+    assert "published numbers of the same task, pneumonia (X-rays)" in page.text
+    assert "another data set" not in page.text
+    assert "phantoms" not in page.text
+
+
+def test_each_example_has_a_picture_of_every_map(page, examples):
+    titles = ["Input", *(compared.title for compared in COMPARED_MAPS)]
+    of_examples = [f"{title}, {one.example.kind}, {one.patient}" for one in examples for title in titles]
+    assert [image["alt"] for image in page.images[2:]] == of_examples
+    for i, title in enumerate(titles):
+        np.testing.assert_array_equal(page.picture(2 + i), examples[0].pictures[title])
 
 
 def test_the_page_tells_that_the_difference_survives_by_construction(page):
-    text = " ".join(Tags(page).text.split())
-    assert "it survives by construction" in text
-    assert "These survive: SAGen, CyCE E, SyCE E." in text
+    assert "it survives by construction" in page.text
+    assert "These survive: SAGen, CyCE E, SyCE E." in page.text
 
 
 def test_verdicts_and_what_is_missing_stand_beside_the_claims(page):
-    text = " ".join(Tags(page).text.split())
-    assert re.search(r"1\. The smoothed importance v2 localises better .*?: holds", text)
-    assert "Of 8 comparisons 8 hold, 0 do not, 0 are undecided." in text
-    assert "Not measured, since the bundle has no network for them or they were not asked for: sagen." in text
+    assert re.search(r"1\. The smoothed importance v2 localises better [^:]*?: holds", page.text)
+    assert "Of 8 comparisons 8 hold, 0 do not, 0 are undecided." in page.text
+    missing = "Not measured, since the bundle has no network for them or they were not asked for: sagen."
+    assert missing in page.text
 
 
-def test_tables_hold_the_figures_and_the_papers(written):
-    rows = list(csv.DictReader((written[0] / "table_1.csv").open(encoding="utf-8")))
-    assert [row["map"] for row in rows] == [column.title for column in COMPARED_MAPS]
-    estimate = written[2].columns["syce_fi_v1"].estimates["iou"].at(1, 0)
+def test_the_pages_tables_are_those_of_the_files(page, out):
+    for name in ("table_1", "table_1b", "table_2", "table_3", "claim_1", "claim_2", "claim_3"):
+        caption, *lines = (out / f"{name}.md").read_text(encoding="utf-8").splitlines()
+        table = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+        rows = [[cell.strip("*") for cell in row] for row in table if row[0] != "---"]
+        assert page.tables[caption.strip("*")] == rows
+
+
+def test_tables_hold_the_measurements_and_the_papers_numbers(out, summary):
+    rows = read_table(out / "table_1.csv")
+    assert [row["map"] for row in rows] == [compared.title for compared in COMPARED_MAPS]
+    estimate = summary.maps["syce_fi_v1"].estimates["iou"].at(1, 0)
     [row] = [row for row in rows if row["map"] == "SyCE v1"]
     assert float(row["IoU 98"]) == pytest.approx(float(estimate.value), rel=1e-5)
     assert float(row["IoU 98 low"]) == pytest.approx(float(estimate.interval()[0]), rel=1e-5)
     assert float(row["paper IoU 98"]) == 0.404
     assert "paper IoU 90" not in row
-    rows = list(csv.DictReader((written[0] / "table_2.csv").open(encoding="utf-8")))
+    rows = read_table(out / "table_2.csv")
     assert rows[-1]["map"] == "random order"
     assert float(rows[-1]["paper R all"]) == 0.066
-    assert float(rows[-1]["R class 1"]) == pytest.approx(written[2].random["relevance"].value[2], rel=1e-5)
+    assert float(rows[-1]["R class 1"]) == pytest.approx(summary.random["relevance"].value[2], rel=1e-5)
     assert float(rows[-1]["AOPC 80 % all"]) == 0  # 16 steps of 20 are 80 %
-    aopc = written[2].columns["gradient"].estimates["aopc"].value[0]
+    aopc = summary.maps["gradient"].estimates["aopc"].value[0]
     assert float(rows[0]["AOPC 80 % all"]) == pytest.approx(aopc[16], rel=1e-5)
     assert float(rows[0]["AOPC 100 % all"]) == pytest.approx(aopc[20], rel=1e-5)
 
 
 @pytest.mark.parametrize("ending", ["md", "tex"])
-def test_every_table_says_what_it_holds_and_what_the_papers_figures_are_worth(written, ending):
+def test_every_table_says_what_it_holds_and_what_the_papers_numbers_are_worth(
+    out, evaluated, summary, ending
+):
     for name in ("table_1", "table_2", "claim_3"):
-        text = (written[0] / f"{name}.{ending}").read_text(encoding="utf-8")
+        text = (out / f"{name}.{ending}").read_text(encoding="utf-8")
         assert "by bootstrap over patients" in text
         assert "another data set" in text
-    decided = EVALUATED.decisions[EVALUATED.relevance]
-    text = (written[0] / f"table_2.{ending}").read_text(encoding="utf-8")
+    decided = evaluated.decisions[evaluated.relevance]
+    text = (out / f"table_2.{ending}").read_text(encoding="utf-8")
     assert f"{(~decided).sum()} images of class 0, {decided.sum()} of class 1" in text
-    by_chance = written[2].random["aopc"].value[0]
+    by_chance = summary.random["aopc"].value[0]
     assert f"reach {by_chance[16]:.3f} after" in text
     assert "has 4 squares" in text
 
 
-def test_json_and_csv_hold_every_figure_once(written):
-    content = json.loads((written[0] / "report.json").read_text(encoding="utf-8"))
-    assert content == written[1]
-    assert list(content["columns"]) == [column.key for column in COMPARED_MAPS]
-    figures = content["columns"]["syce_fi_v2"]["figures"]
-    keys = [(f["figure"], f["part"]) for f in figures]
-    assert len(keys) == len(set(keys))
-    assert {"iou", "fnr", "selected_share", "pointing_game", "average_precision", "relevance", "aopc"} <= {
-        figure for figure, _ in keys
+@pytest.fixture(scope="module")
+def content(out):
+    """The content of report.json."""
+    return json.loads((out / "report.json").read_text(encoding="utf-8"))
+
+
+def test_json_says_what_was_measured_and_of_what(content, summary):
+    assert {name: content[name] for name in ("bundle", "task", "facts", "missing", "failed", "origin")} == {
+        "bundle": "tiny <b>",
+        "task": "phantom-brain",
+        "facts": ABOUT.facts,
+        "missing": ["sagen"],
+        "failed": FAILED,
+        "origin": ABOUT.origin,
     }
-    bases = {"cyce_difference", "syce_difference"}
-    for key, expected in (
-        ("syce_fi_v2", {"syce_difference"}),
-        ("grad_cam", bases),
-        ("syce_difference", set()),
-    ):
-        found = {difference["against"] for difference in content["columns"][key]["differences"]}
-        assert found == expected | {"syce_fi_v2_smooth"}
-    assert len(content["columns"]["gradient"]["curves"]["aopc"]["value"]) == OPTIONS.region_steps + 1
+    assert content["counts"] == summary.counts
+    assert content["options"]["percentiles"] == list(OPTIONS.percentiles)
     assert [claim["verdict"] for claim in content["claims"]] == ["holds"] * 3
-    rows = list(csv.DictReader((written[0] / "figures.csv").open(encoding="utf-8")))
-    of_map = [row for row in rows if row["column"] == "syce_fi_v2" and not row["against"]]
-    assert [(row["figure"], row["part"]) for row in of_map] == keys
-    assert {row["figure"] for row in rows if row["column"] == "random"} == {"relevance", "aopc", "flip_rate"}
 
 
-def test_curves_are_pictures_with_a_panel_a_group(written):
-    sizes = {name: Image.open(written[0] / f"{name}.png").size for name in ("aopc", "iou")}
-    assert sizes["aopc"][0] == sizes["iou"][0] > 3 * 400
-    assert sizes["aopc"][1] > 1.5 * sizes["iou"][1]
+def test_json_holds_every_number_of_a_map_once(content, summary):
+    assert list(content["maps"]) == [compared.key for compared in COMPARED_MAPS]
+    numbers = content["maps"]["syce_fi_v2"]["numbers"]
+    by_part = {(number["metric"], number["part"]): number for number in numbers}
+    assert len(by_part) == len(numbers)
+    estimates = summary.maps["syce_fi_v2"].estimates
+    for key, estimate in {
+        ("iou", "98 exact"): estimates["iou"].at(1, 1),
+        ("fnr", "90 paper"): estimates["fnr"].at(0, 0),
+        ("selected_share", "98"): estimates["share"].at(1),
+        ("pointing_game", ""): estimates["pointing"],
+        ("average_precision", ""): estimates["average_precision"],
+        ("relevance", "class_1"): estimates["relevance"].at(2),
+        ("aopc", "all 80 %"): estimates["aopc"].at(0, 16),
+        ("aopc", "class_0 100 %"): estimates["aopc"].at(1, 20),
+        ("sensitivity_mean", ""): estimates["sensitivity"].at(1),
+        ("rank_correlation_randomised", ""): estimates["randomised"],
+        ("flip_rate", ""): estimates["crossed"],
+    }.items():
+        found = [by_part[key][name] for name in ("value", "low", "high")]
+        np.testing.assert_allclose(found, [estimate.value, *estimate.interval()])
+
+
+def test_json_holds_the_curves(content, summary):
+    curves = content["maps"]["gradient"]["curves"]
+    estimates = summary.maps["gradient"].estimates
+    np.testing.assert_allclose(curves["aopc"]["value"], estimates["aopc"].value[0])
+    np.testing.assert_allclose(curves["iou"]["high"], estimates["curve"].interval()[1])
+
+
+@pytest.mark.parametrize(
+    ("key", "against"),
+    [
+        ("syce_fi_v2", {"syce_difference"}),
+        ("grad_cam", {"cyce_difference", "syce_difference"}),
+        ("syce_difference", set()),
+    ],
+)
+def test_json_holds_differences_to_the_generators_and_to_the_main_map(content, key, against):
+    found = {difference["against"] for difference in content["maps"][key]["differences"]}
+    assert found == against | {"syce_fi_v2_smooth"}
+
+
+def test_csv_holds_the_numbers_of_json(content, out):
+    rows = read_table(out / "measurements.csv")
+    of_map = [row for row in rows if row["map"] == "syce_fi_v2" and not row["against"]]
+    numbers = content["maps"]["syce_fi_v2"]["numbers"]
+    assert [(row["metric"], row["part"]) for row in of_map] == [(n["metric"], n["part"]) for n in numbers]
+    for name in ("value", "low", "high"):
+        found, expected = [float(row[name]) for row in of_map], [number[name] for number in numbers]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert {row["metric"] for row in rows if row["map"] == "random"} == {"relevance", "aopc", "flip_rate"}
+
+
+def lines(axes):
+    """The points of every map's line by its title."""
+    return {
+        line.get_label(): line.get_xydata() for line in axes.lines if not line.get_label().startswith("_")
+    }
+
+
+def bands(axes):
+    """The corners of every map's interval."""
+    return [band.get_paths()[0].vertices for band in axes.collections]
+
+
+def titles(row):
+    return [axes.get_title(loc="left") for axes in row]
+
+
+def test_a_panel_holds_the_maps_of_a_generator_or_the_baselines_with_the_main_map(summary):
+    baselines, cyce, syce = iou_chart(summary).axes
+    assert titles([baselines, cyce, syce]) == ["baselines", "CyCE", "SyCE"]
+    all_titles = [compared.title for compared in COMPARED_MAPS]
+    assert list(lines(baselines)) == [*all_titles[:6], "SyCE v2 smooth"]
+    assert list(lines(cyce)) == all_titles[6:10]
+    assert list(lines(syce)) == all_titles[10:]
+    assert [text.get_text() for text in baselines.get_legend().texts] == list(lines(baselines))
+    colours = [line.get_color() for line in baselines.lines]
+    assert colours[-1] == "black"
+    assert len(set(colours)) == 7
+
+
+def test_the_iou_chart_is_the_mean_by_percentile_in_its_interval(summary):
+    _, _, syce = iou_chart(summary).axes
+    estimate = summary.maps["syce_fi_v1"].estimates["curve"]
+    np.testing.assert_array_equal(lines(syce)["SyCE v1"], np.column_stack([OPTIONS.curve, estimate.value]))
+    for end in estimate.interval():
+        for corner in zip(OPTIONS.curve, end, strict=True):
+            assert corner in map(tuple, bands(syce)[1].tolist())
+
+
+def test_the_aopc_chart_shows_the_first_part_above_and_the_whole_image_below(summary):
+    axes = aopc_chart(summary).axes
+    above, below = axes[:3], axes[3:]
+    assert titles(above) == titles(below) == ["baselines", "CyCE", "SyCE"]
+    estimate = summary.maps["cyce_fi_v2"].estimates["aopc"].at(0)
+    share = 5.0 * np.arange(21)  # of 20 steps each is 5 %
+    np.testing.assert_allclose(lines(below[1])["CyCE v2"], np.column_stack([share, estimate.value]))
+    np.testing.assert_allclose(lines(above[1])["CyCE v2"], np.column_stack([share, estimate.value])[:17])
+    for end in estimate.interval():
+        for corner in zip(share, end, strict=True):
+            assert np.isclose(bands(below[1])[2], corner).all(axis=1).any()
+    for panel in axes:
+        [by_chance] = [line for line in panel.lines if line.get_label()[0] == "_"]
+        assert list(by_chance.get_ydata()) == [0, 0]
+
+
+def test_a_method_that_the_paper_has_not_is_dashed(summary):
+    one = summary.maps["gradient"]
+    own = dataclasses.replace(one, compared=ComparedMap("my_own", "my_own", "My own"))
+    [panel] = iou_chart(dataclasses.replace(summary, maps={"gradient": one, "my_own": own})).axes
+    assert [(line.get_label(), line.get_linestyle()) for line in panel.lines] == [
+        ("Gradient", "-"),
+        ("My own", "--"),
+    ]
+
+
+def test_charts_are_on_the_page_and_beside_it(page, out, summary):
+    charts = {"iou": iou_chart(summary), "aopc": aopc_chart(summary)}
+    for place, (name, chart) in enumerate(charts.items()):
+        expected = chart_pixels(chart)
+        np.testing.assert_array_equal(Image.open(out / f"{name}.png"), expected)
+        np.testing.assert_array_equal(page.picture(place), expected)
 
 
 def test_without_annotation_the_report_is_of_relevance_alone(tmp_path):
-    images = labelled_images()
-    images.masks[:] = False
-    held = evaluated(images)
-    write(tmp_path, held, methods=["gradient", "syce"])
+    write(tmp_path, evaluated_images(without_annotation()), ["gradient", "syce"])
     assert not (tmp_path / "table_1.md").exists()
     assert not (tmp_path / "iou.png").exists()
-    text = " ".join(Tags((tmp_path / "report.html").read_text(encoding="utf-8")).text.split())
-    assert "12 test images of class 1 have no annotation" in text
-    assert "which is therefore left out" in text
+    page = read_page(tmp_path)
+    assert "12 test images of class 1 have no annotation" in page.text
+    assert "which is therefore left out" in page.text
 
 
-def test_the_outline_is_drawn_on_every_picture():
-    one = shown(EVALUATED, every_method(EVALUATED))[0]
-    assert list(one.pictures) == ["Input", *(column.title for column in COMPARED_MAPS)]
-    for picture in one.pictures.values():
+def test_the_outline_is_drawn_on_every_picture(examples):
+    assert list(examples[0].pictures) == ["Input", *(compared.title for compared in COMPARED_MAPS)]
+    for picture in examples[0].pictures.values():
         assert (np.abs(picture.astype(int) - (0, 230, 230)).sum(axis=2) < 60).any()

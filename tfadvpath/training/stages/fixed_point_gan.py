@@ -25,7 +25,7 @@ from tfadvpath.training.stages.registry import register
 class FixedPointGANStage(GeneratorStage):
     """Trains the networks of ``generators.FixedPointGAN``.
 
-    The last epoch is kept: its losses, a contest of two networks, tell nothing about which one is best.
+    The last epoch is kept: the losses, those of a contest of two networks, do not say which epoch is best.
     """
 
     name = "fixed_point_gan"

@@ -1,4 +1,4 @@
-"""Stages that train against the classifier: batches by its decisions."""
+"""The base class of the stages that train against the classifier: batches by its decisions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class GeneratorStage(Stage):
     Attributes:
         paired: Whether a step takes a pair of batches, one of each predicted class; otherwise one batch, half
             of it of each.
-        sub_batches: As of ``Stage``; each part gets both classes.
+        sub_batches: Number of parts that a step splits its batch into, see ``Stage``; each part gets both
+            classes.
     """
 
     paired = False
@@ -35,7 +36,8 @@ class GeneratorStage(Stage):
     @property
     def classifier(self) -> keras.Model:
         """The frozen classifier."""
-        assert self.data.classifier is not None
+        if self.data.classifier is None:
+            raise ValueError("a generator trains against a classifier: `data` must hold one")
         return self.data.classifier
 
     @property

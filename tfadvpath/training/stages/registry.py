@@ -1,4 +1,4 @@
-"""Stages by name: a stage's own file is all that names it."""
+"""The registry of the stages by name: a stage's own file is all that names it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What U-Nets learn before a stage's own loss is let loose on them.
+"""The warm-up of U-Nets: an easier task that they learn before they train by the stage's own loss.
 
 On several devices these functions are called in the scope of their strategy, and share out every batch as the
 epochs do.
@@ -53,17 +53,17 @@ def learn_to_undo(
     options: UNetOptions,
     stage: GeneratorStage,
 ) -> None:
-    """Teaches U-Nets what trained ones do, and to undo it.
+    """Teaches U-Nets to change an image as trained ones do, and to undo that.
 
     With g the trained U-Net of a class, C the clip to [0, 1] and x_a = C(g(x)), a network learns x -> x_a and
     x_a -> x. Left to SyCE's loss alone, x_s gets the decision back by a spot painted at the same place in
     every image, long before it shows what x_a lacks.
 
     Args:
-        networks: Of class 0 and class 1, with the weights to begin with.
-        trained: As many, that cross the decision; they are not changed.
-        options: Steps and learning rate.
-        stage: Gives the images of both predicted classes.
+        networks: U-Nets of class 0 and class 1, with the weights to begin with.
+        trained: Trained U-Nets of the same classes, which cross the decision; they are not changed.
+        options: Options with the warm-up's steps and learning rate.
+        stage: Stage that gives the images of both predicted classes.
     """
     if not options.warm_up_steps:
         return
@@ -93,10 +93,10 @@ def learn_pairs(
     the network has to find out the class by itself, and nothing but the classifier's answer asks for it.
 
     Args:
-        network: As ``models.two_headed_unet`` builds.
-        trained: Makes the pairs to learn; it is not changed.
-        options: Steps and learning rate.
-        stage: Gives the images, as many of each predicted class.
+        network: Network as ``models.two_headed_unet`` builds it.
+        trained: Generator that makes the pairs to learn; it is not changed.
+        options: Options with the warm-up's steps and learning rate.
+        stage: Stage that gives the images, as many of each predicted class.
     """
     if not options.warm_up_steps:
         return

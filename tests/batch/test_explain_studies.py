@@ -1,0 +1,203 @@
+"""`tfadvpath.explain_studies`: folders in, a folder of results for every study out."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from support.broken_files import nifti_bytes, picture, png_bytes, volume
+from support.series import decimals, noise, oblique, write_series
+from support.tiny import write_tiny_bundle
+
+from tfadvpath import ExplainOptions, explain_studies
+from tfadvpath.batch.run import Failure, Success
+from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.errors import InputError
+from tfadvpath.studies.study import read_study
+
+GRADIENT = ExplainOptions(method="gradient")
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return load_bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny"))
+
+
+def names(summary):
+    return [study["folder"] for study in summary.studies]
+
+
+def test_a_series_a_volume_and_a_broken_file_of_one_folder(bundle, tmp_path):
+    directions = oblique()
+    values = noise(5, 40, 36)
+    values[3] = 7  # blank
+    paths = write_series(tmp_path / "in" / "mri", values, directions=directions, spacing=(1.5, 0.75))
+    paths.pop().unlink()
+    paths.pop().unlink()
+    (tmp_path / "in" / "head.nii").write_bytes(nifti_bytes(volume((20, 24, 3))))
+    (tmp_path / "in" / "broken.png").write_bytes(b"")
+    (tmp_path / "in" / "notes.txt").write_text("text")
+    outcomes, done = [], []
+    summary = explain_studies(
+        bundle,
+        tmp_path / "in",
+        tmp_path / "out",
+        GRADIENT,
+        listener=outcomes.append,
+        on_progress=lambda part, total: done.append((part, total)),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Failure, Success, Success]
+    assert names(summary) == ["head.nii", "mri/series_004"]
+    assert [str(failure.error) for failure in summary.failures] == [str(outcomes[0].error)]
+    assert "broken.png: is empty" in str(outcomes[0].error)
+    assert [path.name for path, _ in summary.ignored] == ["notes.txt"]
+    assert sum(part for part, _ in done) == pytest.approx(3)
+    assert {total for _, total in done} == {3}
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary.as_json()
+
+    folder = tmp_path / "out" / "mri" / "series_004"
+    study = json.loads((folder / "study.json").read_text())
+    assert study == summary.studies[1]
+    assert study["source"] == str(tmp_path / "in" / "mri")
+    assert study["sources"] == [str(path) for path in paths]
+    assert study["slices"] == len(paths) == 3
+
+
+def test_the_maps_of_a_series_lie_where_its_slices_lie(bundle, tmp_path):
+    values = noise(4, 40, 36)
+    values[2] = 7  # blank
+    paths = write_series(tmp_path / "in", values, directions=oblique(), spacing=(1.5, 0.75), step=2.5)
+    explain_studies(bundle, tmp_path / "in", tmp_path / "out", GRADIENT)
+    folder = tmp_path / "out" / "series_004"
+    image = nib.load(folder / "gradient.nii.gz")
+    assert image.shape == (36, 40, 4)  # columns, rows, slices
+    study = read_study(paths, bundle.image_size)
+    np.testing.assert_allclose(image.affine, study.grid.affine, atol=1e-4)  # float32 in the file
+    assert image.header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_allclose(image.header.get_zooms(), (0.75, 1.5, 2.5), rtol=1e-6)
+    with np.load(folder / "explanation.npz") as arrays:
+        np.testing.assert_array_equal(arrays["images"], study.images)
+        on_the_grid = study.to_grid(arrays["gradient"])
+    written = np.asarray(image.dataobj)
+    for index in range(4):
+        np.testing.assert_array_equal(written[..., index].T, on_the_grid[index])
+    assert [bool(written[..., index].any()) for index in range(4)] == [True, True, False, True]
+
+
+def test_a_series_without_a_place_in_space_has_no_volume_but_a_remark(bundle, tmp_path):
+    paths = write_series(tmp_path / "in", noise(4, 40, 36))
+    paths[1].unlink()
+    summary = explain_studies(bundle, tmp_path / "in", tmp_path / "out", GRADIENT)
+    [study] = summary.studies
+    assert "gradient.png" in study["files"]
+    assert not [name for name in study["files"] if "nii" in name]
+    [(path, remark)] = summary.remarks
+    assert (path, remark) == (paths[0], "its series has gaps: slices are 3 to 6 mm apart")
+    assert summary.as_json()["remarks"] == [{"source": str(path), "remark": remark}]
+
+
+def test_a_series_that_is_named_file_by_file_gets_the_same_folder(bundle, tmp_path):
+    paths = write_series(tmp_path / "in", noise(3, 40, 36))
+    summary = explain_studies(bundle, paths[::-1], tmp_path / "out", GRADIENT)
+    assert names(summary) == ["series_004"]
+    assert summary.studies[0]["sources"] == [str(path) for path in paths]
+
+
+def test_two_series_of_one_number_do_not_share_a_folder(bundle, tmp_path):
+    write_series(tmp_path / "in", noise(2, 40, 36))
+    write_series(tmp_path / "in", noise(2, 30, 36), uid="other", names=["a.dcm", "b.dcm"])
+    write_series(tmp_path / "in", noise(2, 30, 36), uid="third", names=["c.dcm", "d.dcm"])
+    summary = explain_studies(bundle, tmp_path / "in", tmp_path / "out", GRADIENT)
+    assert sorted(names(summary)) == ["2/series_004", "in/series_004", "series_004"]
+
+
+def test_a_broken_slice_fails_its_series_alone_and_is_named(bundle, tmp_path):
+    paths = write_series(tmp_path / "in", noise(3, 40, 36))
+    paths[1].write_bytes(paths[1].read_bytes()[:-50])
+    (tmp_path / "in" / "a.png").write_bytes(png_bytes(picture().astype(np.uint8)))
+    summary = explain_studies(bundle, tmp_path / "in", tmp_path / "out", GRADIENT)
+    assert names(summary) == ["a.png"]
+    [failure] = summary.failures
+    assert failure.task.source == tmp_path / "in"
+    assert str(failure.error).startswith(f"{paths[1]}: is truncated")
+
+
+def test_results_of_an_earlier_run_are_not_explained(bundle, tmp_path):
+    write_series(tmp_path / "in", noise(2, 40, 36))
+    for _ in range(2):
+        summary = explain_studies(bundle, tmp_path / "in", tmp_path / "in" / "out", GRADIENT)
+        assert names(summary) == ["series_004"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"method": "magic"}, "`method`: 'magic' is no method of this bundle"),
+        ({"maps": ["fi_v9"]}, "`maps`: 'fi_v9' is not known. Choose from gradient"),
+        ({"formats": []}, "`formats`: nothing is named. Choose from nifti, npz, png"),
+        ({"steps": 3}, "`steps`: 'gradient' has no such option, it is of integrated_gradients, syce"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_the_parameter_s_name(bundle, tmp_path, options, says):
+    (tmp_path / "a.png").write_bytes(png_bytes(picture().astype(np.uint8)))
+    given = ExplainOptions(**{"method": "gradient", **options})
+    with pytest.raises(InputError) as error:
+        explain_studies(bundle, tmp_path / "a.png", tmp_path / "out", given)
+    assert str(error.value).startswith(says)
+
+
+def test_nothing_to_explain_is_refused(bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for inputs in (tmp_path / "empty", []):
+        with pytest.raises(InputError, match="holds no image that can be read"):
+            explain_studies(bundle, inputs, tmp_path / "out", GRADIENT)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.real_data
+def test_a_real_volume_as_a_series_has_its_maps_where_the_volume_lies(real_data, tmp_path):
+    """Written as a scanner would, explained by the shipped bundle, and compared in millimetres."""
+    source = nib.load(real_data / "brain_tumor_progression" / "01" / "Pre_Scan_T1.nii.gz")
+    voxels = np.asarray(source.dataobj, np.float64)  # [columns, rows, slices] of the series
+    slope = np.ptp(voxels) / 60000
+    stored = np.rint((voxels - voxels.min()) / slope - 30000).astype(np.int16)
+    to_the_left_and_back = np.diag([-1.0, -1, 1, 1]) @ source.affine
+    axes, origin = to_the_left_and_back[:3, :3], to_the_left_and_back[:3, 3]
+    lengths = np.linalg.norm(axes, axis=0)
+    directions = (axes / lengths)[:, :2].T
+    backwards = np.cross(*directions) @ axes[:, 2] < 0  # the file's last slice comes first along the normal
+    paths = write_series(
+        tmp_path / "in",
+        stored.transpose(2, 1, 0),
+        directions=directions,
+        spacing=(lengths[1], lengths[0]),
+        step=axes[:, 2],
+        origin=origin,
+        numbers=np.random.default_rng(1).permutation(len(stored[0, 0])).tolist(),
+        RescaleSlope=decimals([slope])[0],
+        RescaleIntercept=decimals([voxels.min() + 30000 * slope])[0],
+    )
+    ordered = paths[::-1] if backwards else paths
+    options = ExplainOptions(method="syce", steps=4, maps=["fi_v2_smooth", "difference"])
+    summary = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    assert (summary.failures, summary.ignored, summary.remarks) == ([], [], [])
+    [study] = summary.studies
+    assert study["folder"] == "series_004"
+    assert study["sources"] == [str(path) for path in ordered]
+    assert study["slices"] == voxels.shape[2]
+    assert study["blank"] == 4  # as the reader of the volume itself says
+
+    image = nib.load(tmp_path / "out" / "series_004" / "fi_v2_smooth.nii.gz")
+    assert image.shape == voxels.shape
+    corners = np.array(np.meshgrid(*[(0, length - 1) for length in voxels.shape], [1])).reshape(4, -1)
+    of_the_file = corners.copy()
+    if backwards:
+        of_the_file[2] = voxels.shape[2] - 1 - of_the_file[2]
+    np.testing.assert_allclose((image.affine @ corners)[:3], (source.affine @ of_the_file)[:3], atol=1e-3)
+    # A map is 0 where the slice is blank.
+    written = np.asarray(image.dataobj)
+    in_the_file = written[..., ::-1] if backwards else written
+    blank = np.ptp(voxels, axis=(0, 1)) == 0
+    np.testing.assert_array_equal(in_the_file.any(axis=(0, 1)), ~blank)
