@@ -18,9 +18,9 @@ def main() -> None:
     parser.add_argument("evaluation", type=Path)
     parser.add_argument("percentile")
     given = parser.parse_args()
-    with (given.evaluation / "figures.csv").open(encoding="utf-8") as file:
+    with (given.evaluation / "measurements.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if not row["against"]]
-    cells = {(row["column"], row["figure"], row["part"]): row for row in rows}
+    cells = {(row["map"], row["metric"], row["part"]): row for row in rows}
     report = json.loads((given.evaluation / "report.json").read_text(encoding="utf-8"))
     wanted = [
         ("iou", f"{given.percentile} exact"),
@@ -30,14 +30,15 @@ def main() -> None:
     ]
     heads = (f"IoU {given.percentile}", f"FNR {given.percentile}", "R", "AOPC 16 %")
     print(f"| map | {' | '.join(heads)} |\n| --- |{' ---: |' * len(heads)}")
-    for key, column in report["columns"].items():
-        found = (cells[key, figure, part] for figure, part in wanted)
-        texts = (" [".join((f"{float(f['value']):.3f}", f"{ends(f)}]")) for f in found)
-        print(f"| {column['title']} | {' | '.join(texts)} |")
+    for key, measured in report["maps"].items():
+        texts = (number_in(cells[key, metric, part]) for metric, part in wanted)
+        print(f"| {measured['title']} | {' | '.join(texts)} |")
 
 
-def ends(cell: dict[str, str]) -> str:
-    return ", ".join(f"{float(cell[name]):.3f}" for name in ("low", "high"))
+def number_in(cell: dict[str, str]) -> str:
+    """A number with its interval, to three digits."""
+    value, low, high = (f"{float(cell[name]):.3f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 if __name__ == "__main__":

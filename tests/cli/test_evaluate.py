@@ -118,7 +118,7 @@ def test_a_run_without_any_measured_method_exits_2(bundle, tmp_path, without_gra
         (["--subset", "1"], "--subset: 1 image is not one of each class. Pass 2 or more, or 0"),
         (
             ["--perturbation", "fixed_point_gan"],
-            "--perturbation: the bundle tiny has no fixed_point_gan. Train that stage, or let --perturbation ",
+            "--perturbation: the bundle tiny has no fixed_point_gan. Train that stage, or let --pert",
         ),
         (["--perturbation", "magic"], "--perturbation: 'magic' is not known. Choose from fixed_point_gan"),
     ],

@@ -155,8 +155,8 @@ def test_every_array_is_float32_whatever_comes_in(name):
             assert array.dtype == np.float32, field.name
 
 
-def assert_same(explanation, other):
-    np.testing.assert_allclose(explanation.score, other.score, atol=1e-6)
+def assert_same(explanation, other, score=1e-6):
+    np.testing.assert_allclose(explanation.score, other.score, atol=score)
     for name, values in explanation.maps.items():
         # Convolutions add up in another order in another batch; optimisation passes the difference on.
         np.testing.assert_allclose(values, other.maps[name], atol=1e-4 * values.max(), rtol=0, err_msg=name)
@@ -205,7 +205,8 @@ def test_xla_gives_what_the_graph_gives(name):
     options = {key: value for key, value in QUICK.items() if key in explainers.options(name)}
     explainer = explainers.get(name, bundle("grey"), batch_size=BATCH, jit_compile=True, **options)
     _, expected = explained(name, "grey")
-    assert_same(explainer.explain(expected.images), expected)
+    # XLA rounds otherwise than oneDNN, by how much depends on the processor: 1.2e-6 was seen on one.
+    assert_same(explainer.explain(expected.images), expected, score=1e-5)
     assert explainer.run_batch.experimental_get_tracing_count() == 1
 
 

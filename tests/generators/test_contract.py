@@ -43,12 +43,12 @@ def test_the_row_says_what_the_class_is(name):
 
 def test_networks_that_come_back_from_the_files_of_the_row_answer_the_same(name, tmp_path):
     model, networks = toys.generator(name)
-    files = [tmp_path / f"{file}.keras" for file in GENERATORS[name].networks]
-    loaded = []
-    for file, network in zip(files, networks, strict=True):
-        network.save(file)
-        loaded.append(keras.saving.load_model(file, safe_mode=True))
-    again = toys.assembled(name, model.classifier, tuple(loaded))
+    files = dict(zip(GENERATORS[name].networks, networks, strict=True)) | {"classifier": model.classifier}
+    loaded = {}
+    for file, network in files.items():
+        network.save(tmp_path / f"{file}.keras")
+        loaded[file] = keras.saving.load_model(tmp_path / f"{file}.keras", safe_mode=True)
+    again = toys.assembled(name, loaded.pop("classifier"), tuple(loaded.values()))
     answers = (tf.nest.flatten(each(toys.both_classes())) for each in (model, again))
     for one, other in zip(*answers, strict=True):
         np.testing.assert_array_equal(one, other)
