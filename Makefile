@@ -80,7 +80,7 @@ parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(CAPTUM_VENV)/.ins
 	TF_CPP_MIN_LOG_LEVEL=2 $(PARITY_BIN)/python tests/parity/make_gaussian_golden.py --check tests/parity/golden/gaussian.npz
 	$(QUANTUS_VENV)/bin/python tests/parity/make_quantus_golden.py --check tests/parity/golden/quantus.npz
 	$(CAPTUM_VENV)/bin/python tests/parity/make_captum_golden.py --check tests/parity/golden/captum.npz
-	$(BIN)/python -m pytest tests/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py \
+	$(BIN)/python -m pytest tests/path/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py \
 	  tests/explainers/test_captum_parity.py
 
 clean:

@@ -26,16 +26,6 @@ def test_every_folder_with_modules_is_a_package():
     assert missing == []
 
 
-def test_the_citation_names_the_version_of_the_package():
-    source = (ROOT / "tfadvpath" / "__init__.py").read_text(encoding="utf-8")
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    version = re.search(r'^__version__ = "(.+)"$', source, re.MULTILINE)
-    cited = re.search(r"^version: (.+)$", citation, re.MULTILINE)
-    assert version is not None
-    assert cited is not None
-    assert cited[1] == version[1]
-
-
 @pytest.mark.parametrize("name", ["tensorflow-addons", "pylibjpeg-libjpeg", "opencv-python"])
 def test_a_package_that_was_decided_against_is_not_required(name):
     required = setup_cfg()["options"]["install_requires"] + "\n".join(

@@ -11,9 +11,10 @@ class InputError(ValueError):
     The command line prints ``str(error)`` without a traceback.
 
     Args:
-        source: The file, folder or argument that is wrong.
-        problem: What is wrong with it, in a few words.
-        remedy: What the person can do about it.
+        source: The file, folder or parameter that is wrong. A parameter is written in backticks, such as
+            "`batch_size`": the command line turns it into its flag.
+        problem: The fault in a few words.
+        remedy: An action that helps.
     """
 
     def __init__(self, source: Path | str, problem: str, remedy: str):

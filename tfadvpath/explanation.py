@@ -19,8 +19,8 @@ class Explanation:
 
     Attributes:
         images: [B, H, W, C] in [0, 1], what was explained.
-        maps: By name, [B, H, W, C], or [B, H, W, 1] of methods with one value for all channels; not negative:
-            how much each pixel matters to the decision.
+        maps: Arrays by name, [B, H, W, C], or [B, H, W, 1] of methods with one value for all channels; not
+            negative: how much each pixel matters to the decision.
         score: [B], the classifier's probability f(x).
     """
 
@@ -49,15 +49,15 @@ class Explanation:
     @classmethod
     def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Self:
         """Returns the explanation of no image, for a study without anything to explain."""
-        images, figures = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
+        images, numbers = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
         names = {field.name for field in dataclasses.fields(cls)} - {"maps"}
-        values = {name: images if name in ("images", "start", "adversary") else figures for name in names}
+        values = {name: images if name in ("images", "start", "adversary") else numbers for name in names}
         return cls(maps=dict.fromkeys(map_names, images), **values)
 
 
 @dataclass(frozen=True)
 class PathExplanation(Explanation):
-    """Maps from a path across the decision, with the figures to judge them by. Arrays are float32.
+    """Maps from a path across the decision, with the numbers to judge them by. Arrays are float32.
 
     Attributes:
         start: [B, H, W, C] in [0, 1], where the path begins: the stable image, or the input.

@@ -16,9 +16,12 @@ from support.broken_files import nifti_bytes, picture, png_bytes, volume, write_
 from support.explanations import KnownExplainer
 from typer.testing import CliRunner
 
-import tfadvpath.bundle
-import tfadvpath.cli.explain
+import tfadvpath.batch.run
+import tfadvpath.bundle.bundle
+from tfadvpath import explainers
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.cli.main import app
+from tfadvpath.studies.study import read_study
 
 COMMAND = [sys.executable, "-m", "tfadvpath", "explain"]
 # As a person has it: the tests' own log level is not passed on.
@@ -28,7 +31,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_
 @pytest.fixture
 def explain(bundle, tmp_path, monkeypatch):
     """Runs the command in this process, with an explainer that needs no compilation."""
-    monkeypatch.setattr(tfadvpath.cli.explain, "get_explainer", lambda *_, **__: KnownExplainer())
+    monkeypatch.setattr(tfadvpath.batch.run, "get_explainer", lambda *_, **__: KnownExplainer())
 
     def run(*arguments):
         given = [str(argument) for argument in arguments]
@@ -139,7 +142,7 @@ def test_nothing_explained_exits_2(explain, tmp_path, monkeypatch, arguments):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--format", "png,gif"], "--format: 'gif' is not known. Choose from png, npz, nifti."),
+        (["--format", "png,gif"], "--format: 'gif' is not known. Choose from nifti, npz, png."),
         (["--maps", "fi_v9"], "--maps: 'fi_v9' is not known. Choose from fi_v2_smooth"),
         (["--maps", ","], "--maps: nothing is named."),
         (["--bundle", "no_bundle"], "no_bundle: no bundle: manifest.json is missing"),
@@ -158,7 +161,7 @@ def test_an_unknown_method_is_one_line(bundle, image, tmp_path):
     options = ["--bundle", str(bundle), "--out", str(tmp_path / "out"), "--method", "magic"]
     run = CliRunner().invoke(app, ["explain", str(image), *options])
     assert run.exit_code == 2
-    known = ", ".join(tfadvpath.explainers.names(tfadvpath.load_bundle(bundle)))
+    known = ", ".join(explainers.names(load_bundle(bundle)))
     assert run.stderr == f"--method: 'magic' is no method of this bundle. Choose one of {known}.\n"
     assert known.endswith("syce")
 
@@ -180,7 +183,7 @@ def test_the_bundles_channel_is_taken_where_none_is_named(explain, tmp_path):
         run = explain(tmp_path / "four.nii", tmp_path / "one.nii", "--format", "npz", *options)
         assert run.exit_code == 0, run.output
         with np.load(tmp_path / "out/four.nii/explanation.npz") as arrays:
-            stored = tfadvpath.datasets.read_study(tmp_path / "four.nii", (32, 32), channel)
+            stored = read_study(tmp_path / "four.nii", (32, 32), channel)
             np.testing.assert_array_equal(arrays["images"], stored.images)
 
 
@@ -188,12 +191,12 @@ def test_a_missing_channel_is_named_with_the_option(explain, tmp_path):
     (tmp_path / "two.nii").write_bytes(nifti_bytes(np.random.default_rng(0).normal(size=(20, 20, 3, 2))))
     run = explain(tmp_path / "two.nii")
     assert run.exit_code == 2
-    assert "has no channel 2. Choose one of 0 to 1 with --channel" in run.stderr
+    assert "has no channel 2. Choose one of 0 to 1 by --channel" in run.stderr
 
 
 def test_without_a_bundle_the_demonstrations_is_taken_with_a_warning(bundle, image, tmp_path, monkeypatch):
-    monkeypatch.setattr(tfadvpath.bundle, "DEMONSTRATION", bundle)
-    monkeypatch.setattr(tfadvpath.cli.explain, "get_explainer", lambda *_, **__: KnownExplainer())
+    monkeypatch.setattr(tfadvpath.bundle.bundle, "DEMONSTRATION", bundle)
+    monkeypatch.setattr(tfadvpath.batch.run, "get_explainer", lambda *_, **__: KnownExplainer())
     run = CliRunner().invoke(app, ["explain", str(image), "--out", str(tmp_path / "out")])
     assert run.exit_code == 0
     assert "trained on generated phantoms: its maps mean nothing for real patients" in run.stderr

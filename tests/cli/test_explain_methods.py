@@ -12,9 +12,9 @@ from support.broken_files import nifti_bytes, volume
 from typer.testing import CliRunner
 
 from tfadvpath import explainers
+from tfadvpath.batch.run import get_explainer
 from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.cli.main import app
-from tfadvpath.cli.studies import get_explainer
 
 METHODS = ("grad_cam", "gradient", "integrated_gradients")
 

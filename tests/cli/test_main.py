@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
 import subprocess
 import sys
-import time
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from support.tiny import RECIPE, write_tiny_bundle
 from typer.testing import CliRunner
 
 import tfadvpath
-import tfadvpath.bundle
+import tfadvpath.bundle.bundle
+import tfadvpath.demo.demo
 import tfadvpath.training.run
+from tfadvpath.cli.console import in_flags
 from tfadvpath.cli.main import app
 from tfadvpath.recipes.recipe import dump_recipe
 from tfadvpath.training.loop import Event
+from tfadvpath.training.run import TrainedBundle
 
 RUNNER = CliRunner()
 
 
-def test_help_is_quick_and_names_every_verb():
-    begin = time.perf_counter()
+VERBS = ("explain", "demo", "train", "prepare", "evaluate", "export", "serve-check")
+
+
+def test_help_names_every_verb_and_says_nothing_else():
     run = subprocess.run(
         [sys.executable, "-m", "tfadvpath", "--help"], capture_output=True, text=True, check=True
     )
-    assert time.perf_counter() - begin < 2  # with TensorFlow it takes longer on any machine
     assert run.stdout.startswith("Usage: tfadvpath [OPTIONS] COMMAND")
-    for verb in ("explain", "demo", "train", "prepare", "evaluate"):
-        assert verb in run.stdout
+    listed = [line.split()[0] for line in run.stdout.partition("Commands:")[2].splitlines() if line.strip()]
+    assert sorted(listed) == sorted(VERBS)
     assert run.stderr == ""
 
 
-@pytest.mark.parametrize("verb", ["explain", "demo", "train", "prepare", "evaluate"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb):
     run = RUNNER.invoke(app, [verb, "--help"])
     assert run.exit_code == 0
-    assert "--seed" in run.stdout
+    assert f" {verb} [OPTIONS] " in run.stdout.splitlines()[0]
+    assert "--json" in run.stdout
 
 
 def test_version_is_the_packages():
@@ -52,44 +61,63 @@ def test_an_unknown_verb_exits_2():
 
 @pytest.fixture
 def demonstration(bundle, monkeypatch):
-    monkeypatch.setattr(tfadvpath.bundle, "DEMONSTRATION", bundle)
+    monkeypatch.setattr(tfadvpath.demo.demo, "DEMONSTRATION", bundle)
+
+
+def embedded_pictures(page):
+    """The pictures of a page, uint8 [rows, columns, 3]."""
+    encoded = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in encoded]
 
 
 def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_path):
     run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "2"])
     assert run.exit_code == 0, run.output
     out = tmp_path / "out"
-    assert run.stdout.splitlines()[-1] == f"The report is {out / 'report.html'}"
-    assert (out / "report.html").stat().st_size > 100_000
+    summary = json.loads((out / "explanations/summary.json").read_text())
+    assert summary["seeds"] == [5, 6]  # after 3 patients for training and 2 for validation
+    measured = summary["measured"]
+    assert measured["patients"] == 2
+    # Slices at the brain's ends are explained but do not count.
+    explained = sum(study["slices"] - study["blank"] for study in summary["studies"])
+    assert 0 < measured["slices"] < explained
+
     phantom = nib.load(out / "phantoms/imagesTr/BRATS_002.nii.gz")
     assert phantom.shape == (32, 32, 21, 4)
     values = nib.load(out / "explanations/BRATS_002.nii.gz/fi_v2_smooth.nii.gz")
     assert values.shape == (32, 32, 21)
     np.testing.assert_allclose(values.affine, phantom.affine)
-    summary = json.loads((out / "explanations/summary.json").read_text())
-    assert summary["seeds"] == [5, 6]  # after 3 patients for training and 2 for validation
-    assert summary["figures"]["patients"] == 2
-    # Slices at the brain's ends are explained but do not count.
-    assert (
-        0
-        < summary["figures"]["slices"]
-        < sum(study["slices"] - study["blank"] for study in summary["studies"])
-    )
+
+    counted = f"{measured['slices']} slices of 2 phantoms"
+    lines = run.stdout.splitlines()
+    assert lines[0] == f"{counted}, {measured['tumour_slices']} with tumour"
+    assert lines[1] == f"classifier AUC: {measured['auc']:.3f}"
+    assert lines[-1] == f"The report is {out / 'report.html'}"
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert f"Over {counted}" in page
+    assert "<dd>tfadvpath " in page  # the command that made it
+    pictures = embedded_pictures(page)
+    # The colour scale, and of each shown slice the input, both ends of the path and four maps.
+    assert len(pictures) == 1 + 7 * page.count('<section class="case">') > 1
+    inputs, differences = pictures[1::7], pictures[4::7]
+    assert all(np.ptp(picture) > 0 for picture in inputs)
+    for image, shown in zip(inputs, differences, strict=True):
+        assert (image != shown).any()  # the map lies over it
 
 
 def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, monkeypatch):
     trained = []
 
     def train(recipe, out, stages, *, resume, listener):
-        trained.append((recipe, stages))
+        trained.append((recipe, tuple(stages)))
         write_tiny_bundle(out)
 
-    monkeypatch.setattr(tfadvpath.training.run, "train", train)
+    monkeypatch.setattr(tfadvpath.demo.demo, "train_recipe", train)
     run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "1", "--train", "--json"])
     assert run.exit_code == 0, run.output
     assert trained == [(RECIPE, ("classifier", "syce"))]
     assert (tmp_path / "out/bundle/manifest.json").exists()
-    assert json.loads(run.stdout)["figures"]["patients"] == 1
+    assert json.loads(run.stdout)["measured"]["patients"] == 1
 
 
 def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_path):
@@ -106,16 +134,22 @@ def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
         asked.append((recipe.seed, recipe.syce.epochs, stages, resume))
         listener(Event("syce", 1, 4))
         listener(Event("syce", 2, 4, {"epoch": 0, "loss": 1.5, "val_loss": 2.25}))
-        write_tiny_bundle(out)
+        return TrainedBundle(
+            write_tiny_bundle(out), {"validation": {"syce": {"flip_rate": 0.5, "bins": [1]}}}
+        )
 
     monkeypatch.setattr(tfadvpath.training.run, "train", train)
     arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")]
     run = RUNNER.invoke(app, arguments)
     assert run.exit_code == 0
     assert run.stderr == "syce, epoch 1: loss 1.5, val_loss 2.25\n"
+    assert run.stdout.splitlines() == [
+        "validation, syce: flip_rate 0.5",
+        f"The bundle is in {tmp_path / 'run'}",
+    ]
     more = ["--seed", "5", "--set", "syce.epochs=7", "--stage", "syce", "--resume", "--json"]
     run = RUNNER.invoke(app, [*arguments, *more])
-    assert json.loads(run.stdout) == {"validation": {}}
+    assert json.loads(run.stdout) == {"validation": {"syce": {"flip_rate": 0.5, "bins": [1]}}}
     assert asked == [(0, 1, None, False), (5, 7, ["syce"], True)]
 
 
@@ -162,3 +196,24 @@ def test_prepare_refuses_another_task():
     run = RUNNER.invoke(app, ["prepare", "phantom-foot", "--out", "x"])
     assert run.exit_code == 2
     assert "phantom-chest" in run.stderr
+
+
+class _Parameter:
+    def __init__(self, name, opts, kind="option", metavar=None):
+        self.name, self.opts, self.param_type_name, self.metavar = name, opts, kind, metavar
+
+
+def test_parameters_of_the_library_become_the_command_s_flags():
+    parameters = [
+        _Parameter("as_json", ["--json"]),
+        _Parameter("batch_size", ["-b", "--batch-size"]),
+        _Parameter("inputs", ["inputs"], "argument", "INPUT"),
+        _Parameter("task", ["task"], "argument"),
+    ]
+    command = SimpleNamespace(params=parameters)
+    said = in_flags(
+        "`batch_size`: no number. See `inputs`, `task`, `as_json` and `tfadvpath train`.", command
+    )
+    assert said == "--batch-size: no number. See INPUT, TASK, --json and `tfadvpath train`."
+    assert in_flags("`other`", command) == "`other`"
+    assert in_flags("`batch_size`", None) == "`batch_size`"

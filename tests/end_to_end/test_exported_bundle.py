@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support.serving import assert_same_maps, relative
+from support.shared import made_once, shared_folder
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
@@ -44,7 +45,11 @@ def expected(bundle, images):
 
 @pytest.fixture(scope="module")
 def version(bundle, tmp_path_factory):
-    return export_saved_model(bundle, tmp_path_factory.mktemp("models"), sizes=COUNTS)
+    def make(folder):
+        export_saved_model(bundle, folder, sizes=COUNTS)
+
+    folder = made_once(shared_folder(tmp_path_factory) / "shipped_1_3_8", make)
+    return folder / bundle.recipe.name / "1"
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,6 @@ def test_the_row_says_what_the_class_is(name):
     row = GENERATORS[name]
     kind = row.load_class()
     assert issubclass(kind, AgainstClassifier)
-    assert kind.LOSS_WEIGHTS is row.loss_weights
     assert issubclass(kind, PairGenerator) == row.is_path == (name in path_generators())
     assert row.has_stable_image == (row.is_path and kind.STABLE)
     assert in_letters(row.title) == in_letters(row.name) == in_letters(kind.__name__)

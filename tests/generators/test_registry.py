@@ -1,5 +1,6 @@
 """The registry of generators. That a row agrees with its class is in test_contract."""
 
+import collections
 import dataclasses
 
 import pytest
@@ -46,8 +47,6 @@ def test_paths_are_the_rows_that_say_so():
 
 
 def test_a_row_loads_the_class_of_its_home():
-    import collections
-
     assert ROW.load_class() is collections.OrderedDict
 
 

@@ -186,5 +186,5 @@ def test_wrong_maps_and_masks_are_named(measure, maps, masks, message):
 
 
 def test_a_negative_tolerance_is_refused():
-    with pytest.raises(ValueError, match="`tolerance` must not be negative. Received: -1"):
+    with pytest.raises(ValueError, match=r"`tolerance` must not be negative\. Received: -1"):
         pointing_game(RAMP, RAMP, -1)

@@ -10,8 +10,8 @@ from tfadvpath.models.keras_internals import calls_replaced, every_layer, graph_
 
 layers = keras.layers
 CHANGED = (
-    f"Keras {keras.__version__} changed %s, which tfadvpath/models/keras_internals.py uses. Mend that file, or "
-    "exclude this release in setup.cfg."
+    f"Keras {keras.__version__} changed %s, which tfadvpath/models/keras_internals.py uses. Mend that file, "
+    "or exclude this release in setup.cfg."
 )
 
 

@@ -24,8 +24,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 
 from tfadvpath import explainers
 from tfadvpath.errors import InputError
-from tfadvpath.serving import GrpcClient, RestClient
-from tfadvpath.serving import failures as retries
+from tfadvpath.serving import GrpcClient, RestClient, failures
 from tfadvpath.serving.stand_in import stand_in_server
 from tfadvpath.studies.study import read_study
 
@@ -53,7 +52,7 @@ def connect(request, server):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr(retries, "_FIRST_WAIT", 1e-3)
+    monkeypatch.setattr(failures, "_FIRST_WAIT", 1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])
@@ -400,14 +399,14 @@ def test_pixels_lose_nothing_in_json():
 
 def test_waits_double_up_to_a_limit(monkeypatch):
     waits = []
-    monkeypatch.setattr(retries.time, "sleep", waits.append)
-    monkeypatch.setattr(retries.random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(failures.time, "sleep", waits.append)
+    monkeypatch.setattr(failures.random, "uniform", lambda low, high: high)
 
     def fail():
-        raise retries.Unavailable
+        raise failures.Unavailable
 
-    with pytest.raises(retries.Unavailable):
-        retries.with_retries(fail, 7)
+    with pytest.raises(failures.Unavailable):
+        failures.with_retries(fail, 7)
     assert waits == [0.5, 1, 2, 4, 8, 8]
 
 

@@ -1,9 +1,10 @@
-"""A classifier by brightness, images of both its classes, and generators of tiny networks against it."""
+"""A classifier by brightness, images of both its classes, generators against it, and the data of a stage."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.generators.domains import DomainGenerator
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.discriminators import discriminator
@@ -11,6 +12,8 @@ from tfadvpath.models.mask_decoder import mask_decoder
 from tfadvpath.models.translators import class_discriminator, translator
 from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.models.unet import UNet
+from tfadvpath.recipes.data import PARTS
+from tfadvpath.training.stage_data import StageData
 
 SHAPE = (16, 16, 1)
 
@@ -106,6 +109,20 @@ def batch(name, count=4, seed=0):
     """A training batch of the form that a generator takes: a pair of both classes, or both in one."""
     paired = issubclass(GENERATORS[name].load_class(), DomainGenerator)
     return domains(count, seed) if paired else both_classes(count, seed)
+
+
+def stage_data(images, labels, classifier=None):
+    """The same images for every part of a stage's data, classified as they are labelled.
+
+    Args:
+        images: float32 [N, H, W, C].
+        labels: [N], 0 or 1.
+        classifier: Classifier of the stage, if it has one.
+    """
+    labels = np.asarray(labels, np.float32)
+    patients = np.array([f"patient {i}" for i in range(len(labels))])
+    part = LabelledImages(np.asarray(images), labels, np.zeros(np.shape(images)[:3], bool), patients)
+    return StageData("toys", dict.fromkeys(PARTS, part), classifier, dict.fromkeys(PARTS, labels))
 
 
 def rec(u, v):

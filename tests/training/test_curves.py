@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfadvpath.training.curves import draw_curves, training_chart
+from tfadvpath.training.curves import training_chart
+from tfadvpath.writers.charts import write_chart
 
 
-def history(epochs=4, **figures):
+def history(epochs=4, **numbers):
     return [
         {"epoch": e, "learning_rate": 1e-3, "seconds": 2.0}
-        | {name: values[e] for name, values in figures.items()}
+        | {name: values[e] for name, values in numbers.items()}
         for e in range(epochs)
     ]
 
@@ -26,9 +27,9 @@ HISTORIES = {
 }
 
 
-def drawn(figure):
+def drawn(chart):
     """The axes by their titles."""
-    return {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_visible()}
+    return {axes.get_title(loc="left"): axes for axes in chart.axes if axes.get_visible()}
 
 
 def lines(axes):
@@ -36,7 +37,7 @@ def lines(axes):
     return [(line.get_color(), line.get_linestyle(), line.get_xydata().tolist()) for line in axes.lines]
 
 
-def test_each_figure_stands_in_its_column():
+def test_each_number_stands_in_its_column():
     axes = drawn(training_chart(HISTORIES))
     names = {
         title: [text.get_text() for text in a.get_legend().texts]
@@ -78,8 +79,8 @@ def test_scales_follow_the_values():
 
 def test_many_terms_have_a_colour_each():
     terms = {f"term_{i}": [i + 1.0] for i in range(12)}
-    figure = training_chart({"fixed_point_gan": history(epochs=1, **terms)})
-    colours = [line.get_color() for line in drawn(figure)["fixed_point_gan: terms of the loss"].lines]
+    chart = training_chart({"fixed_point_gan": history(epochs=1, **terms)})
+    colours = [line.get_color() for line in drawn(chart)["fixed_point_gan: terms of the loss"].lines]
     assert len(set(colours)) == 12
 
 
@@ -87,6 +88,6 @@ def test_many_terms_have_a_colour_each():
 def test_the_picture_is_there_whole(tmp_path, histories):
     path = tmp_path / "curves.png"
     path.write_text("earlier")
-    draw_curves(histories, path)
+    write_chart(path, training_chart(histories))
     assert np.asarray(Image.open(path)).ndim == 3
     assert list(tmp_path.iterdir()) == [path]

@@ -33,5 +33,6 @@ def test_a_warm_up_on_two_devices_is_one_on_one(stages, name):
     steps = stages[f"warm-up, {name}"]
     assert steps["start"] == 0
     assert steps["moved"] > 1e-2
-    # Adam divides a gradient by its size: where it is small, rounding moves a weight further.
-    assert steps["difference"] < 1e-4 * steps["moved"]
+    # Adam divides a gradient by its size: where it is small, rounding moves a single weight further.
+    assert steps["typical_difference"] < 1e-5 * steps["moved"]
+    assert steps["difference"] < 1e-3 * steps["moved"]

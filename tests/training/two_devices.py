@@ -1,15 +1,14 @@
 """Takes steps of training on one and on two logical CPU devices; prints the largest differences.
 
-One step of three generators: they take a pair of batches, one batch, and several hands of one. SyCE's step is
-made as CyCE's is, the mask generator's as SAGen's; the classifier's is Keras's own. And three steps of every
-warm-up.
+One step of three generators: they take a pair of batches, one batch, and several sub-batches of one. SyCE's
+step is made as CyCE's is, the mask generator's as SAGen's; the classifier's is Keras's own. And three steps
+of every warm-up.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """
 
 import json
 import sys
-import types
 from pathlib import Path
 
 import keras
@@ -88,60 +87,57 @@ def stepped(name, build, strategy):
 
 
 def warm_ups():
-    """By name, how to build a network and what trains it."""
+    """By name, how to build networks, what trains them, and the stage that it is part of."""
     from support.toys import SHAPE, brightness_classifier
 
     from tfadvpath.generators.syce import SyCE
     from tfadvpath.models.two_headed_unet import two_headed_unet
     from tfadvpath.models.unet import UNet
-    from tfadvpath.recipes.stages import UNetOptions
     from tfadvpath.training.stages import unet_warm_up as warm_up
 
-    options = UNetOptions(warm_up_steps=3, warm_up_learning_rate=0.01)
+    def unets(count):
+        return [UNet(SHAPE, [4, 8], dropout=0.0) for _ in range(count)]
 
-    def unet():
-        return UNet(SHAPE, [4, 8], dropout=0.0)
+    def copy(networks, stage):
+        warm_up.learn_to_copy(networks[0], 1, stage.options, stage)
 
-    def two_heads():
-        return two_headed_unet(SHAPE, [4, 8], dropout=0.0)
+    def undo(networks, stage):
+        warm_up.learn_to_undo(networks, unets(2), stage.options, stage)
 
-    def copy(network, stage):
-        warm_up.learn_to_copy(network, 1, options, stage)
+    def pairs(networks, stage):
+        trained = SyCE(brightness_classifier(), tuple(unets(2)))
+        warm_up.learn_pairs(networks[0], trained, stage.options, stage)
 
-    def undo(network, stage):
-        warm_up.learn_to_undo([network], [unet()], options, stage)
-
-    def pairs(network, stage):
-        warm_up.learn_pairs(network, SyCE(brightness_classifier(), (unet(), unet())), options, stage)
-
-    return {"copy": (unet, copy), "undo": (unet, undo), "pairs": (two_heads, pairs)}
+    return {
+        "copy": (lambda: unets(1), copy, "cyce"),
+        "undo": (lambda: unets(2), undo, "syce"),
+        "pairs": (lambda: [two_headed_unet(SHAPE, [4, 8], dropout=0.0)], pairs, "sagen"),
+    }
 
 
-def warmed_up(name, build, learn, strategy):
+def warmed_up(build, learn, name, strategy):
     """Returns the weights before and after a warm-up, whose last batch is of another epoch."""
-    from support.toys import domains
+    from support.toys import both_classes, stage_data
 
-    images = np.concatenate([batch.numpy() for batch in domains(8)])
+    from tfadvpath.recipes.stages import STAGE_OPTIONS
+    from tfadvpath.training.stages.registry import stage_class
 
-    def batches(epoch):
-        first = images[epoch % 8 :][:8]
-        data = tf.data.Dataset.from_tensor_slices((first,) if name == "undo" else first)
-        return data.batch(4).prefetch(1)
-
-    part = types.SimpleNamespace(images=images)
-    material = types.SimpleNamespace(parts={"train": part})
-    stage = types.SimpleNamespace(batches=batches, steps=2, material=material, per_class=2, seed=0)
+    images = both_classes(8).numpy()
+    options = STAGE_OPTIONS[name](
+        batch_size=4, steps_per_epoch=2, warm_up_steps=3, warm_up_learning_rate=0.01
+    )
+    stage = stage_class(name, options)(options, stage_data(images, np.arange(16) % 2), 0)
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
 
-    def values(network):
-        return np.concatenate([np.ravel(weight) for weight in network.get_weights()])
+    def values(networks):
+        return np.concatenate([np.ravel(weight) for network in networks for weight in network.get_weights()])
 
     with strategy.scope():
-        network = build()
-        before = values(network)
-        learn(network, stage)
-    return before, values(network)
+        networks = build()
+        before = values(networks)
+        learn(networks, stage)
+    return before, values(networks)
 
 
 def differences(before, alone, same, shared):
@@ -149,6 +145,7 @@ def differences(before, alone, same, shared):
         "start": float(np.max(np.abs(before - same))),
         "moved": float(np.max(np.abs(alone - before))),
         "difference": float(np.max(np.abs(alone - shared))),
+        "typical_difference": float(np.sqrt(np.mean(np.square(alone - shared)))),
     }
 
 
@@ -163,9 +160,9 @@ def main():
         same, shared, shared_logs = stepped(name, build, two)
         loss = {"loss": [logs["loss"], shared_logs["loss"]]}
         answer[name] = differences(before, alone, same, shared) | loss
-    for name, (build, learn) in warm_ups().items():
-        before, alone = warmed_up(name, build, learn, tf.distribute.get_strategy())
-        same, shared = warmed_up(name, build, learn, two)
+    for name, how in warm_ups().items():
+        before, alone = warmed_up(*how, tf.distribute.get_strategy())
+        same, shared = warmed_up(*how, two)
         answer[f"warm-up, {name}"] = differences(before, alone, same, shared)
     print(json.dumps(answer))
 

@@ -132,7 +132,7 @@ def explain_studies(
         inputs: DICOM, NIfTI, PNG or JPEG files, and folders of them. One-slice files of a DICOM series in one
             folder are one study.
         out: Folder of all results.
-        options: How studies are explained and written; None is the defaults.
+        options: Options of explaining and writing; None is the defaults.
         listener: Function that is told what became of each study, in their order.
         on_progress: Function that is called with the number of studies, or the part of one, that got done,
             and the number of all.

@@ -6,7 +6,6 @@ Figures that cannot be given, such as an AUC where a class is missing, are None.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import tensorflow as tf
 
 from tfadvpath import metrics
 from tfadvpath.bundle.features import with_features
+from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
 from tfadvpath.path.gaussian import gaussian_blur
 
@@ -42,15 +42,15 @@ def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str
     figures = part_counts(labels, patients)
     for name in ("auc", "sensitivity", "specificity"):
         statistic = getattr(metrics, name)
-        figures[name] = _number(statistic(labels, probability))
+        figures[name] = finite(statistic(labels, probability))
         figures[f"{name}_interval"] = _interval(statistic, [labels, probability], patients)
     bins = metrics.reliability(labels, probability)
     return figures | {
-        "brier": _number(metrics.brier(labels, probability)),
-        "expected_calibration_error": _number(metrics.expected_calibration_error(labels, probability)),
+        "brier": finite(metrics.brier(labels, probability)),
+        "expected_calibration_error": finite(metrics.expected_calibration_error(labels, probability)),
         "reliability": {
-            "mean_score": [_number(value) for value in bins.mean_score],
-            "positive_share": [_number(value) for value in bins.positive_share],
+            "mean_score": [finite(value) for value in bins.mean_score],
+            "positive_share": [finite(value) for value in bins.positive_share],
             "images": bins.images.tolist(),
         },
     }
@@ -182,7 +182,7 @@ def _crossing_figures(
         floors[name] = metrics.frechet_distance(real[order[:half]], real[order[half:]])
     for name, values in (("frechet_distance", distances), ("frechet_floor", floors)):
         mean = float(np.mean(list(values.values())))
-        figures[name] = {key: _number(value) for key, value in (values | {"mean": mean}).items()}
+        figures[name] = {key: finite(value) for key, value in (values | {"mean": mean}).items()}
     return figures
 
 
@@ -218,8 +218,4 @@ def _interval(statistic: Callable[..., float], arrays: list[np.ndarray], patient
     if not len(patients):
         return [None, None]
     interval = metrics.bootstrap_interval(statistic, arrays, np.asarray(patients).tolist())
-    return [_number(value) for value in interval]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return [finite(value) for value in interval]

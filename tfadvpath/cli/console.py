@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _Thing = TypeVar("_Thing")
+_PARAMETER = re.compile(r"`(\w+)`")
 _console = Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
@@ -94,6 +96,21 @@ class Bars:
 def names_in(text: str) -> list[str] | None:
     """Returns names that are separated by commas; None where the text is "all"."""
     return None if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def in_flags(message: str, command: Any) -> str:
+    """Returns a message of the library with the parameters that it names as the command's flags.
+
+    The library writes the name of a parameter in backticks; batch_size is --batch-size here.
+    """
+    flags = {} if command is None else {each.name: _flag(each) for each in command.params}
+    return _PARAMETER.sub(lambda match: flags.get(match[1], match[0]), message)
+
+
+def _flag(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return parameter.metavar or parameter.name.upper()
+    return max(parameter.opts, key=len)
 
 
 def import_tensorflow() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, names_in, say
+from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, names_in, say
 
 if TYPE_CHECKING:
     from tfadvpath.evaluation.summary import Summary
@@ -19,6 +19,7 @@ _TITLE_WIDTH = 20  # of a table's first column, in characters
 
 
 def evaluate(
+    ctx: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The bundle that `tfadvpath train` wrote.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the report, tables and measurements.")],
     methods: Annotated[
@@ -70,7 +71,7 @@ def evaluate(
             if event.steps:
                 bars.move_to(event.task, event.step, event.steps)
             if event.line is not None:
-                say(event.line)
+                say(in_flags(event.line, ctx.command))
 
         summary = evaluate_bundle(
             run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, names_in, say
+from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, names_in, say
 
 if TYPE_CHECKING:
     from tfadvpath.batch.run import ExplainSummary
@@ -17,6 +17,7 @@ _SOME_FAILED, _NOTHING_EXPLAINED = 1, 2
 
 
 def explain(
+    ctx: typer.Context,
     inputs: Annotated[
         list[Path],
         typer.Argument(
@@ -86,7 +87,7 @@ def explain(
 
     def listen(outcome: Success | Failure) -> None:
         if isinstance(outcome, Failure):
-            say(str(outcome.error))
+            say(in_flags(str(outcome.error), ctx.command))
 
     with Bars() as bars:
         summary = explain_studies(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import typer
 
 from tfadvpath._version import __version__
-from tfadvpath.cli.console import say
+from tfadvpath.cli.console import in_flags, say
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.explain import explain
@@ -19,7 +18,6 @@ from tfadvpath.cli.train import train
 from tfadvpath.errors import InputError
 
 _WRONG, _INTERRUPTED = 2, 130
-_PARAMETER = re.compile(r"`(\w+)`")
 
 
 class _Commands(typer.core.TyperGroup):
@@ -29,25 +27,10 @@ class _Commands(typer.core.TyperGroup):
         try:
             return super().invoke(ctx)
         except InputError as error:
-            say(_in_flags(str(error), self.commands.get(ctx.invoked_subcommand)))
+            say(in_flags(str(error), self.commands.get(ctx.invoked_subcommand)))
             raise typer.Exit(_WRONG) from None
         except KeyboardInterrupt:
             raise typer.Exit(_INTERRUPTED) from None
-
-
-def _in_flags(message: str, command: Any) -> str:
-    """Returns a message of the library with the parameters that it names as the command's flags.
-
-    The library writes the name of a parameter as `batch_size`, which is --batch-size here.
-    """
-    flags = {} if command is None else {each.name: _flag(each) for each in command.params}
-    return _PARAMETER.sub(lambda match: flags.get(match[1], match[0]), message)
-
-
-def _flag(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        return parameter.make_metavar() if parameter.metavar is None else parameter.metavar
-    return max(parameter.opts, key=len)
 
 
 app = typer.Typer(

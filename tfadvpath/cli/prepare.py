@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, say
+from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, say
 from tfadvpath.recipes.data import DATA_SETS, PreparedData
 from tfadvpath.recipes.prepare import PATIENTS_PER_SEED
 from tfadvpath.recipes.prepare import prepare as prepare_data
@@ -19,6 +19,7 @@ Task = enum.StrEnum("Task", {task.replace("-", "_").upper(): task for task in DA
 
 
 def prepare(
+    ctx: typer.Context,
     task: Annotated[Task, typer.Argument(help="Which data.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the files.")],
     source: Annotated[
@@ -87,7 +88,7 @@ def prepare(
             patients=patients,
             size=size,
             seed=seed,
-            on_error=lambda error: say(str(error)),
+            on_error=lambda error: say(in_flags(str(error), ctx.command)),
             on_progress=lambda share: bars.advance("Preparing", share, 1),
         )
     for line in summary.warnings():

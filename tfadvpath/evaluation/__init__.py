@@ -1,1 +1,1 @@
-"""Explanations of a bundle's test images, measured: what the paper's tables and figures are made of."""
+"""Evaluation of a bundle: maps of its test images, measured for the paper's tables and charts."""

@@ -63,7 +63,7 @@ class Claim:
     """One of the paper's claims.
 
     Attributes:
-        text: What it says.
+        text: Text of the claim.
         comparisons: Comparisons of the maps that were measured.
         missing: Keys of the maps that it speaks of and that were not measured.
     """
@@ -83,7 +83,7 @@ class Claim:
         return UNDECIDED if UNDECIDED in verdicts or self.missing else HOLDS
 
     def count(self, verdict: str) -> int:
-        """Returns how many comparisons have that verdict."""
+        """Returns the number of comparisons with that verdict."""
         return sum(comparison.verdict == verdict for comparison in self.comparisons)
 
 
@@ -91,6 +91,9 @@ def judge(summary: Summary) -> tuple[Claim, Claim, Claim]:
     """Judges the claims by what was measured. Ties are kept, as in the paper; AOPC is after 16 %.
 
     The best of the baselines is the best in each resampling: a map that beats it beats all of them.
+
+    Args:
+        summary: Measurements of all maps; its own claims play no part.
     """
     localisation = [
         ClaimedNumber(metric, percentile)

@@ -51,7 +51,8 @@ def compared_maps(maps: Mapping[str, Iterable[str]]) -> tuple[ComparedMap, ...]:
     """Returns the maps of some methods: the paper's in the order of its table, then those of others.
 
     Args:
-        maps: By method, the names of the maps that it makes. The paper's methods have the paper's maps.
+        maps: Names of the maps that a method makes, by the method's. The paper's methods have the paper's
+            maps.
     """
     papers = tuple(compared for compared in COMPARED_MAPS if compared.method in maps)
     return papers + tuple(
@@ -63,7 +64,11 @@ def compared_maps(maps: Mapping[str, Iterable[str]]) -> tuple[ComparedMap, ...]:
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
-    """Returns methods in the order of the paper's table, those that it does not have behind it."""
+    """Returns methods in the order of the paper's table, those that it does not have behind it.
+
+    Args:
+        methods: Names of explainers.
+    """
     return sorted(methods, key=lambda name: (METHODS.index(name) if name in METHODS else len(METHODS), name))
 
 

@@ -1,4 +1,4 @@
-"""Means over images and how far they could be from their values by the choice of patients: many at once."""
+"""Means over images, and how far they could be from their values by the choice of patients: many at once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-# Of the interval of 95 %.
+# Quantiles at the ends of the interval of 95 %.
 _ENDS = (0.025, 0.975)
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A figure, and what it is in each resampling of the patients.
+    """A number, or an array of them, and its value in each resampling of the patients.
 
-    Figures of the same ``Resampling`` are paired: the difference of two is again an estimate, with an
+    Estimates of the same ``Resampling`` are paired: the difference of two is again an estimate, with an
     interval of its own.
 
     Attributes:
-        value: float64 [...], of all images; NaN where it is not defined.
-        resampled: float64 [repeats, ...].
+        value: float64 [...], value over all images; NaN where it is not defined.
+        resampled: float64 [repeats, ...], value in each resampling.
     """
 
     value: np.ndarray
@@ -34,21 +34,21 @@ class Estimate:
         return Estimate(-self.value, -self.resampled)
 
     def at(self, *place: int | slice) -> Estimate:
-        """Returns a part of the figure, by its place in ``value``."""
+        """Returns a part of the estimate, by its place in ``value``."""
         return Estimate(np.asarray(self.value[place]), self.resampled[(slice(None), *place)])
 
     def through(self, function: Callable[[np.ndarray], Any]) -> Estimate:
-        """Returns the estimate of a function of the figure, such as the area under a mean curve."""
+        """Returns the estimate of a function of the value, such as the area under a mean curve."""
         return Estimate(
             np.asarray(function(self.value), np.float64),
             np.array([function(row) for row in self.resampled], np.float64),
         )
 
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns low and high of 95 %, float64 [...].
+        """Returns the ends of the interval of 95 %, low and high, float64 [...] each.
 
-        As of ``metrics.bootstrap_interval``: resamplings where the figure is not defined are left out; both
-        are NaN where more than half of them are.
+        They are those of ``metrics.bootstrap_interval``: resamplings where the value is not defined are left
+        out; both are NaN where more than half of them are.
         """
         flat = self.resampled.reshape(len(self.resampled), -1)
         defined = ~np.isnan(flat)
@@ -63,32 +63,32 @@ class Estimate:
 
 
 class Resampling:
-    """Draws as many patients as there are, with replacement, again and again.
+    """Draws of as many patients as there are, with replacement, again and again.
 
-    The same draws as of ``metrics.bootstrap_interval`` with the same seed. A resampling is a row of weights,
-    so means of all resamplings are one product of matrices.
+    They are those of ``metrics.bootstrap_interval`` with the same seed. A resampling is a row of weights, so
+    means of all resamplings are one product of matrices.
 
     Args:
-        patients: The patient of each image, [N].
-        repeats: How often.
-        seed: Of the draws.
+        patients: Patients of the N images: strings, numbers or anything that can be a key.
+        repeats: Number of resamplings.
+        seed: Seed of the draws, not negative.
     """
 
     def __init__(self, patients: Iterable[Any], repeats: int = 1000, seed: int = 0):
         numbers: dict[Any, int] = {}
         self.patient = np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], np.int64)
         self.patients = len(numbers)
-        random = np.random.default_rng(seed)
+        generator = np.random.default_rng(seed)
         self.weights = np.zeros((repeats, self.patients))
         for row in self.weights:
-            row += np.bincount(random.integers(self.patients, size=self.patients), minlength=self.patients)
+            row += np.bincount(generator.integers(self.patients, size=self.patients), minlength=self.patients)
 
     def mean(self, values: Any, where: Any = None) -> Estimate:
         """Estimates the mean over images.
 
         Args:
             values: float [N, ...]. An image whose value is NaN is left out.
-            where: bool [N], the images that count; None is all.
+            where: bool [N], whether an image counts; None is all.
         """
         values = np.asarray(values, np.float64)
         flat = values.reshape(len(values), -1)
@@ -111,7 +111,7 @@ class Resampling:
 
 
 def largest(estimates: Iterable[Estimate]) -> Estimate:
-    """Returns the largest of several figures, in every resampling anew."""
+    """Returns the largest of several estimates, in every resampling anew."""
     chosen = list(estimates)
     return Estimate(
         np.max([estimate.value for estimate in chosen], axis=0),
@@ -120,4 +120,6 @@ def largest(estimates: Iterable[Estimate]) -> Estimate:
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    ratio = np.full(total.shape, np.nan)
+    np.divide(total, count, out=ratio, where=count > 0)
+    return ratio

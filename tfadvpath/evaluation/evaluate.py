@@ -65,13 +65,13 @@ def evaluate(
     A method that was measured in ``out`` before is not measured again. One that fails stops no other.
 
     Args:
-        bundle: The bundle, or its folder.
+        bundle: Bundle, or its folder.
         out: Folder that gets report.html, report.json, measurements.csv, the tables as Markdown, LaTeX and
             CSV, the charts, a gallery of examples, and methods/ with the measurements of every image.
-        options: How test images are drawn and maps measured; None is the defaults.
+        options: Options by which test images are drawn and maps measured; None is the defaults.
         listener: Function that is told how far the evaluation is.
         methods: Names of explainers; None is all that the bundle has networks for.
-        batch_size: Images explained at once.
+        batch_size: Number of images explained at once.
         command: Command that the report names; None names this function.
 
     Returns:

@@ -8,16 +8,16 @@ import numpy as np
 
 from tfadvpath.evaluation.images import EvaluatedImages
 
-_EACH = 3  # of the best, the worst and those around the median
-_WRONG = 2  # of each wrong decision
+_EACH = 3  # number of the best, of the worst, and of those around the median
+_WRONG = 2  # number of misses, and of false alarms
 
 
 class Example(NamedTuple):
     """One test image to show.
 
     Attributes:
-        row: Its place among the test images.
-        kind: "best", "median", "worst", "missed" or "false alarm".
+        row: Place of the image among the test images.
+        kind: Reason to show it: "best", "median", "worst", "missed" or "false alarm".
         key: Key of the map that it was chosen by; "" where no map had a part in it.
         iou: IoU of that map; None where there is none.
     """
@@ -32,9 +32,9 @@ def choose_examples(evaluated: EvaluatedImages, key: str, iou: np.ndarray) -> li
     """Chooses images to show; an image is shown once.
 
     Args:
-        evaluated: The test images.
+        evaluated: Test images.
         key: Key of the map that they are chosen by.
-        iou: float [M], its IoU of the localised images. NaN counts as 0.
+        iou: float [M], IoU of that map in the localised images. NaN counts as 0.
 
     Returns:
         The best, those around the median, and the worst by IoU, of different patients as long as there are

@@ -15,15 +15,16 @@ from tfadvpath.evaluation.options import EvaluationOptions
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedImages:
-    """Test images with the classifier's answers, and who takes part in what.
+    """Test images with the classifier's answers, and which of them take part in what.
 
     Attributes:
         images: Images, labels, masks and patients, N of each.
         scores: float32 [N], f(x).
-        localised: int64 [M], those of class 1 whose finding is annotated, in their order.
-        without_mask: How many of class 1 have no annotation.
-        relevance: int64 [R], those whose pixels are replaced, as many of each class, in their order.
-        subset: int64 [K], which rows of ``relevance`` are taken for what is costly, as many of each class.
+        localised: int64 [M], places of those of class 1 whose finding is annotated, in their order.
+        without_mask: Number of images of class 1 without annotation.
+        relevance: int64 [R], places of those whose pixels are replaced, as many of each class, in order.
+        subset: int64 [K], places in ``relevance`` of those that are taken for what is costly, as many of each
+            class.
     """
 
     images: LabelledImages
@@ -40,11 +41,11 @@ class EvaluatedImages:
 
     @property
     def explained(self) -> np.ndarray:
-        """int64 [U], in their order: the images that maps are needed of."""
+        """int64 [U]: places of the images that maps are needed of, in their order."""
         return np.union1d(self.localised, self.relevance)
 
     def as_arrays(self) -> dict[str, np.ndarray]:
-        """Returns which images these are, and who takes part in what: fields of that name, no images."""
+        """Returns which images these are, and which take part in what: fields by name, without images."""
         images = self.images
         return {
             "patients": np.asarray(images.patients, np.str_),
@@ -59,9 +60,13 @@ class EvaluatedImages:
 def load_evaluated_images(bundle: Bundle, options: EvaluationOptions) -> EvaluatedImages:
     """Loads the test images of a bundle's recipe and draws those that each metric takes.
 
+    Args:
+        bundle: Bundle whose test images are loaded, and whose classifier answers.
+        options: Options of the measurement: how many images, and the seed.
+
     Raises:
-        InputError: The images cannot be had, are others than those of the training, or one of the classes is
-            missing among them.
+        InputError: The images cannot be loaded, are others than those of the training, or one of the classes
+            is missing among them.
     """
     recipe = bundle.recipe
     recorded = bundle.manifest.get("data")
@@ -83,8 +88,8 @@ def choose_images(
     Args:
         images: All test images.
         scores: float [N], f(x).
-        options: How many, and the seed.
-        name: Of the data, for the message.
+        options: Options of the measurement: how many images, and the seed.
+        name: Name of the data, for the message.
 
     Raises:
         InputError: One of the classes is missing.
@@ -112,12 +117,13 @@ def balanced(positive: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Draws images, as many of each class, without replacement.
 
     Args:
-        positive: bool [N], the class.
-        count: At most so many; half of them, rounded down, are of each class, fewer where one has fewer.
-        seed: Of the draw.
+        positive: bool [N], whether an image is of class 1.
+        count: Largest number of images; half of them, rounded down, are of each class, fewer where one has
+            fewer.
+        seed: Seed of the draw, not negative.
 
     Returns:
-        int64, in ascending order.
+        int64, places of the images in ascending order.
     """
     generator = np.random.default_rng(seed)
     classes = [generator.permutation(np.flatnonzero(positive == one)) for one in (False, True)]

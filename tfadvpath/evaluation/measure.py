@@ -1,4 +1,4 @@
-"""The maps that one method makes of the test images, measured image by image."""
+"""Measurements of one method: its maps of the test images, image by image."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
 
 Arrays = dict[str, np.ndarray]
-# Images explained before their maps are measured and let go.
+# Number of images that are explained before their maps are measured and let go.
 _CHUNK = 128
-_DRAWS = 5  # orders of each image for the random curves
+_DRAWS = 5  # number of random orders of each image
 TIE_RULES = ("paper", "exact")
 
 
@@ -30,13 +30,14 @@ class MeasuredMethod:
     the table, Q those of the curve.
 
     Attributes:
-        maps: By the map's name and the metric's: ``iou`` and ``fnr`` float64 [M, P, 2] by percentile and tie
-            rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule selects, ``curve``
-            [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and ``least`` float32
-            [R, steps + 1], ``regions`` [R, region_steps + 1]; ``sensitivity`` float64 [K, 2] (maximum, mean),
-            ``randomised`` [K] the rank correlation with the map of the randomised classifier, ``other_image``
-            [K] that with the map of another patient's image, NaN where there is one patient, ``same_pixels``
-            [K] the IoU of what both maps select at the first percentile of the table.
+        maps: Arrays by the map's name and the metric's: ``iou`` and ``fnr`` float64 [M, P, 2] by percentile
+            and tie rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule selects,
+            ``curve`` [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and
+            ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; ``sensitivity`` float64
+            [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with the map of the randomised
+            classifier, ``other_image`` [K] that with the map of another patient's image, NaN where there is
+            one patient, ``same_pixels`` [K] the IoU of what both maps select at the first percentile of the
+            table.
         seconds: Time to explain one image.
         rates: "crossed" and "kept", bool [R], where there is a path across the decision.
     """
@@ -88,7 +89,7 @@ class Setting:
 
     Attributes:
         classifier: Classifier of the bundle.
-        evaluated: The test images.
+        evaluated: Test images.
         perturbed: Replacement of the pixels of ``evaluated.relevance``, as ``metrics.perturbation_curves``
             takes it.
         options: Options of the measurement.
@@ -106,14 +107,23 @@ class Setting:
 
 
 def work(setting: Setting, maps: int) -> int:
-    """Returns how many units of progress ``measure`` reports for a method with so many maps."""
+    """Returns the units of progress that ``measure`` reports for a method.
+
+    Args:
+        setting: Images, and how they are measured.
+        maps: Number of the method's maps.
+    """
     evaluated, options = setting.evaluated, setting.options
     subset = len(evaluated.subset) * (options.samples + 2)
     return len(evaluated.explained) + maps * len(evaluated.relevance) + subset
 
 
 def work_random(setting: Setting) -> int:
-    """Returns how many units of progress ``measure_random`` reports."""
+    """Returns the units of progress that ``measure_random`` reports.
+
+    Args:
+        setting: Images, and how they are measured.
+    """
     return 2 * len(setting.evaluated.relevance)
 
 

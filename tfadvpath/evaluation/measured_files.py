@@ -1,4 +1,4 @@
-"""What was measured of one method, as a file that says what it depends on."""
+"""Files of measurements, which say what they depend on."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[s
     """Writes arrays as .npz, whole or not at all.
 
     Args:
-        path: Where to; the folder is made.
-        arrays: By name.
-        header: As JSON holds it. Stands as text under "header".
+        path: File to write; its folder is made.
+        arrays: Arrays by name.
+        header: Entries that JSON can hold. They stand as text under "header".
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_file(path) as partial:
@@ -37,9 +37,9 @@ def read_arrays(
     """Returns the arrays of a file that was made under the same identity.
 
     Args:
-        path: Of ``write_arrays``.
-        identity: What must stand in the header; it may hold more.
-        passing: What must stand there as well, but may be measured anew where it does not.
+        path: File that ``write_arrays`` wrote.
+        identity: Entries that must stand in its header; it may hold more.
+        passing: Entries that must stand there as well, but where they do not, it may be measured anew.
 
     Returns:
         None where there is no such file, none that can be read, or one with another ``passing``.

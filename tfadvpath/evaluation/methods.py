@@ -1,4 +1,4 @@
-"""The methods of a bundle, measured one after the other; what an earlier run finished is read from files."""
+"""Methods of a bundle, measured one after the other; what an earlier run finished is read from files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tfadvpath.evaluation.randomised import without_learning
 from tfadvpath.evaluation.replacement_images import perturbed_images
 
 FOLDER = "methods"
-# The name of the random orders among the methods, and of the file that says which images were measured.
+# Name of the random orders among the methods, and of the file that says which images were measured.
 RANDOM = "random"
 _IMAGES = "images"
 _FORMAT = 3
@@ -57,7 +57,12 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Failed:
-    """A method that could not be measured, and why."""
+    """A method that could not be measured.
+
+    Attributes:
+        method: Name of the method.
+        error: Reason why it could not.
+    """
 
     method: str
     error: Exception
@@ -67,12 +72,12 @@ class Evaluation:
     """Measures the methods of a bundle on its test images.
 
     Args:
-        bundle: Classifier and generators.
-        evaluated: The test images.
+        bundle: Bundle with the networks of the methods.
+        evaluated: Test images.
         options: Options of the measurement.
         out: Folder that gets ``methods/``: a file for each method, and one with the images that their rows
             are of.
-        batch_size: Images explained at once.
+        batch_size: Number of images explained at once.
     """
 
     def __init__(
@@ -99,7 +104,7 @@ class Evaluation:
 
     @property
     def setting(self) -> Setting:
-        """What all methods are measured on; the perturbed images are made when they are first needed."""
+        """Images that all methods are measured on, and how; made when it is first needed."""
         if self._setting is None:
             images = np.asarray(self.evaluated.images.images[self.evaluated.relevance])
             perturbed = perturbed_images(self.bundle, self.options.perturbation, images, self.options.seed)
@@ -107,7 +112,10 @@ class Evaluation:
         return self._setting
 
     def stored(self, methods: Sequence[str]) -> dict[str, MeasuredMethod | RandomOrders]:
-        """Returns what an earlier run measured, by method. What changed its code since is not among it.
+        """Returns what an earlier run measured, by method, but for methods whose code changed since.
+
+        Args:
+            methods: Names of explainers.
 
         Raises:
             InputError: It was measured with other options or images, another bundle or another version.
@@ -129,7 +137,11 @@ class Evaluation:
         }
 
     def work(self, methods: Sequence[str]) -> int:
-        """Returns how many units of progress ``run`` reports for methods, or ``RANDOM``, not stored."""
+        """Returns the units of progress that ``run`` reports for methods that are not stored.
+
+        Args:
+            methods: Names of explainers, or ``RANDOM``.
+        """
         # A method that the paper does not have is taken to make one map: only its explainer knows.
         return sum(
             work_random(self.setting)
@@ -148,11 +160,11 @@ class Evaluation:
 
         Args:
             methods: Names of explainers that the bundle has the networks for.
-            stored: Of ``stored``: is not measured again.
-            on_progress: Called with units of ``work``.
+            stored: Measurements that ``stored`` returned: they are not made again.
+            on_progress: Function that is called with units of ``work``.
 
         Yields:
-            What became of each, in their order.
+            Result of each method, in their order.
         """
         write_arrays(self._path(_IMAGES), self.evaluated.as_arrays(), self.identity)
         for method in (RANDOM, *methods):
@@ -179,11 +191,11 @@ class Evaluation:
         """Explains a few test images for pictures; an earlier run's maps of the same ones are read.
 
         Args:
-            method: The explainer's name.
-            rows: int64 [G], which test images.
+            method: Name of the explainer.
+            rows: int64 [G], places among the test images.
 
         Returns:
-            By map, float32 [G, H, W].
+            Maps by name, float32 [G, H, W].
         """
         path = self._path(f"{method}.maps")
         identity = {**self.identity, **_code(method), "rows": rows.tolist()}

@@ -1,4 +1,4 @@
-"""The methods as they would be if the classifier had learned nothing."""
+"""Methods as they would be if the classifier had learned nothing."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tfadvpath.generators.base import AdversarialPair, PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.models.randomize import randomized
 
-# What is made of the pair alone: no randomised classifier can change it.
+# Name of the map that is made of the pair alone: no randomised classifier can change it.
 OF_THE_PAIR = "difference"
 
 
 class SamePair:
-    """The images of a trained generator, judged by another classifier.
+    """Images of a trained generator, judged by another classifier.
 
     Which of two generators an image goes to stays the trained classifier's decision. So what changes in a map
     is what the classifier's gradient contributes to it.
 
     Args:
-        generator: Trained.
-        classifier: The other one.
+        generator: Trained generator.
+        classifier: Classifier that judges in place of the one that it was trained against.
     """
 
     def __init__(self, generator: PairGenerator, classifier: keras.Model):
@@ -33,7 +33,11 @@ class SamePair:
         self.classifier = classifier
 
     def generate(self, images: tf.Tensor) -> AdversarialPair:
-        """Returns what the trained generator does, with the other classifier's probability."""
+        """Returns the pair of the trained generator, with the other classifier's probability.
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+        """
         pair = self.generator.generate(images)
         probability = tf.reshape(self.classifier(images, training=False), [-1])
         return pair._replace(probability=probability)
@@ -43,9 +47,9 @@ def without_learning(bundle: Bundle, method: str, seed: int) -> Any:
     """Returns what ``explainers.get`` takes for a method whose classifier has random weights.
 
     Args:
-        bundle: Has the networks of the method.
-        method: The explainer's name.
-        seed: Of the weights: the same for every method of a seed.
+        bundle: Bundle with the networks of the method.
+        method: Name of the explainer.
+        seed: Seed of the weights, which are the same for every method of a seed.
     """
     classifier = randomized(bundle.classifier, seed)
     name = explainers.generator_of(method)

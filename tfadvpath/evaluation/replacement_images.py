@@ -1,4 +1,4 @@
-"""What the metrics of relevance replace pixels with."""
+"""Images that replace pixels in the metrics of relevance."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _BATCH = 32
 
 def check_perturbation(bundle: Bundle, name: str) -> None:
     """Checks that a bundle can perturb images that way.
+
+    Args:
+        bundle: Bundle that is evaluated.
+        name: Name of the perturbation.
 
     Raises:
         InputError: The name is unknown, or the bundle has no such generator.
@@ -41,10 +45,10 @@ def perturbed_images(
     """Returns what ``metrics.perturbation_curves`` takes as ``perturbed``.
 
     Args:
-        bundle: Has passed ``check_perturbation``.
-        name: Of ``PERTURBATIONS``.
+        bundle: Bundle for which ``check_perturbation`` finds nothing wrong.
+        name: One of ``PERTURBATIONS``.
         images: float32 [B, H, W, C] in [0, 1], B >= 1.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
     if name != FIXED_POINT_GAN:
         perturbed: Any = metrics.perturbation(name, images, seed=seed)
@@ -54,4 +58,4 @@ def perturbed_images(
         input_signature=[tf.TensorSpec([None, *images.shape[1:]], tf.float32)],
     )
     parts = [translate(tf.constant(images[i : i + _BATCH])) for i in range(0, len(images), _BATCH)]
-    return tf.concat(parts, axis=0).numpy()
+    return np.concatenate([part.numpy() for part in parts])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Images by the classifier's decision.
 CLASSES = ("all", "class_0", "class_1")
-# Steps of a hundredth of the image: AOPC is given after so many, and after all.
+# Number of steps, each a hundredth of the image, after which AOPC is given; and after all.
 SHORT = 16
 
 
@@ -30,11 +30,11 @@ class MeasuredMap:
     """Measurements of one map.
 
     Attributes:
-        compared: The map.
-        estimates: By name: "iou", "fnr" [P, 2], "share" [P], "curve" [Q], "pointing", "average_precision";
-            "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders
-            after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image", "same_pixels" where a subset
-            was drawn; "crossed", "kept" where there is a path.
+        compared: Map that was measured.
+        estimates: Means by name: "iou", "fnr" [P, 2], "share" [P], "curve" [Q], "pointing",
+            "average_precision"; "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC
+            relative to random orders after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image",
+            "same_pixels" where a subset was drawn; "crossed", "kept" where there is a path.
         survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
             is nearer to the map of the randomised classifier than to that of another image, by the paired
             interval. Maps of one background correlate without that. None where it was not tried, all maps are
@@ -53,14 +53,14 @@ class Summary:
     """Measurements of all maps of a bundle.
 
     Attributes:
-        maps: By key, in the order of the table.
+        maps: Measured maps by key, in the order of the table.
         random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
             anything; "flipped", the share of decisions that the perturbation turns.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; and "squares"
             of an image.
-        claims: The paper's claims, judged by these measurements.
+        claims: Claims of the paper, judged by these measurements.
         failed: Reasons why methods could not be measured, by the method's name.
     """
 
@@ -107,7 +107,7 @@ def summarise(
     Args:
         measured: Measurements by method.
         random: Measurements of random orders.
-        evaluated: The test images that were measured.
+        evaluated: Test images that were measured.
         options: Options that they were measured with.
         repeats: Number of resamplings of the patients.
     """

@@ -90,7 +90,7 @@ def generator_of(name: str) -> str | None:
 def code(name: str) -> str:
     """Returns the SHA-256, in hexadecimal, of the source of the module that makes an explainer.
 
-    It tells the figures of a method from those of an earlier state of it. Where there is no source, as of a
+    It tells the measurements of a method from those of an earlier state of it. Where there is no source, as of a
     method that was typed at a prompt, it is that of the maker's name.
 
     Raises:

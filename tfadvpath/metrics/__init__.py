@@ -1,4 +1,4 @@
-"""What maps, classifiers and generators are measured by. Arrays and callables only."""
+"""Metrics of maps, classifiers and generators, on arrays and callables only."""
 
 from tfadvpath.metrics.area_over_curve import Aopc, aopc, aopc_from_curves, aopc_per_step
 from tfadvpath.metrics.bootstrap import bootstrap_interval, bootstrap_values

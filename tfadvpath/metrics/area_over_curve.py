@@ -13,10 +13,10 @@ from tfadvpath.metrics.perturbation_curves import perturbation_curves
 
 
 class Aopc(NamedTuple):
-    """What ``aopc`` measures.
+    """Results of ``aopc``.
 
     Attributes:
-        value: AOPC(L).
+        value: AOPC(L) over all images.
         per_step: float64 [L + 1], AOPC(0) … AOPC(L).
         curves: float32 [B, L + 1], f_c of each image after 0 … L steps.
     """
@@ -42,21 +42,24 @@ def aopc(
         AOPC(L) = 1/(L + 1) · mean over images of Σ_{k=0..L} (f_c(x_0) - f_c(x_k))
 
     Its size depends on the perturbation: compare it with that of ``random_curves``, of the same perturbation
-    and steps. Figures over the whole image come from the same curves, ``share=1``: their first 17 columns are
+    and steps. Values over the whole image come from the same curves, ``share=1``: their first 17 columns are
     those of 16 %.
 
     Args:
-        classifier: As of ``perturbation_curves``, like all that have no text here.
-        images: ""
-        maps: ""
-        perturbed: ""
-        region: Side of the squares in pixels.
-        step_share: Share of the squares that a step replaces.
-        share: Share that is replaced in the end, a whole number of steps.
-        batch_size: ""
+        classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
+            classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
+        images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
+        maps: float [B, H, W] or [B, H, W, any], finite; channels are summed.
+        perturbed: Replacement of the pixels: x_p, float [B, H, W, C]; or a function of TensorFlow operations
+            (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only the removed
+            pixels are used.
+        region: Side of the squares in pixels, positive.
+        step_share: Share of the squares that a step replaces, positive.
+        share: Share of the squares that is replaced in the end, a whole number of steps, in (0, 1].
+        batch_size: Number of replaced images on the device at once, positive.
 
     Raises:
-        ValueError: As ``perturbation_curves``, or ``share`` is no whole number of steps.
+        ValueError: An argument is outside the values above, or maps are not finite.
     """
     steps = round(share / step_share) if step_share > 0 else 0
     if steps < 1 or not np.isclose(steps * step_share, share, rtol=1e-6):
@@ -71,7 +74,13 @@ def aopc(
 
 
 def aopc_from_curves(curves: Any) -> float:
-    """Returns AOPC(L) of curves [B, L + 1], most important first; NaN where there is no image.
+    """Returns AOPC(L) of curves; NaN where there is no image.
+
+    Args:
+        curves: float [B, L + 1], f_c of each image after 0 … L steps, the most important regions first.
+
+    Raises:
+        ValueError: Another shape.
 
     Example:
         >>> aopc_from_curves([[1.0, 0.5, 0.0]])  # falls by 0, 0.5 and 1
@@ -81,7 +90,14 @@ def aopc_from_curves(curves: Any) -> float:
 
 
 def aopc_per_step(curves: Any) -> np.ndarray:
-    """Returns AOPC(0) … AOPC(L), float64 [L + 1], of curves [B, L + 1]; NaN where there is no image."""
+    """Returns AOPC(0) … AOPC(L) of curves, float64 [L + 1]; NaN where there is no image.
+
+    Args:
+        curves: float [B, L + 1], f_c of each image after 0 … L steps, the most important regions first.
+
+    Raises:
+        ValueError: Another shape.
+    """
     curves = np.asarray(curves, np.float64)
     if curves.ndim != 2 or not curves.shape[1]:
         raise ValueError(f"`curves` must be [B, steps + 1]. Received: shape {curves.shape}")

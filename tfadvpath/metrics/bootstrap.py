@@ -1,4 +1,4 @@
-"""How far a figure could be from its value by the choice of patients alone."""
+"""Bootstrap intervals: how far a statistic could be from its value by the choice of patients alone."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Returns the percentile bootstrap interval of a figure, resampled over patients.
+    """Returns the percentile bootstrap interval of a statistic, resampled over patients.
 
     Images of one patient resemble each other: resampling single images would make the interval too narrow.
-    The same seed and groups draw the same patients, whatever the figure. For the difference of two methods
+    The same seed and groups draw the same patients, whatever the statistic. For the difference of two methods
     let ``arrays`` hold both, or their differences, image by image: its interval is paired, and narrower than
     those of either method suggest.
 
     Args:
-        statistic: Of as many arrays as ``arrays`` holds -> a number.
-        arrays: Each [N, ...], a row an image.
-        groups: [N], the patient of each image: strings, numbers or anything that can be a key.
-        repeats: How often as many patients as there are get drawn, with replacement.
-        confidence: The share of the repeats between low and high, in (0, 1).
-        seed: Of the draws.
+        statistic: Function that takes as many arrays as ``arrays`` holds and returns a number.
+        arrays: Arrays [N, ...], a row an image.
+        groups: Patients of the N images: strings, numbers or anything that can be a key.
+        repeats: Number of resamplings, positive; each draws as many patients as there are, with replacement.
+        confidence: Share of the resamplings between low and high, in (0, 1).
+        seed: Seed of the draws, not negative.
 
     Returns:
-        (low, high). Repeats where the figure is NaN, such as an AUC where one class was drawn, are left out;
-        ``bootstrap_values`` shows how many. Both are NaN where more than half of the repeats are, or where
+        (low, high). Resamplings where the statistic is NaN, such as an AUC where one class was drawn, are
+        left out; ``bootstrap_values`` shows how many. Both are NaN where more than half of them are, or where
         there are fewer than two patients.
 
     Raises:
-        ValueError: As ``bootstrap_values``, or a ``confidence`` outside (0, 1).
+        ValueError: Lengths differ, there is no image, ``repeats`` is not positive, or ``confidence`` is
+            outside (0, 1).
 
     Example:
         >>> patients = ["a", "a", "b", "c", "d"]
@@ -65,9 +66,14 @@ def bootstrap_values(
     repeats: int = 1000,
     seed: int = 0,
 ) -> np.ndarray:
-    """Returns a figure of every resampling, float64 [repeats]; NaN where the figure is.
+    """Returns a statistic of every resampling, float64 [repeats]; NaN where the statistic is.
 
-    Arguments: as of ``bootstrap_interval``.
+    Args:
+        statistic: Function that takes as many arrays as ``arrays`` holds and returns a number.
+        arrays: Arrays [N, ...], a row an image.
+        groups: Patients of the N images: strings, numbers or anything that can be a key.
+        repeats: Number of resamplings, positive; each draws as many patients as there are, with replacement.
+        seed: Seed of the draws, not negative.
 
     Raises:
         ValueError: Lengths differ, there is no image, or ``repeats`` is not positive.
@@ -95,9 +101,9 @@ def _resamplings(groups: Sequence[Hashable], repeats: int, seed: int) -> Iterato
     members = np.argsort(group_of, kind="stable")  # images, group after group
     sizes = np.bincount(group_of)
     first = np.cumsum(sizes) - sizes
-    random = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     for _ in range(repeats):
-        drawn = random.integers(len(sizes), size=len(sizes))
+        drawn = generator.integers(len(sizes), size=len(sizes))
         counts = sizes[drawn]
         # Where each drawn group's images begin in `members`, and their places from there.
         place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

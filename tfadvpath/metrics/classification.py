@@ -1,4 +1,4 @@
-"""How well probabilities separate two classes, and how far they can be taken at their word."""
+"""Metrics of probabilities: how well they separate two classes, and how far they are to be believed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def auc(labels: Any, probabilities: Any) -> float:
     """Returns the area under the ROC curve: how often a random positive scores above a random negative.
 
     Args:
-        labels: [N], 1 or True for the positives.
-        probabilities: float [N]. Equal values count one half.
+        labels: bool or number [N], 1 or True for the positives.
+        probabilities: float [N], probabilities of class 1 or any score. Equal values count one half.
 
     Returns:
         In [0, 1]; NaN where a class is missing.
@@ -33,12 +33,22 @@ def auc(labels: Any, probabilities: Any) -> float:
 
 
 def sensitivity(labels: Any, probabilities: Any) -> float:
-    """Returns the share of the positives with a probability of at least 0.5; NaN where there is none."""
+    """Returns the share of the positives with a probability of at least 0.5; NaN where there is none.
+
+    Args:
+        labels: bool or number [N], 1 or True for the positives.
+        probabilities: float [N] in [0, 1], probabilities of class 1.
+    """
     return _mean(np.asarray(probabilities)[np.asarray(labels, bool)] >= _THRESHOLD)
 
 
 def specificity(labels: Any, probabilities: Any) -> float:
-    """Returns the share of the negatives with a probability below 0.5; NaN where there is none."""
+    """Returns the share of the negatives with a probability below 0.5; NaN where there is none.
+
+    Args:
+        labels: bool or number [N], 1 or True for the positives.
+        probabilities: float [N] in [0, 1], probabilities of class 1.
+    """
     return _mean(np.asarray(probabilities)[~np.asarray(labels, bool)] < _THRESHOLD)
 
 
@@ -47,11 +57,14 @@ def brier(labels: Any, probabilities: Any) -> float:
 
     0 is a certain and right classifier; 0.25 is what the answer 0.5 for every image reaches.
 
-    Args:
-        labels: [N], 1 or True for the positives.
-        probabilities: float [N] in [0, 1].
-
     Source: Brier 1950.
+
+    Args:
+        labels: bool or number [N], 1 or True for the positives.
+        probabilities: float [N] in [0, 1], probabilities of class 1.
+
+    Raises:
+        ValueError: Lengths differ, or probabilities are outside [0, 1].
     """
     labels, probabilities = _checked(labels, probabilities)
     return _mean((probabilities - labels) ** 2)
@@ -61,9 +74,9 @@ class Reliability(NamedTuple):
     """Images by their probability, in bins of equal width: what a reliability diagram shows.
 
     Attributes:
-        mean_score: float64 [bins], the mean probability of a bin's images; NaN where a bin is empty.
-        positive_share: float64 [bins], how many of them are positives; NaN where a bin is empty.
-        images: int64 [bins], how many there are.
+        mean_score: float64 [bins], mean probability of a bin's images; NaN where a bin is empty.
+        positive_share: float64 [bins], share of the positives among them; NaN where a bin is empty.
+        images: int64 [bins], number of the images.
     """
 
     mean_score: np.ndarray
@@ -75,9 +88,10 @@ def reliability(labels: Any, scores: Any, bins: int = 10) -> Reliability:
     """Groups images by their probability and counts the positives of each group.
 
     Args:
-        labels: [N], 1 or True for the positives.
+        labels: bool or number [N], 1 or True for the positives.
         scores: float [N] in [0, 1], probabilities of class 1.
-        bins: Of equal width over [0, 1]. A lower edge belongs to its bin, 1 to the last.
+        bins: Number of bins of equal width over [0, 1], positive. A lower edge belongs to its bin, 1 to the
+            last.
 
     Raises:
         ValueError: Lengths differ, scores outside [0, 1], or no bins.
@@ -100,8 +114,17 @@ def reliability(labels: Any, scores: Any, bins: int = 10) -> Reliability:
 def expected_calibration_error(labels: Any, scores: Any, bins: int = 10) -> float:
     """Returns the mean over images of |mean score - share of positives| in the image's bin; NaN without any.
 
-    Source: Naeini, Cooper and Hauskrecht 2015. Arguments: as of ``reliability``. It depends on the number of
-    bins, and with few images in each it is too large.
+    The error depends on the number of bins, and with few images in each it is too large.
+
+    Source: Naeini, Cooper and Hauskrecht 2015.
+
+    Args:
+        labels: bool or number [N], 1 or True for the positives.
+        scores: float [N] in [0, 1], probabilities of class 1.
+        bins: Number of bins of equal width over [0, 1], positive.
+
+    Raises:
+        ValueError: Lengths differ, scores outside [0, 1], or no bins.
     """
     mean_score, positive_share, images = reliability(labels, scores, bins)
     if not images.sum():

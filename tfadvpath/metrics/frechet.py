@@ -1,4 +1,4 @@
-"""How far two sets of images are apart in a network's features."""
+"""Fréchet distance: how far two sets of images are apart in a network's features."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def frechet_distance(a: Any, b: Any) -> float:
-    """Fréchet distance of two sets of features, each described by a Gaussian of its mean and covariance.
+    """Returns the Fréchet distance of two sets of features, each as a Gaussian of its mean and covariance.
 
         |mean_a - mean_b|^2 + trace(C_a + C_b - 2 (C_a C_b)^(1/2))
 
@@ -23,8 +23,8 @@ def frechet_distance(a: Any, b: Any) -> float:
     Source: Dowson and Landau 1982; Heusel et al. 2017.
 
     Args:
-        a: float [N, D], a row an image. N may be smaller than D.
-        b: float [M, D].
+        a: float [N, D], features of the first set, a row an image. N may be smaller than D.
+        b: float [M, D], features of the second set.
 
     Returns:
         Not negative, computed in float64; NaN where N or M is below 2.

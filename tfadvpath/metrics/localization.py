@@ -1,4 +1,4 @@
-"""Where the most important pixels of a map lie, against an annotation.
+"""Metrics of localization: where the most important pixels of a map lie, against an annotation.
 
 Source: Charachon et al. 2021, section 4.
 """
@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfadvpath.metrics.maps import summed_maps, tie_order
 
@@ -22,8 +23,8 @@ def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndar
 
     Args:
         maps: float [B, H, W] or [B, H, W, C]; channels are summed.
-        percentile: In (0, 100).
-        exact: Whether to break ties.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100).
+        exact: Whether ties are broken.
 
     Returns:
         bool [B, H, W].
@@ -32,6 +33,7 @@ def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndar
         ValueError: Another shape or percentile, or values that are not finite.
     """
     flat = _checked(maps, percentile).reshape(len(maps), -1)
+    selected: np.ndarray
     if not exact:
         selected = flat >= np.percentile(flat, percentile, axis=1, keepdims=True)
     else:
@@ -46,27 +48,37 @@ def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndar
 def selected_share(maps: Any, percentile: float) -> np.ndarray:
     """Returns the share of the image that ``most_important`` selects without ``exact``, float64 [B].
 
-    Far above (100 - percentile) / 100 the map has ties: its figures speak of a larger area than another's.
+    Far above (100 - percentile) / 100 the map has ties: its numbers speak of a larger area than another's.
+
+    Args:
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100).
+
+    Raises:
+        ValueError: Another shape or percentile, or values that are not finite.
     """
-    return most_important(maps, percentile).mean(axis=(1, 2))
+    share: np.ndarray = most_important(maps, percentile).mean(axis=(1, 2))
+    return share
 
 
 def iou(maps: Any, masks: Any, percentile: float, exact: bool = False) -> np.ndarray:
-    """Intersection over union |B ∩ G| / |B ∪ G| of the most important pixels B and the annotation G.
+    """Returns the intersection over union |B ∩ G| / |B ∪ G| of the important pixels B and the annotation G.
 
     The paper averages it over the test images whose true label is 1.
 
     Args:
-        maps: float [B, H, W] or [B, H, W, C].
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
         masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
-        percentile: In (0, 100); the paper's are 90, 95 and 98 for chest X-rays, 98 and 99 for the brain.
-        exact: As of ``most_important``.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100); the paper's
+            are 90, 95 and 98 for chest X-rays, 98 and 99 for the brain.
+        exact: Whether ties are broken, so that the same number of pixels is selected of every map.
 
     Returns:
         float64 [B] in [0, 1].
 
     Raises:
-        ValueError: As ``most_important``, or maps and masks differ in shape.
+        ValueError: Another shape or percentile, values that are not finite, or maps and masks that differ in
+            shape.
 
     Example:
         >>> ramp = np.arange(100.0).reshape(1, 10, 10)
@@ -74,42 +86,44 @@ def iou(maps: Any, masks: Any, percentile: float, exact: bool = False) -> np.nda
         array([0.5])
     """
     selected, annotated = _selected_and_annotated(maps, masks, percentile, exact)
-    return (selected & annotated).sum(axis=(1, 2)) / (selected | annotated).sum(axis=(1, 2))
+    return _pixels(selected & annotated) / _pixels(selected | annotated)
 
 
 def false_negative_rate(maps: Any, masks: Any, percentile: float, exact: bool = False) -> np.ndarray:
-    r"""Share |B \ G| / |B| of the most important pixels B that lies outside the annotation G.
+    r"""Returns the share |B \ G| / |B| of the most important pixels B that lies outside the annotation G.
 
     The name is the paper's. The field calls this the false discovery rate; 1 minus it is the precision.
 
     Args:
-        maps: As of ``iou``, like the following.
-        masks: ""
-        percentile: ""
-        exact: ""
+        maps: float [B, H, W] or [B, H, W, C]; channels are summed.
+        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100); the paper's
+            are 90, 95 and 98 for chest X-rays, 98 and 99 for the brain.
+        exact: Whether ties are broken, so that the same number of pixels is selected of every map.
 
     Returns:
         float64 [B] in [0, 1].
 
     Raises:
-        ValueError: As ``iou``.
+        ValueError: Another shape or percentile, values that are not finite, or maps and masks that differ in
+            shape.
     """
     selected, annotated = _selected_and_annotated(maps, masks, percentile, exact)
-    return (selected & ~annotated).sum(axis=(1, 2)) / selected.sum(axis=(1, 2))
+    return _pixels(selected & ~annotated) / _pixels(selected)
 
 
 def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> np.ndarray:
     """Returns whether the largest value of each map lies in the annotation G, or near it.
 
-    One pixel decides, so the figure says nothing of the map's extent. Of several largest values a fixed
+    One pixel decides, so the result says nothing of the map's extent. Of several largest values a fixed
     random order picks one.
 
     Source: Zhang et al. 2016, "Top-down neural attention by excitation backprop"; its tolerance is 15 pixels.
 
     Args:
         maps: float [B, H, W] or [B, H, W, C]; channels are summed.
-        masks: As of ``iou``.
-        tolerance: Largest distance from the annotation in pixels, between centres.
+        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
+        tolerance: Largest distance from the annotation in pixels, between centres, not negative.
 
     Returns:
         bool [B]; False where nothing is annotated.
@@ -133,7 +147,7 @@ def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> np.ndarray:
     squared = ((height - row[:, np.newaxis]) ** 2)[:, :, np.newaxis] + ((width - column[:, np.newaxis]) ** 2)[
         :, np.newaxis
     ]
-    return (annotated & (squared <= tolerance**2)).any(axis=(1, 2))
+    return _pixels(annotated & (squared <= tolerance**2)) > 0
 
 
 def average_precision(maps: Any, masks: Any) -> np.ndarray:
@@ -142,12 +156,12 @@ def average_precision(maps: Any, masks: Any) -> np.ndarray:
         AP = Σ_n (recall_n - recall_{n-1}) precision_n,  n over the map's distinct values, the largest first
 
     No percentile is chosen. Equal values are passed at once, so their order does not matter. A random map
-    reaches the annotated share of the image, so figures of images with lesions of different size do not
+    reaches the annotated share of the image, so numbers of images with lesions of different size do not
     compare.
 
     Args:
         maps: float [B, H, W] or [B, H, W, C]; channels are summed.
-        masks: As of ``iou``.
+        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
 
     Returns:
         float64 [B] in [0, 1]; NaN where nothing is annotated.
@@ -173,7 +187,14 @@ def average_precision(maps: Any, masks: Any) -> np.ndarray:
     recalled = np.where(last, found, 0)
     gained = np.diff(np.maximum.accumulate(recalled, axis=1), axis=1, prepend=0)
     total = found[:, -1]
-    return (gained * precision).sum(axis=1) / np.where(total > 0, total, np.nan)
+    weighted: NDArray[np.float64] = (gained * precision).sum(axis=1)
+    return weighted / np.where(total > 0, total, np.nan)
+
+
+def _pixels(chosen: np.ndarray) -> NDArray[np.int64]:
+    """Returns the number of pixels of each image that are chosen, int64 [B], of bool [B, H, W]."""
+    count: NDArray[np.int64] = chosen.sum(axis=(1, 2))
+    return count
 
 
 def _checked(maps: Any, percentile: float) -> np.ndarray:
@@ -191,7 +212,7 @@ def _selected_and_annotated(
 
 def _checked_masks(masks: Any, maps: np.ndarray) -> np.ndarray:
     """Returns the annotation, bool [B, H, W] like the maps."""
-    annotated = np.asarray(masks) != 0
+    annotated: NDArray[np.bool_] = np.asarray(masks) != 0
     if annotated.ndim == 4 and annotated.shape[3] == 1:
         annotated = annotated[..., 0]
     if annotated.shape != maps.shape:

@@ -1,4 +1,4 @@
-"""What the classifier still says while pixels are replaced in the order of a map.
+"""Curves of the classifier's answer while pixels are replaced in the order of a map.
 
 Source: Samek et al. 2017; Charachon et al. 2021, section 4.
 """
@@ -17,12 +17,12 @@ _FROM_LAST = {"most": False, "least": True}
 
 
 class BothCurves(NamedTuple):
-    """The curves of both orders.
+    """Curves of both orders.
 
     Attributes:
-        most: float32 [B, steps + 1].
-        least: float32 [B, steps + 1].
-        predicted: int64 [B], the class c whose probability they are.
+        most: float32 [B, steps + 1], f_c with the most important pixels replaced first.
+        least: float32 [B, steps + 1], f_c with the least important pixels replaced first.
+        predicted: int64 [B], class c whose probability they are.
     """
 
     most: np.ndarray
@@ -60,18 +60,19 @@ def perturbation_curves(
         classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
             classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
         images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
-        maps: float [B, H, W] or [B, H, W, any]; channels are summed.
-        perturbed: What pixels are replaced with: x_p, float [B, H, W, C]; or a function of TensorFlow
-            operations (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only
-            the removed pixels are used.
-        steps: Equal steps up to ``share``.
-        order: "most" replaces the pixels of the largest values first, "least" those of the smallest.
+        maps: float [B, H, W] or [B, H, W, any], finite; channels are summed.
+        perturbed: Replacement of the pixels: x_p, float [B, H, W, C]; or a function of TensorFlow operations
+            (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only the removed
+            pixels are used.
+        steps: Number of equal steps up to ``share``, positive.
+        order: Order of the pixels: "most" replaces those of the largest values first, "least" those of the
+            smallest.
         region: Side of the squares in pixels; 1 replaces single pixels.
-        share: Of the units, how many are replaced in the end, in (0, 1].
-        batch_size: Replaced images on the device at once.
+        share: Share of the units that is replaced in the end, in (0, 1].
+        batch_size: Number of replaced images on the device at once, positive.
 
     Returns:
-        float32 [B, steps + 1], the first column is f_c(x).
+        float32 [B, steps + 1], whose first column is f_c(x).
 
     Raises:
         ValueError: An argument is outside the values above, or maps are not finite.
@@ -98,7 +99,24 @@ def most_and_least_curves(
     share: float = 1.0,
     batch_size: int = 64,
 ) -> BothCurves:
-    """Returns ``perturbation_curves`` of both orders; at the ends, where they meet, f is computed once."""
+    """Returns ``perturbation_curves`` of both orders; at the ends, where they meet, f is computed once.
+
+    Args:
+        classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
+            classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
+        images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
+        maps: float [B, H, W] or [B, H, W, any], finite; channels are summed.
+        perturbed: Replacement of the pixels: x_p, float [B, H, W, C]; or a function of TensorFlow operations
+            (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only the removed
+            pixels are used.
+        steps: Number of equal steps up to ``share``, positive.
+        region: Side of the squares in pixels; 1 replaces single pixels.
+        share: Share of the units that is replaced in the end, in (0, 1].
+        batch_size: Number of replaced images on the device at once, positive.
+
+    Raises:
+        ValueError: An argument is outside the values above, or maps are not finite.
+    """
     curves, predicted = _map_curves(
         classifier, images, maps, perturbed, ("most", "least"), steps, region, share, batch_size
     )
@@ -122,21 +140,24 @@ def random_curves(
     Every image has orders of its own, drawn from the seed and its place among the images.
 
     Args:
-        classifier: As of ``perturbation_curves``, like all that have no text here.
-        images: ""
-        perturbed: ""
-        steps: ""
-        draws: Orders of each image; its curve is the mean over them.
-        region: ""
-        share: ""
-        batch_size: ""
-        seed: Of the orders, not negative.
+        classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
+            classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
+        images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
+        perturbed: Replacement of the pixels: x_p, float [B, H, W, C]; or a function of TensorFlow operations
+            (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only the removed
+            pixels are used.
+        steps: Number of equal steps up to ``share``, positive.
+        draws: Number of orders of each image, positive; its curve is the mean over them.
+        region: Side of the squares in pixels; 1 replaces single pixels.
+        share: Share of the units that is replaced in the end, in (0, 1].
+        batch_size: Number of replaced images on the device at once, positive.
+        seed: Seed of the orders, not negative.
 
     Returns:
-        float32 [B, steps + 1].
+        float32 [B, steps + 1], whose first column is f_c(x).
 
     Raises:
-        ValueError: As ``perturbation_curves``, or ``draws`` is not positive.
+        ValueError: An argument is outside the values above.
     """
     if draws < 1:
         raise ValueError(f"`draws` must be positive. Received: {draws}")
@@ -151,7 +172,8 @@ def random_curves(
 
     plan = Plan.of([(draw, False) for draw in range(draws)], regions.units, steps, share)
     curves, _ = _of_predicted_class(classifier, images, values, perturbed, plan, regions, batch_size)
-    return curves.mean(axis=1)
+    mean: np.ndarray = curves.mean(axis=1)
+    return mean
 
 
 def _map_curves(
@@ -192,18 +214,18 @@ def _of_predicted_class(
 
 
 def _checked_images(images: Any) -> np.ndarray:
-    images = np.asarray(images, np.float32)
-    if images.ndim != 4 or not images.size:
-        raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
-    return images
+    pixels = np.asarray(images, np.float32)
+    if pixels.ndim != 4 or not pixels.size:
+        raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {pixels.shape}")
+    return pixels
 
 
 def _checked_maps(maps: Any, images: np.ndarray) -> np.ndarray:
     """Returns the maps summed over their channels, [B, H, W], which must be those of the images."""
-    maps = summed_maps(maps)
-    if maps.shape != images.shape[:3]:
+    summed = summed_maps(maps)
+    if summed.shape != images.shape[:3]:
         raise ValueError(
             "`maps` must be [B, H, W] or [B, H, W, C] like the images. "
-            f"Received: shapes {maps.shape} and {images.shape}"
+            f"Received: shapes {summed.shape} and {images.shape}"
         )
-    return maps
+    return summed

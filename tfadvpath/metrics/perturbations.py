@@ -1,4 +1,4 @@
-"""What removed pixels are replaced with, where no generator does it."""
+"""Replacements of removed pixels, where no generator makes them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST_WEIGHT = 1e-12  # keeps 0 / 0 at 0 where no pixel remains
 def perturbation(
     name: str, images: Any, *, seed: int = 0
 ) -> tf.Tensor | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Returns what ``perturbation_curves`` takes as ``perturbed``, by name.
+    """Returns a replacement by its name: what ``perturbation_curves`` takes as ``perturbed``.
 
     - "blur": the images filtered by a Gaussian of 5 pixels.
     - "inpainting": the function ``inpaint``, which does not depend on ``images``.
@@ -27,9 +27,9 @@ def perturbation(
     Only a generator's images look like images: the classifier may answer to the edges that the others make.
 
     Args:
-        name: One of ``PERTURBATIONS``.
+        name: Name of the replacement, one of ``PERTURBATIONS``.
         images: float [B, H, W, C] in [0, 1].
-        seed: Of the noise.
+        seed: Seed of the noise.
 
     Raises:
         ValueError: An unknown name.
@@ -47,7 +47,12 @@ def perturbation(
 
 
 def noise(images: tf.Tensor, seed: int = 0) -> tf.Tensor:
-    """Returns uniform values in [0, 1) of the images' shape, the same for the same seed and shape."""
+    """Returns uniform values in [0, 1), float32 of the images' shape, the same for the same seed and shape.
+
+    Args:
+        images: float [B, H, W, C].
+        seed: Seed of the noise.
+    """
     return tf.random.stateless_uniform(tf.shape(images), [seed, 0])
 
 

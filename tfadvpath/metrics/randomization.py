@@ -1,4 +1,4 @@
-"""Whether a map is that of the classifier, or would be the same without what the classifier learned.
+"""Comparison of maps with those of a classifier that has learned nothing.
 
 Source: Adebayo et al. 2018, "Sanity checks for saliency maps".
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from tfadvpath.metrics.maps import summed_maps
@@ -17,11 +18,11 @@ def rank_correlation(maps: Any, others: Any) -> np.ndarray:
     """Returns Spearman's rank correlation of two sets of maps, image by image.
 
     Equal values share the mean of their ranks. Maps that are 0 over the same background correlate by that
-    alone: compare the figure with that of maps of different images.
+    alone: compare the result with that of maps of different images.
 
     Args:
         maps: float [B, H, W] or [B, H, W, C]; channels are summed.
-        others: Of that shape: for the check, the maps of a classifier with random weights
+        others: float of the shape of ``maps``: for the check, the maps of a classifier with random weights
             (``tfadvpath.models.randomized``).
 
     Returns:
@@ -41,8 +42,9 @@ def rank_correlation(maps: Any, others: Any) -> np.ndarray:
             f"Received: shapes {np.shape(others)} and {np.shape(maps)}"
         )
     a, b = _centred_ranks(maps), _centred_ranks(others)
+    common: NDArray[np.float64] = (a * b).sum(axis=1)
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.clip((a * b).sum(axis=1) / np.where(norm > 0, norm, np.nan), -1, 1)
+    return np.clip(common / np.where(norm > 0, norm, np.nan), -1, 1)
 
 
 def survives(correlations: Any, limit: float = 0.5) -> bool:
@@ -52,8 +54,9 @@ def survives(correlations: Any, limit: float = 0.5) -> bool:
     correlation is NaN, are left out; where all are, nothing survived.
 
     Args:
-        correlations: float [B], of ``rank_correlation``.
-        limit: Nobody has published one; half is ours. Report the correlation beside the answer.
+        correlations: float [B], results of ``rank_correlation``.
+        limit: Mean correlation from which maps survive. Nobody has published one; half is ours. Report the
+            correlation beside the answer.
     """
     correlations = np.asarray(correlations, np.float64)
     defined = correlations[~np.isnan(correlations)]
@@ -62,6 +65,7 @@ def survives(correlations: Any, limit: float = 0.5) -> bool:
 
 def _centred_ranks(maps: Any) -> np.ndarray:
     """Returns float64 [B, H W] of mean 0."""
-    maps = summed_maps(maps)
-    ranks = stats.rankdata(maps.reshape(len(maps), -1), axis=1)
-    return ranks - ranks.mean(axis=1, keepdims=True)
+    values = summed_maps(maps)
+    ranks: NDArray[np.float64] = stats.rankdata(values.reshape(len(values), -1), axis=1)
+    mean: NDArray[np.float64] = ranks.mean(axis=1, keepdims=True)
+    return ranks - mean

@@ -13,7 +13,7 @@ from tfadvpath.metrics.perturbation_curves import most_and_least_curves
 
 
 class FeatureRelevance(NamedTuple):
-    """What ``feature_relevance`` measures. Figures are in [0, 1], NaN where there is no image.
+    """Results of ``feature_relevance``. Numbers are in [0, 1], NaN where there is no image.
 
     Attributes:
         all: R of all images.
@@ -22,8 +22,8 @@ class FeatureRelevance(NamedTuple):
         destruction: D of all images.
         preservation: P of all images.
         most: float32 [B, steps + 1], f_c with the most important pixels replaced first.
-        least: float32 [B, steps + 1], with the least important first.
-        predicted: int64 [B], the class c.
+        least: float32 [B, steps + 1], f_c with the least important pixels replaced first.
+        predicted: int64 [B], class c whose probability they are.
     """
 
     all: float
@@ -55,20 +55,22 @@ def feature_relevance(
     ``relevance_from_curves(random, random)`` of ``random_curves``.
 
     Args:
-        classifier: As of ``perturbation_curves``, like all that have no text here.
-        images: ""
-        maps: ""
-        perturbed: ""
-        steps: Up to the whole image.
-        region: ""
-        batch_size: ""
+        classifier: Any callable float32 [N, H, W, C] -> probabilities [N] or [N, 1]; of a classifier with K
+            classes, ``tfadvpath.path.classifier.probability_function(classifier, target)``.
+        images: float [B, H, W, C], B >= 1, in the range that the classifier takes.
+        maps: float [B, H, W] or [B, H, W, any], finite; channels are summed.
+        perturbed: Replacement of the pixels: x_p, float [B, H, W, C]; or a function of TensorFlow operations
+            (images [N, H, W, C], removed bool [N, H, W, 1]) -> images [N, H, W, C], of which only the removed
+            pixels are used.
+        steps: Number of equal steps up to the whole image, positive.
+        region: Side of the squares in pixels; 1 replaces single pixels.
+        batch_size: Number of replaced images on the device at once, positive.
 
     Returns:
-        FeatureRelevance; its curves give the figures of any other group of images, by
-        ``relevance_from_curves``.
+        FeatureRelevance; its curves give R of any other group of images, by ``relevance_from_curves``.
 
     Raises:
-        ValueError: As ``perturbation_curves``.
+        ValueError: An argument is outside the values above, or maps are not finite.
     """
     most, least, predicted = most_and_least_curves(
         classifier, images, maps, perturbed, steps=steps, region=region, batch_size=batch_size
@@ -87,7 +89,14 @@ def feature_relevance(
 
 
 def relevance_from_curves(most: Any, least: Any) -> float:
-    """Returns R of the curves [B, steps + 1] of both orders over the whole image; NaN where there is none.
+    """Returns R of the curves of both orders over the whole image; NaN where there is no image.
+
+    Args:
+        most: float [B, steps + 1], f_c with the most important pixels replaced first; steps >= 1.
+        least: float [B, steps + 1], f_c with the least important pixels replaced first.
+
+    Raises:
+        ValueError: Another shape.
 
     Example:
         >>> relevance_from_curves([[1, 0, 0]], [[1, 1, 0]])  # D = P = 3/4

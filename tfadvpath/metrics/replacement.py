@@ -1,4 +1,4 @@
-"""A classifier's answers while an image's pixels are replaced, from the ranks of its pixels."""
+"""Answers of a classifier while an image's pixels are replaced, from the ranks of its pixels."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tfadvpath.metrics.maps import tie_order
 from tfadvpath.path.classifier import probability_function
 from tfadvpath.path.compilation import one_per_classifier
 
-# Of rows: the images' numbers, int64 [M] -> what the units are ranked by, float32 [M, rankings, units].
+# Function of the images' numbers, int64 [M], to values that rank the units, float32 [M, rankings, units].
 UnitValues = Callable[[np.ndarray], np.ndarray]
 
 
 class Regions(NamedTuple):
-    """The units that are replaced as one: pixels, or squares cut off at the right and lower edge.
+    """Units that are replaced as one: pixels, or squares cut off at the right and lower edge.
 
     Attributes:
         region: Side of a square in pixels.
-        unit_of_pixel: int32 [H, W].
-        units: How many there are.
+        unit_of_pixel: int32 [H, W], number of the unit that a pixel belongs to.
+        units: Number of units.
     """
 
     region: int
@@ -32,7 +32,16 @@ class Regions(NamedTuple):
 
     @classmethod
     def of(cls, height: int, width: int, region: int) -> Regions:
-        """Lays the regions from the upper left corner."""
+        """Lays the regions from the upper left corner.
+
+        Args:
+            height: Number of rows of pixels.
+            width: Number of columns of pixels.
+            region: Side of a square in pixels, positive.
+
+        Raises:
+            ValueError: ``region`` is not positive.
+        """
         if region < 1:
             raise ValueError(f"`region` must be positive. Received: {region}")
         columns = -(-width // region)
@@ -41,7 +50,11 @@ class Regions(NamedTuple):
         return cls(region, unit_of_pixel.astype(np.int32), -(-height // region) * columns)
 
     def sums(self, maps: np.ndarray) -> np.ndarray:
-        """Returns the sum of each unit of maps [B, H, W], float32 [B, units]."""
+        """Returns the sum of each unit, float32 [B, units].
+
+        Args:
+            maps: float [B, H, W].
+        """
         if self.region > 1:
             rows, columns = (np.arange(0, size, self.region) for size in maps.shape[1:])
             maps = np.add.reduceat(np.add.reduceat(maps, rows, axis=1, dtype=np.float64), columns, axis=2)
@@ -50,12 +63,12 @@ class Regions(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Which units are replaced at which step of which curve. What several curves have in common stands once.
+    """Units that each step of each curve replaces. What several curves have in common stands once.
 
     Attributes:
-        points: int32 [Q, 3], a row (ranking, low, high): units of ranks low ≤ rank < high are replaced. The
+        points: int32 [Q, 3], rows (ranking, low, high): units of ranks low ≤ rank < high are replaced. The
             first replaces none.
-        place: int [curves, steps + 1], the point of each step.
+        place: int [curves, steps + 1], row in ``points`` of each step.
     """
 
     points: np.ndarray
@@ -63,7 +76,17 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(cls, curves: list[tuple[int, bool]], units: int, steps: int, share: float) -> Plan:
-        """Makes the plan of curves (ranking, whether it begins with the last rank)."""
+        """Makes the plan of curves.
+
+        Args:
+            curves: Pairs of a ranking and whether the curve begins with its last rank.
+            units: Number of units of an image.
+            steps: Number of equal steps up to ``share``, positive.
+            share: Share of the units that is replaced in the end, in (0, 1].
+
+        Raises:
+            ValueError: ``steps`` or ``share`` is outside these values.
+        """
         if steps < 1 or not 0 < share <= 1:
             raise ValueError(
                 f"`steps` must be positive and `share` in (0, 1]. Received: steps={steps}, share={share}"
@@ -98,11 +121,14 @@ def replaced_scores(
     Args:
         classifier: Any callable that ``perturbation_curves`` takes.
         images: float32 [B, H, W, C] in [0, 1].
-        unit_values: Function that gives what the units are ranked by, the largest first.
-        perturbed: float32 [B, H, W, C], or a function of images and the mask of removed pixels.
+        unit_values: Function that returns the values that rank the units, the largest first.
+        perturbed: float [B, H, W, C], or a function of images and the mask of removed pixels.
         plan: Points of all curves.
         regions: Units of an image.
-        batch_size: Largest number of images that the classifier gets at once.
+        batch_size: Largest number of images that the classifier gets at once, positive.
+
+    Raises:
+        ValueError: ``batch_size`` is not positive, or ``perturbed`` has another shape than the images.
     """
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be positive. Received: {batch_size}")
@@ -134,7 +160,8 @@ def replaced_scores(
                 tf.constant(where, tf.int32),
             )
         )
-    return tf.concat(scores, axis=0).numpy()[:total].reshape(count, points)
+    answers: np.ndarray = tf.concat(scores, axis=0).numpy()
+    return answers[:total].reshape(count, points)
 
 
 def _compile(classifier: Any, fill: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None) -> Any:

@@ -1,4 +1,4 @@
-"""How far a map moves when the image is disturbed a little."""
+"""Sensitivity of maps to small disturbances of the image."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class MapSensitivity(NamedTuple):
     """Relative distances of disturbed maps from the map, float64 [B] each; NaN where the map is 0.
 
     Attributes:
-        maximum: The largest over the samples.
-        mean: Their mean.
+        maximum: Largest distance over the samples.
+        mean: Mean distance over the samples.
     """
 
     maximum: np.ndarray
@@ -34,13 +34,13 @@ def map_sensitivity(
 
     with Euclidean norms over the whole map. y is drawn uniformly and clipped to [0, 1], so the maximum is a
     lower bound of that over all y and grows with the samples. A constant map is the most stable of all:
-    this number is of use beside one of relevance. Where the disturbance changes the decision an adversarial
+    the sensitivity is of use beside the relevance. Where the disturbance changes the decision an adversarial
     path goes the other way; give images that are not at the threshold, or a small radius.
 
     Source: Yeh et al. 2019, "On the (in)fidelity and sensitivity of explanations".
 
     Args:
-        explain: float32 [B, H, W, C] in [0, 1] -> maps [B, H, W] or [B, H, W, any].
+        explain: Function float32 [B, H, W, C] in [0, 1] -> maps [B, H, W] or [B, H, W, any].
         images: float [B, H, W, C] in [0, 1], B >= 1.
         radius: Largest disturbance of a pixel, positive.
         samples: Number of disturbed copies of each image; ``explain`` is called once more than that.
@@ -71,11 +71,11 @@ def map_sensitivities(
     """Measures the sensitivity of several maps that one call makes: of each what ``map_sensitivity`` does.
 
     Args:
-        explain: float32 [B, H, W, C] in [0, 1] -> maps by name, [B, H, W] or [B, H, W, any].
+        explain: Function float32 [B, H, W, C] in [0, 1] -> maps by name, [B, H, W] or [B, H, W, any].
         images: float [B, H, W, C] in [0, 1], B >= 1.
         radius: Largest disturbance of a pixel, positive.
         samples: Number of disturbed copies of each image; ``explain`` is called once more than that.
-        seed: Seed of the disturbances.
+        seed: Seed of the disturbances, not negative.
 
     Returns:
         The sensitivity of every map, by its name.

@@ -18,7 +18,7 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
     Args:
         classifier: A Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
             SavedModel, or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
-        target: Which of K classes is explained. None where there is one output.
+        target: Class that is explained, of K; None where there is one output.
 
     Raises:
         TypeError: The classifier cannot be called, or returns several named outputs.
@@ -48,14 +48,16 @@ def _caller(classifier: Any) -> Probability:
     call = getattr(classifier, "call", None)  # Keras layers and models, of either generation
     if call is not None and "training" in inspect.signature(call).parameters:
         return lambda images: classifier(images, training=False)
-    return classifier
+    function: Probability = classifier
+    return function
 
 
 def _signature_caller(signature: Any) -> Probability:
     positional, named = signature.structured_input_signature
     if positional or len(named) != 1:
         # A concrete function of a plain tf.function takes its images by position.
-        return signature
+        function: Probability = signature
+        return function
     (name, spec), *_ = named.items()
     return lambda images: signature(**{name: tf.cast(images, spec.dtype)})
 

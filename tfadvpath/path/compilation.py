@@ -1,4 +1,4 @@
-"""Whether XLA compiles a function, and one compiled function for each classifier and its options."""
+"""Compilation: whether XLA takes part, and one compiled function for each classifier and its options."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _KEPT = 4
 
 def use_xla(jit_compile: bool | str) -> bool:
     """Returns whether XLA compiles: "auto" is True where TensorFlow sees a GPU or a TPU.
+
+    Args:
+        jit_compile: True, False or "auto".
 
     Raises:
         ValueError: Neither a bool nor "auto".

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 
 def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
@@ -19,8 +20,8 @@ def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
             f"`sigma` and `kernel_size` must be positive. Received: sigma={sigma}, kernel_size={kernel_size}"
         )
     offsets = np.arange(kernel_size) - (kernel_size - 1) // 2
-    taps = np.exp(-(offsets**2) / (2.0 * sigma**2))
-    return taps / taps.sum()
+    taps: NDArray[np.float64] = np.exp(-(offsets**2) / (2.0 * sigma**2))
+    return taps / float(taps.sum())
 
 
 def gaussian_filter(maps: tf.Tensor, sigma: float = 2.0, kernel_size: int = 28) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""All adversarial-path maps from one pass of gradients along the path."""
+"""Adversarial-path maps, all from one pass of gradients along the path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALLEST_CHANGE = 1e-6
 
 
 class PathImportance(NamedTuple):
-    """The maps of Charachon et al. 2021 for a batch, and the figures to trust them by. All float32.
+    """The maps of Charachon et al. 2021 for a batch, and the numbers to trust them by. All float32.
 
     Attributes:
         difference: [B, H, W, C], |start - adversary| (eq. 1).
@@ -78,10 +78,10 @@ def feature_importance(
         start: float [B, H, W, C], B >= 1: the stable image, or the input itself. In the range that the
             classifier takes, which is not checked.
         adversary: float [B, H, W, C]: the image across the decision.
-        target: The class to explain where the classifier has K of them.
+        target: Class to explain where the classifier has K of them.
         steps: M, points of the Riemann sum.
         path_chunk: Points (images x steps) in one pass of gradients. None chooses by the image size.
-        sigma: Of the smoothing kernel, in pixels.
+        sigma: Standard deviation of the smoothing kernel in pixels.
         kernel_size: Taps per axis of the smoothing kernel.
         path: A path of ``tfadvpath.path.paths``; None is the straight one.
         jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
@@ -160,8 +160,8 @@ def integrate_path(
     Args:
         probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
         start: float32 [B, H, W, C]; H, W and C are static.
-        adversary: As ``start``.
-        options: How the integral is taken.
+        adversary: float32 [B, H, W, C].
+        options: Options of the integral.
         count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
             is B.
     """

@@ -38,7 +38,7 @@ class PathSums(NamedTuple):
 
 @dataclass(frozen=True)
 class PathOptions:
-    """How the integral is taken: the options of ``feature_importance`` by the same names."""
+    """Options of the integral: those of ``feature_importance`` by the same names."""
 
     steps: int = 50
     path_chunk: int | None = None
@@ -67,8 +67,8 @@ def sum_along_path(
     Args:
         probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
         start: float32 [B, H, W, C]; H, W and C are static.
-        adversary: As ``start``.
-        options: How the integral is taken.
+        adversary: float32 [B, H, W, C].
+        options: Options of the integral.
         count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
             is B.
     """

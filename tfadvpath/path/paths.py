@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+# Everything that a decoder receives, bottleneck and skips.
+Encoding = list[tf.Tensor]
+
 
 class Path(Protocol):
     """A differentiable curve from every start image to its adversary.
@@ -26,7 +29,7 @@ class Path(Protocol):
         """Returns points γ(λ) and velocities γ'(λ), [B, K, H, W, C]; constant velocities have K = 1.
 
         Args:
-            endpoints: What ``endpoints`` returned, for B images.
+            endpoints: Result of ``endpoints`` for B images.
             positions: float [K], λ in [0, 1].
         """
 
@@ -58,7 +61,7 @@ class ManifoldPath:
     far they are.
 
     Args:
-        generator: Has ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as
+        generator: Network with ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as
             ``tfadvpath.models.UNet``. All images of a batch go through it: give it images of the class it
             translates.
         translates: False for a generator that reproduces its input (an autoencoder): each end is then
@@ -68,11 +71,11 @@ class ManifoldPath:
     generator: Any
     translates: bool = True
 
-    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[list, list]:
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[Encoding, Encoding]:
         z_start, z_adversary = self.generator.encode(start), self.generator.encode(adversary)
         return (z_adversary, z_start) if self.translates else (z_start, z_adversary)
 
-    def at(self, endpoints: tuple[list, list], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def at(self, endpoints: tuple[Encoding, Encoding], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, steps = tf.shape(endpoints[0][0])[0], tf.shape(positions)[0]
 
         def along(z_start: tf.Tensor, z_adversary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -20,7 +20,7 @@ from tfadvpath.saved_model.signatures import EXPLAIN, EXPLAIN_BYTES, PREDICT
 from tfadvpath.studies.study import read_study
 
 # No training takes these phantoms: no recipe's seeds go as far.
-_SEED = 3_000_000_000_000
+SEED = 3_000_000_000_000
 # A probability that close to the decision may fall on its other side by rounding alone.
 _UNDECIDED = 1e-3
 _BYTES = np.iinfo(np.uint8).max
@@ -100,8 +100,8 @@ def _phantoms(bundle: Bundle, count: int) -> np.ndarray:
     data = bundle.recipe.data
     size = data.image_size
     if data.ORGAN == "chest":
-        return phantom_chest_xrays(range(_SEED, _SEED + count), size, twins=True).images
-    slices = phantom_brain_slices([_SEED], size, min_tumour_pixels=2, twins=True).images
+        return phantom_chest_xrays(range(SEED, SEED + count), size, twins=True).images
+    slices = phantom_brain_slices([SEED], size, min_tumour_pixels=2, twins=True).images
     return slices[np.linspace(0, len(slices) - 1, 2 * count).astype(int)]
 
 

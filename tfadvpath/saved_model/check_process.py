@@ -85,7 +85,7 @@ def _measure(folder: Path) -> dict[str, Any]:
         cases = _read_cases(folder / "assets.extra" / "cases.tfrecord")
     except Exception as error:  # whatever the loader raises, the version is of no use
         raise Refused(f"it cannot be loaded: {error}") from error
-    _compare_signatures(loaded.signatures, manifest["signatures"])
+    compare_signatures(loaded.signatures, manifest["signatures"])
     results: dict[str, Any] = {}
     for name in manifest["signatures"]:
         inputs, expected = _case(name, manifest, cases)
@@ -100,7 +100,7 @@ def _measure(folder: Path) -> dict[str, Any]:
             except Exception as error:
                 raise Refused(f"{name}, batch of {size}, fails: {error}") from error
             wanted = {each: values[:size] for each, values in expected.items()}
-            difference = _compare(f"{name}, batch of {size}", outputs, wanted, manifest["tolerance"])
+            difference = compare(f"{name}, batch of {size}", outputs, wanted, manifest["tolerance"])
             results.setdefault(name, {})[str(size)] = {
                 "seconds": _seconds(run),
                 "largest_difference": difference,
@@ -155,7 +155,8 @@ def _read_cases(path: Path) -> dict[str, tuple[Arrays, Arrays]]:
     return {signature: (parts["inputs"], parts["outputs"]) for signature, parts in cases.items()}
 
 
-def _compare_signatures(found: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+def compare_signatures(found: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    """Raises Refused where the loaded signatures are not those that the manifest describes."""
     if set(found) != set(described):
         raise Refused(f"its signatures are {sorted(found)}, the manifest has {sorted(described)}")
     for name, signature in found.items():
@@ -175,7 +176,7 @@ def _compare_signatures(found: Mapping[str, Any], described: Mapping[str, Any]) 
                 raise Refused(f"{name} has other {part} than the manifest says: {actual}")
 
 
-def _compare(where: str, outputs: Arrays, expected: Arrays, tolerance: Mapping[str, float]) -> float:
+def compare(where: str, outputs: Arrays, expected: Arrays, tolerance: Mapping[str, float]) -> float:
     """Returns the largest difference; that of images is relative to the largest value of each.
 
     Raises:

@@ -51,8 +51,8 @@ class RunFolder:
         self._check_place(resume)
         if not resume and not self._has_results():
             shutil.rmtree(self.out / STAGES, ignore_errors=True)
-        remove_partials(self.out)
         self._check_begun()
+        remove_partials(self.out)
 
     def write_recipe(self) -> None:
         """Writes the recipe. The folder is no bundle any more until all files fit together again."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Number(NamedTuple):
-    """A figure, with its interval where it has one.
+    """A number, with its interval where it has one.
 
     Attributes:
         value: NaN where it is not known.

@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import tiny
+from support import tiny, toys
 
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.recipes.stages import Augmentation, ClassifierOptions
 from tfadvpath.training.loop import compiled_step, run_epoch
+from tfadvpath.training.stage_data import StageData
 from tfadvpath.training.stages import classifier
 from tfadvpath.training.stages.classifier import ClassifierStage, class_weights
 
@@ -44,7 +45,7 @@ def stage(monkeypatch):
 
 
 def weighted_cross_entropy(model, stage):
-    part = stage.material.parts["train"]
+    part = stage.data.parts["train"]
     p = model.predict(part.images, verbose=0)[:, 0].astype(np.float64)
     losses = -(LABELS * np.log(p) + (1 - LABELS) * np.log(1 - p))
     # Six images of class 0 and two of class 1 weigh as much together.
@@ -73,7 +74,7 @@ def test_a_step_logs_numpys_loss_and_lowers_it(stage):
 
 def test_the_validation_loss_is_not_weighted(stage):
     model = stage.build()
-    part = stage.material.parts["validation"]
+    part = stage.data.parts["validation"]
     p = model.predict(part.images, verbose=0)[:, 0].astype(np.float64)
     step = compiled_step(model, model.test_step, tf.distribute.get_strategy())
     logs = run_epoch(model, step, tf.distribute.get_strategy(), stage.validation())
@@ -87,3 +88,13 @@ def test_one_class_alone_is_said():
     )
     with pytest.raises(InputError, match="8 training images, 8 of them of class 1"):
         ClassifierStage(tiny.RECIPE.classifier, StageData("ones", {"train": part}), seed=0)
+
+
+@pytest.mark.parametrize("weights", ["none.h5", "damaged.h5"])
+def test_weights_that_cannot_be_had_are_said(tmp_path, weights):
+    (tmp_path / "damaged.h5").write_bytes(b"no weights")
+    options = ClassifierOptions(weights=str(tmp_path / weights), batch_size=8)
+    images = np.zeros((8, 32, 32, 1), np.float32)
+    stage = ClassifierStage(options, toys.stage_data(images, LABELS), seed=0)
+    with pytest.raises(InputError, match=rf"{weights}: these weights cannot be used .*weights: null"):
+        stage.build()

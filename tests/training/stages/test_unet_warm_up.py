@@ -1,15 +1,18 @@
 """Networks of one weight and one bias, which can learn exactly what they are asked to."""
 
-import types
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support import toys
 
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.recipes.stages import SyCEOptions
+from tfadvpath.recipes.stages import CyCEOptions, SAGenOptions, SyCEOptions
+from tfadvpath.training.stages.registry import stage_class
 from tfadvpath.training.stages.unet_warm_up import learn_pairs, learn_to_copy, learn_to_undo
+
+STEPS = {"warm_up_steps": 400, "warm_up_learning_rate": 0.05}
+OPTIONS = CyCEOptions(**STEPS, batch_size=4)
 
 
 def line(slope, offset):
@@ -22,56 +25,44 @@ def slope_and_offset(model):
     return [float(np.squeeze(weight)) for weight in model.get_weights()]
 
 
-def images(seed, count=40):
-    return np.random.default_rng(seed).random((count, 4, 4, 1)).astype(np.float32)
+def stage(name="cyce", options=OPTIONS):
+    """A stage of random images, half of them predicted 1."""
+    images = np.random.default_rng(0).random((80, 4, 4, 1)).astype(np.float32)
+    return stage_class(name, options)(options, toys.stage_data(images, np.arange(80) % 2), 0)
 
 
-@pytest.fixture
-def stage():
-    def batches(epoch):
-        return tf.data.Dataset.from_tensor_slices((images(epoch), images(epoch + 1))).batch(4)
-
-    part = types.SimpleNamespace(images=images(0))
-    material = types.SimpleNamespace(parts={"train": part})
-    return types.SimpleNamespace(batches=batches, steps=10, material=material, per_class=4, seed=0)
-
-
-OPTIONS = SyCEOptions(warm_up_steps=400, warm_up_learning_rate=0.05)
-
-
-def test_networks_learn_what_trained_ones_do_where_that_undoes_itself(stage):
+def test_networks_learn_what_trained_ones_do_where_that_undoes_itself():
     trained = [line(-1.0, 1.0), line(-1.0, 1.0)]  # the negative of the negative is the image
     networks = [line(1.0, 0.0), line(0.5, 0.2)]
-    learn_to_undo(networks, trained, OPTIONS, stage)
+    learn_to_undo(networks, trained, OPTIONS, stage())
     for network in networks:
         assert slope_and_offset(network) == pytest.approx([-1.0, 1.0], abs=0.02)
     assert slope_and_offset(trained[0]) == [-1.0, 1.0]
 
 
-def test_a_network_learns_to_copy(stage):
+def test_a_network_learns_to_copy():
     network = line(0.5, 0.3)
-    learn_to_copy(network, 1, OPTIONS, stage)
+    learn_to_copy(network, 1, OPTIONS, stage())
     assert slope_and_offset(network) == pytest.approx([1.0, 0.0], abs=0.02)
 
 
-def test_a_network_learns_the_pairs_of_a_trained_generator(stage):
+def test_a_network_learns_the_pairs_of_a_trained_generator():
     class Trained:
         def generate(self, x):
             return AdversarialPair(0.5 * x, 1.0 - x, tf.reduce_mean(x, axis=(1, 2, 3)))
 
-    stage.batches = lambda epoch: tf.data.Dataset.from_tensor_slices(images(epoch)).batch(8)
-    stage.steps = 5
+    options = SAGenOptions(**STEPS, batch_size=8)
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1)])
-    learn_pairs(network, Trained(), OPTIONS, stage)
+    learn_pairs(network, Trained(), options, stage("sagen", options))
     kernel, bias = network.get_weights()
     assert kernel.reshape(-1) == pytest.approx([0.5, -1.0], abs=0.02)
     assert bias == pytest.approx([0.0, 1.0], abs=0.02)
 
 
-def test_without_steps_nothing_is_learnt(stage):
+def test_without_steps_nothing_is_learnt():
     network = line(0.5, 0.3)
     none = SyCEOptions(warm_up_steps=0)
-    learn_to_copy(network, 1, none, stage)
-    learn_to_undo([network], [line(1.0, 0.0)], none, stage)
-    learn_pairs(network, None, none, stage)
+    learn_to_copy(network, 1, none, stage())
+    learn_to_undo([network], [line(1.0, 0.0)], none, stage())
+    learn_pairs(network, None, none, stage())
     assert slope_and_offset(network) == pytest.approx([0.5, 0.3])

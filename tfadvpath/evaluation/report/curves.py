@@ -27,15 +27,15 @@ def aopc_chart(summary: Summary) -> Figure:
     steps = summary.options.region_steps
     share = 100 * np.arange(steps + 1) / steps
     groups = _groups(summary)
-    figure = Figure(figsize=(4.1 * len(groups) + 0.6, 7.2), layout="constrained", dpi=_DPI)
-    grid = figure.subplots(2, len(groups), squeeze=False, sharey="row")
+    chart = Figure(figsize=(4.1 * len(groups) + 0.6, 7.2), layout="constrained", dpi=_DPI)
+    grid = chart.subplots(2, len(groups), squeeze=False, sharey="row")
     for axes, last in zip(grid, (min(SHORT, steps), steps), strict=True):
         _draw(axes, groups, share[: last + 1], "aopc", (0, slice(last + 1)))  # of all classes
         axes[0].set_ylabel("AOPC above random order", fontsize=9)
         for each in axes:
             each.axhline(0, color="0.5", linewidth=0.8, linestyle=":")
             each.set_xlabel("share of the image replaced, %", fontsize=9)
-    return figure
+    return chart
 
 
 def iou_chart(summary: Summary) -> Figure:
@@ -44,14 +44,14 @@ def iou_chart(summary: Summary) -> Figure:
     Bands are intervals of 95 %. Some of the images must be annotated.
     """
     groups = _groups(summary)
-    figure = Figure(figsize=(4.1 * len(groups) + 0.6, 3.8), layout="constrained", dpi=_DPI)
-    grid = figure.subplots(1, len(groups), squeeze=False, sharey=True)
+    chart = Figure(figsize=(4.1 * len(groups) + 0.6, 3.8), layout="constrained", dpi=_DPI)
+    grid = chart.subplots(1, len(groups), squeeze=False, sharey=True)
     _draw(grid[0], groups, np.array(summary.options.curve), "curve")
     grid[0][0].set_ylabel("IoU", fontsize=9)
     for each in grid[0]:
         each.set_xlabel("percentile", fontsize=9)
         each.set_ylim(bottom=0)
-    return figure
+    return chart
 
 
 def _groups(summary: Summary) -> list[tuple[str, list[tuple[MeasuredMap, str]]]]:

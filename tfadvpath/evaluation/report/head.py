@@ -1,4 +1,4 @@
-"""The head of the report: sentences that a reader must know before the numbers."""
+"""Head of the report: sentences that a reader must know before the numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers that the paper publishes, to stand beside those of a measurement.
+"""Numbers that the paper publishes, to stand beside those of a measurement.
 
 Source: Charachon, Cournède, Hudelot and Ardon 2021, "Visual explanation by unifying adversarial generation
 and feature importance attributions", tables 1 and 2.
@@ -19,7 +19,7 @@ class PaperTask:
     """One of the paper's two tasks.
 
     Attributes:
-        title: What it is called in text.
+        title: Name of the task in text.
         numbers: Values that the paper gives, by what is claimed and by the map's key.
         random_relevance: R of random orders: of all images, of class 0 and of class 1.
     """

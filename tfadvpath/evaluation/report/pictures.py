@@ -1,4 +1,4 @@
-"""Single test images with every method's map."""
+"""Pictures of single test images with every method's map."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Shown(NamedTuple):
     """An example with its pictures.
 
     Attributes:
-        example: Which image, and why.
-        patient: Whose it is.
-        label: 0 or 1.
-        score: f(x).
-        annotated: There is an outline.
+        example: Image that is shown, and why.
+        patient: Name of its patient.
+        label: Class of the image, 0 or 1.
+        score: Probability f(x) of class 1.
+        annotated: Whether there is an outline.
         pictures: uint8 RGB by title: the input, then every map over it.
     """
 
@@ -46,10 +46,10 @@ def show(
     Each map has a scale of its own: its 99.5th percentile is shown brightest.
 
     Args:
-        example: Which image.
-        place: Its row in ``maps``.
+        example: Image to show, and why.
+        place: Row of the image in ``maps``.
         images: All test images.
-        score: f(x).
+        score: Probability f(x) of class 1.
         maps: Maps of all examples, float [G, H, W] each.
     """
     row = example.row
@@ -64,5 +64,9 @@ def show(
 
 
 def sheet(shown: Shown) -> np.ndarray:
-    """Returns an example's pictures in one, uint8 RGB, with their titles."""
+    """Returns an example's pictures in one, uint8 RGB, with their titles.
+
+    Args:
+        shown: Example with its pictures.
+    """
     return montage([labelled(picture, title) for title, picture in shown.pictures.items()], across=_ACROSS)

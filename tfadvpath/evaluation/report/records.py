@@ -1,4 +1,4 @@
-"""All numbers of an evaluation as JSON and as one long CSV."""
+"""Numbers of an evaluation, all of them, as JSON and as one long CSV."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Record(NamedTuple):
             "sensitivity_maximum" and so on.
         part: Part that the number is of: a percentile and rule for ties, a class, a share of the image, or
             "".
-        value: The number; None where it is not known, as the following.
-        low: Lower end of the interval of 95 %.
-        high: Upper end.
+        value: Value of the number; None where it is not known.
+        low: Lower end of the interval of 95 %, or None.
+        high: Upper end, or None.
     """
 
     map: str

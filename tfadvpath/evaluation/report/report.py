@@ -1,4 +1,4 @@
-"""The report's files: tables, charts, examples, numbers for programs, and one page."""
+"""Files of the report: tables, charts, examples, numbers for programs, and one page."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class About:
     """Subject and origin of an evaluation.
 
     Attributes:
-        data: The recipe's data.
+        data: Data of the recipe.
         name: Name of the bundle.
         facts: Sentences at the head of the page, by title: test images, classifier, perturbation, generators.
         missing: Names of the paper's methods that the bundle has no network for or that were not asked for.
@@ -59,7 +59,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
     """Writes report.html, report.json, measurements.csv, the tables, the charts and the examples.
 
     Args:
-        out: The folder.
+        out: Folder that gets them.
         summary: Measurements and judged claims.
         examples: Test images to show.
         about: Subject and origin.

@@ -1,4 +1,4 @@
-"""The tables of an evaluation: the paper's two, ties broken, the field's later metrics, and the claims."""
+"""Tables of an evaluation: the paper's two, ties broken, the field's later metrics, and the claims."""
 
 from __future__ import annotations
 
