@@ -16,15 +16,15 @@ from pathlib import Path
 import keras
 import results
 import tensorflow as tf
-from tfadvpath.recipes.load import load_part
 
 from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
 from tfadvpath.bundle.figures import pair_figures
 from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import train_stage
-from tfadvpath.training.run import STAGE_CLASSES, make_deterministic
-from tfadvpath.training.stage_data import with_classifier
+from tfadvpath.training.run import make_deterministic
+from tfadvpath.training.stage_data import StageData, with_classifier
+from tfadvpath.training.stages.registry import stage_class
 
 NORMALIZATIONS = ("affine", "group", "batch")
 STAGES = ("cyce", "syce")
@@ -40,7 +40,7 @@ def main() -> None:
     changes = [f"data.patients.train={arguments.patients}"]
     changes += [f"{stage}.epochs={arguments.epochs}" for stage in STAGES]
     recipe = load_recipe("training/phantom_brain.yaml", changes)
-    parts = {part: load_part(recipe.data, recipe.seed, part) for part in ("train", "validation")}
+    parts = {part: recipe.data.load(part, recipe.seed) for part in ("train", "validation")}
     figures = {}
     for seed in range(arguments.seeds):
         for normalization in NORMALIZATIONS:
@@ -54,10 +54,10 @@ def main() -> None:
 def trained(recipe: Recipe, parts, name: str, begin, normalization: str, seed: int) -> tuple[dict, dict]:
     """Trains one stage, and returns its networks and what they are worth on the validation images."""
     make_deterministic(seed)
-    material = with_classifier(Material(recipe.name, parts), load_bundle(DEMONSTRATION).classifier)
-    material = dataclasses.replace(material, start_from=begin)
+    data = with_classifier(StageData(recipe.name, parts), load_bundle(DEMONSTRATION).classifier)
+    data = dataclasses.replace(data, start_from=begin)
     options = recipe.stages[name].model_copy(update={"normalization": normalization})
-    stage = STAGE_CLASSES[name](options, material, seed)
+    stage = stage_class(name, options)(options, data, seed)
     with tempfile.TemporaryDirectory() as folder:
         model, progress = train_stage(
             stage, Path(folder), Logbook(Path(folder)), lambda event: None, tf.distribute.get_strategy()

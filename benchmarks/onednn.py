@@ -1,4 +1,4 @@
-"""What oneDNN's kernels are worth: a U-Net's and a classifier's forward and backward pass, with and without.
+"""The worth of oneDNN's kernels: a U-Net's and a classifier's forward and backward pass, with and without.
 
     python benchmarks/onednn.py [--rounds 3] [--runs 15]
 

@@ -17,8 +17,7 @@ import tensorflow as tf
 
 from tfadvpath.models import resnet50_classifier
 from tfadvpath.path.classifier import probability_function
-from tfadvpath.path.importance import integrate_path
-from tfadvpath.path.integral import PathOptions
+from tfadvpath.path.importance import ImportanceOptions, integrate_path
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
 
     def compiled(jit_compile: bool, chunk: int):
         def run(s, a):
-            return integrate_path(probability, s, a, PathOptions(steps, chunk)).fi_v2
+            return integrate_path(probability, s, a, ImportanceOptions(steps, chunk)).fi_v2
 
         return tf.function(run, jit_compile=jit_compile)
 

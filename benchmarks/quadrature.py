@@ -11,7 +11,6 @@ import argparse
 
 import numpy as np
 import results
-from tfadvpath.recipes.load import load_part
 
 import tfadvpath as tap
 from tfadvpath.bundle.bundle import DEMONSTRATION
@@ -22,7 +21,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=16)
     options = parser.parse_args()
     bundle = tap.load_bundle(DEMONSTRATION)
-    test = load_part(bundle.recipe.data, bundle.recipe.seed, "test")
+    test = bundle.recipe.data.load("test", bundle.recipe.seed)
     chosen = np.random.default_rng(0).choice(len(test.images), options.slices, replace=False)
     pair = bundle.generators["syce"].generate(test.images[np.sort(chosen)])
 

@@ -1,4 +1,4 @@
-"""What the position of a slice alone tells of its label: the AUC that a classifier has to beat.
+"""The AUC that a classifier of slices has to beat: that of their position alone.
 
     python benchmarks/slice_position.py RECIPE [--set KEY=VALUE]
 
@@ -13,10 +13,10 @@ import argparse
 
 import numpy as np
 import results
-from tfadvpath.recipes.load import load_part
 
 from tfadvpath.bundle.figures import classifier_figures
 from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.recipes.data import PARTS
 from tfadvpath.recipes.recipe import load_recipe
 
 BINS = 20
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe, arguments.set)
-    parts = {part: load_part(recipe.data, recipe.seed, part) for part in ("train", "validation", "test")}
+    parts = {part: recipe.data.load(part, recipe.seed) for part in PARTS}
     train = positions(parts["train"])
     share = np.bincount(train, parts["train"].labels, BINS) / np.maximum(
         np.bincount(train, minlength=BINS), 1

@@ -21,10 +21,12 @@ import tensorflow as tf
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.models import resnet50_classifier
 from tfadvpath.models.precision import policy, with_policy
+from tfadvpath.recipes.data import PARTS
 from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.loop import compiled_step
-from tfadvpath.training.run import POLICIES, STAGE_CLASSES
-from tfadvpath.training.stage_data import PARTS
+from tfadvpath.training.run import POLICIES
+from tfadvpath.training.stage_data import StageData
+from tfadvpath.training.stages.registry import stage_class
 
 VARIANTS = {
     "compiled, float32": ("float32", True),
@@ -77,10 +79,10 @@ def measure(recipe: Recipe, name: str, repeats: int, seconds: float) -> dict[str
 def a_step(recipe: Recipe, name: str, precision: str, is_compiled: bool) -> tuple[Callable[[], object], int]:
     """Returns a function that takes one training step, and the images in it."""
     keras.utils.set_random_seed(0)
-    material = random_material(recipe, precision)
+    data = random_data(recipe, precision)
     options = recipe.stages[name].model_copy(update={"steps_per_epoch": 1})
     with policy(POLICIES[precision]):
-        stage = STAGE_CLASSES[name](options, material, 0)
+        stage = stage_class(name, options)(options, data, 0)
         model = stage.build()
     batch = next(iter(stage.batches(0)))
     images = options.batch_size * (2 if getattr(stage, "paired", False) else 1)
@@ -94,7 +96,7 @@ def a_step(recipe: Recipe, name: str, precision: str, is_compiled: bool) -> tupl
     return run, images
 
 
-def random_material(recipe: Recipe, precision: str) -> Material:
+def random_data(recipe: Recipe, precision: str) -> StageData:
     """Returns images by chance that a random classifier is said to assign to both classes in turn."""
     size, count = recipe.data.image_size, 2 * max(options.batch_size for options in recipe.stages.values())
     images = np.random.default_rng(0).random((count, size, size, 1), np.float32)
@@ -103,7 +105,7 @@ def random_material(recipe: Recipe, precision: str) -> Material:
     classifier = resnet50_classifier((size, size, 1), weights=None, width=recipe.classifier.width)
     if precision != "float32":
         classifier = with_policy(classifier, POLICIES[precision])
-    return Material(recipe.name, dict.fromkeys(PARTS, part), classifier, dict.fromkeys(PARTS, half))
+    return StageData(recipe.name, dict.fromkeys(PARTS, part), classifier, dict.fromkeys(PARTS, half))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ class InputError(ValueError):
 
     Args:
         source: The file, folder or parameter that is wrong. A parameter is written in backticks, such as
-            "`batch_size`": the command line turns it into its flag.
+            ``"`batch_size`"``: the command line turns it into its flag.
         problem: The fault in a few words.
         remedy: An action that helps.
     """

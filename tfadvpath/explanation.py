@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Explanation:
         images: [B, H, W, C] in [0, 1], what was explained.
         maps: Arrays by name, [B, H, W, C], or [B, H, W, 1] of methods with one value for all channels; not
             negative: how much each pixel matters to the decision.
-        score: [B], the classifier's probability f(x).
+        score: [B], the classifier's probability f(x); in an ``AdversarialPair`` it is called ``probability``.
     """
 
     images: np.ndarray
@@ -82,6 +82,25 @@ class PathExplanation(Explanation):
     def crossed(self) -> np.ndarray:
         """bool [B]: the adversary has the other decision. Where it has not, the maps explain no change."""
         return (self.score_adversary >= 0.5) != self.decision
+
+
+def check_images(images: Any) -> np.ndarray:
+    """Returns images as every explainer takes them, on this machine and on a server: float32.
+
+    Args:
+        images: Numbers [B, H, W, C] in [0, 1], B >= 1.
+
+    Raises:
+        ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
+    """
+    images = np.asarray(images, np.float32)
+    if images.ndim != 4 or not len(images):
+        raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
+    if not (images.min() >= 0.0 and images.max() <= 1.0):  # NaN is in no range
+        raise ValueError(
+            f"`images` must be in [0, 1]. Received: values from {images.min():.3g} to {images.max():.3g}"
+        )
+    return images
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,6 +156,7 @@ def test_nothing_to_explain_is_refused(bundle, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_a_real_volume_as_a_series_has_its_maps_where_the_volume_lies(real_data, tmp_path):
     """Written as a scanner would, explained by the shipped bundle, and compared in millimetres."""

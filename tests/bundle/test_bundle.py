@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -36,12 +37,8 @@ def test_generators_come_back_with_the_recipes_options(tmp_path):
     given = tiny.EVERY_STAGE.model_dump()
     given |= {"seed": 5}
     given["syce"]["loss_weights"] = {"keep": 0.25}
-    given["mask_generator"] |= {
-        "destroy_exponent": 0.7,
-        "blur_sigma": 2.5,
-        "noise_share": 0.1,
-        "noise_sigma": 0.2,
-    }
+    of_mask = {"destroy_exponent": 0.7, "blur_sigma": 2.5, "noise_share": 0.1, "noise_sigma": 0.2}
+    given["mask_generator"] |= of_mask
     given["fixed_point_gan"] |= {"n_critic": 2, "loss_weights": {"flip": 0.5}}
     recipe = Recipe.model_validate(given)
     whole = load_bundle(write_whole_bundle(tmp_path / "whole"))
@@ -53,13 +50,7 @@ def test_generators_come_back_with_the_recipes_options(tmp_path):
     save_bundle(tmp_path / "other", whole.classifier, networks, recipe, {})
     found = load_bundle(tmp_path / "other").generators
     assert found["syce"].loss_weights == {**SyCE.LOSS_WEIGHTS, "keep": 0.25}
-    mask = found["mask_generator"]
-    assert (mask.destroy_exponent, mask.blur_sigma, mask.noise_share, mask.noise_sigma) == (
-        0.7,
-        2.5,
-        0.1,
-        0.2,
-    )
+    assert {name: getattr(found["mask_generator"], name) for name in of_mask} == of_mask
     assert found["fixed_point_gan"].n_critic == 2
     assert found["fixed_point_gan"].loss_weights["flip"] == 0.5
     assert {generator.seed for generator in found.values()} == {5}
@@ -129,5 +120,27 @@ def test_a_network_with_code_of_its_own_is_not_loaded(folder):
 
 def test_an_unfinished_run_asks_to_go_on(folder):
     (folder / "manifest.json").unlink()
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match=r"no bundle: .*Finish the training of its recipe with `resume`"):
         load_bundle(folder)
+
+
+def test_the_digest_is_that_of_the_content_wherever_the_folder_is(folder, tmp_path):
+    first = load_bundle(folder)
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    assert load_bundle(tmp_path / "elsewhere").digest == first.digest
+    unets = {f"generator_{k}": unet for k, unet in enumerate(first.generators["syce"].generators)}
+    save_bundle(folder, first.classifier, {"syce": unets}, first.recipe, {"test": {}})
+    assert load_bundle(folder).digest != first.digest
+
+
+def test_a_file_in_the_bundles_place_is_refused(tmp_path):
+    (tmp_path / "bundle").write_text("years of work")
+    with pytest.raises(InputError, match="is a file"):
+        tiny.write_tiny_bundle(tmp_path / "bundle")
+    assert (tmp_path / "bundle").read_text() == "years of work"
+
+
+def test_a_bundle_without_generators_is_one(folder, tmp_path):
+    bundle = load_bundle(folder)
+    save_bundle(tmp_path / "alone", bundle.classifier, {}, bundle.recipe, {})
+    assert load_bundle(tmp_path / "alone").generators == {}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import ndimage
+from support.toys import brightness_classifier
 
 from tfadvpath.bundle.figures import classifier_figures, mask_figures, pair_figures, translation_figures
 from tfadvpath.generators.base import AdversarialPair
@@ -15,18 +16,9 @@ SHAPE = (8, 8, 1)
 PIXELS = 64
 
 
-def brightness_classifier():
-    """f(x) = sigmoid(20 (mean - 1/2)), from eight features: the means of the rows, times 8."""
-    model = keras.Sequential(
-        [
-            keras.Input(SHAPE),
-            keras.layers.Reshape((8, 8)),
-            keras.layers.GlobalAveragePooling1D(data_format="channels_first"),
-            keras.layers.Dense(1, "sigmoid"),
-        ]
-    )
-    model.layers[-1].set_weights([np.full((8, 1), 20 / 8, np.float32), np.array([-10.0], np.float32)])
-    return model
+def steep_classifier():
+    """f(x) = sigmoid(20 (mean - 1/2)), from eight features: the means of the rows."""
+    return brightness_classifier(SHAPE, slope=20.0)
 
 
 def dark_and_bright(count=150, seed=0):
@@ -40,7 +32,7 @@ class Mirror:
     """x_a = 1 - x for images below 0.8 on average and x itself above; x_s is a little darker."""
 
     STABLE = True
-    classifier = brightness_classifier()
+    classifier = steep_classifier()
 
     def generate(self, images):
         mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
@@ -116,7 +108,7 @@ def test_a_class_without_images_leaves_its_figures_open():
 
 def test_translation_figures_are_those_of_a_known_translation():
     images, patients = dark_and_bright()
-    gan = types.SimpleNamespace(classifier=brightness_classifier(), perturb=lambda x: 1.0 - x)
+    gan = types.SimpleNamespace(classifier=steep_classifier(), perturb=lambda x: 1.0 - x)
     figures = translation_figures(gan, images, patients)
     assert figures["flip_rate"] == 1
     x = images.astype(np.float64)

@@ -46,6 +46,11 @@ def card(recipe=tiny.RECIPE, histories=HISTORIES, about=ABOUT, **test):
     return model_card(recipe, {"validation": part, "test": part}, histories, about)
 
 
+@pytest.fixture(scope="module")
+def text():
+    return card()
+
+
 def tables(text):
     """Every Markdown table: lists of rows of cells."""
     blocks = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
@@ -54,8 +59,8 @@ def tables(text):
     ]
 
 
-def test_figures_stand_with_their_intervals():
-    text, figures = card(), measured()
+def test_figures_stand_with_their_intervals(text):
+    figures = measured()
     rows = {row[0]: row[1:] for table in tables(text) for row in table}
     low, high = figures["auc_interval"]
     expected = f"{figures['auc']:.3f} [{low:.3f}, {high:.3f}]"
@@ -71,8 +76,8 @@ def test_figures_stand_with_their_intervals():
     assert rows["SyCE"] == ["89", "5", "2 h 30 min"]
 
 
-def test_every_table_is_whole():
-    found = tables(card())
+def test_every_table_is_whole(text):
+    found = tables(text)
     assert len(found) == 5  # parts, stages, classifier, SyCE, calibration
     for table in found:
         assert len({len(row) for row in table}) == 1
@@ -81,8 +86,7 @@ def test_every_table_is_whole():
     assert sum(int(row[2]) for row in calibration[2:]) == 40
 
 
-def test_what_it_was_made_by_is_said():
-    text = card()
+def test_what_it_was_made_by_is_said(text):
     assert text.startswith("# tiny\n")
     for said in ("`abc123`", "`f1f2f3`", "python 3.11.7", "keras 3.15.1.", "Seed 0"):
         assert said in text
@@ -90,8 +94,7 @@ def test_what_it_was_made_by_is_said():
     assert "installed package" in card(about={**ABOUT, "git_revision": None})
 
 
-def test_it_says_what_it_is_not_for_and_whose_the_data_are():
-    text = card()
+def test_it_says_what_it_is_not_for_and_whose_the_data_are(text):
     assert "**not** a medical device" in text
     assert "generated phantoms" in text
     assert "licence" not in text
@@ -109,15 +112,14 @@ def test_the_generators_images_have_their_own_fingerprint():
     assert "`f1f2f3`" in text
 
 
-def test_the_commands_name_a_method_that_the_bundle_has():
-    assert "--method syce" in card()
-    assert 'explainers.get("syce", bundle)' in card()
+def test_the_commands_name_a_method_that_the_bundle_has(text):
+    assert "--method syce" in text
+    assert 'explainers.get("syce", bundle)' in text
     alone = card(histories={"classifier": HISTORIES["classifier"]})
     assert "--method" not in alone
     assert "SyCE" not in alone.split("## Recipe")[0]
 
 
-@pytest.mark.parametrize("text", [card()])
 def test_the_text_reads_without_gaps(text):
     assert "\n\n\n" not in text
     assert "None" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from support.broken_files import nifti_bytes, picture, png_bytes, volume, write_broken_files, write_good_files
 from support.explanations import KnownExplainer
+from support.series import noise, write_series
 from typer.testing import CliRunner
 
 import tfadvpath.batch.run
@@ -49,6 +51,7 @@ def image(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_broken_files_next_to_good_ones_get_a_line_each(tmp_path, bundle):
     mixed = tmp_path / "mixed"
     reasons = write_broken_files(mixed)
@@ -91,6 +94,7 @@ def test_broken_files_next_to_good_ones_get_a_line_each(tmp_path, bundle):
     assert np.asarray(values.dataobj).max() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -192,6 +196,20 @@ def test_a_missing_channel_is_named_with_the_option(explain, tmp_path):
     run = explain(tmp_path / "two.nii")
     assert run.exit_code == 2
     assert "has no channel 2. Choose one of 0 to 1 by --channel" in run.stderr
+
+
+def test_what_is_unusual_about_a_series_is_said_in_a_line_each(explain, tmp_path):
+    paths = write_series(tmp_path / "in", noise(4, 20, 24))
+    paths.pop(1).unlink()
+    shutil.copy(paths[0], tmp_path / "in" / "zz.dcm")
+    run = explain(tmp_path / "in")
+    assert run.exit_code == 0
+    assert run.stderr.splitlines() == [
+        f"{tmp_path / 'in' / 'zz.dcm'}: ignored, it is a copy of {paths[0].name}.",
+        f"{paths[0]}: its series has gaps: slices are 3 to 6 mm apart.",
+    ]
+    assert "1 studies explained" in run.stdout
+    assert "3 slices" in run.stdout
 
 
 def test_without_a_bundle_the_demonstrations_is_taken_with_a_warning(bundle, image, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from tfadvpath.cli.main import app
 
 RUNNER = CliRunner()
+pytestmark = pytest.mark.slow  # each works on an export
 
 
 def run(*arguments):

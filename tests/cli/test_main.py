@@ -8,11 +8,11 @@ import json
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from support.tiny import RECIPE, write_tiny_bundle
 from typer.testing import CliRunner
@@ -198,22 +198,11 @@ def test_prepare_refuses_another_task():
     assert "phantom-chest" in run.stderr
 
 
-class _Parameter:
-    def __init__(self, name, opts, kind="option", metavar=None):
-        self.name, self.opts, self.param_type_name, self.metavar = name, opts, kind, metavar
-
-
 def test_parameters_of_the_library_become_the_command_s_flags():
-    parameters = [
-        _Parameter("as_json", ["--json"]),
-        _Parameter("batch_size", ["-b", "--batch-size"]),
-        _Parameter("inputs", ["inputs"], "argument", "INPUT"),
-        _Parameter("task", ["task"], "argument"),
-    ]
-    command = SimpleNamespace(params=parameters)
-    said = in_flags(
-        "`batch_size`: no number. See `inputs`, `task`, `as_json` and `tfadvpath train`.", command
+    commands = typer.main.get_command(app).commands
+    said = "`inputs`: none. Leave out `batch_size` and `formats`, not `shiny`. Run `tfadvpath train`."
+    assert in_flags(said, commands["explain"]) == (
+        "INPUT: none. Leave out --batch-size and --format, not `shiny`. Run `tfadvpath train`."
     )
-    assert said == "--batch-size: no number. See INPUT, TASK, --json and `tfadvpath train`."
-    assert in_flags("`other`", command) == "`other`"
+    assert in_flags("`task`", commands["prepare"]) == "TASK"
     assert in_flags("`batch_size`", None) == "`batch_size`"

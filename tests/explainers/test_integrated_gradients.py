@@ -104,5 +104,5 @@ def test_colours_get_a_map_each():
 
 
 def test_steps_must_be_positive():
-    with pytest.raises(ValueError, match="`steps` and `path_chunk` must be positive. Received: steps=0"):
+    with pytest.raises(ValueError, match=r"`steps` and `path_chunk` must be positive\. Received: steps=0"):
         IntegratedGradients(lambda x: x, steps=0)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfadvpath.models.keras_internals import every_layer
 from tfadvpath.models.layer_calls import recorded_calls
 
 layers = keras.layers
@@ -49,7 +50,7 @@ def test_nothing_is_listed_after_the_block_and_the_model_is_as_before(model):
     count = len(calls)
     model(tf.ones((2, 4)))
     assert len(calls) == count
-    assert not any("call" in vars(layer) for layer in model._flatten_layers())
+    assert not any("call" in vars(layer) for layer in every_layer(model))
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -57,7 +58,7 @@ def test_nothing_is_listed_after_the_block_and_the_model_is_as_before(model):
 def test_an_error_in_the_block_leaves_the_model_as_before(model):
     with pytest.raises(ValueError, match="incompatible"), recorded_calls(model):
         model(tf.ones((2, 5)))
-    assert not any("call" in vars(layer) for layer in model._flatten_layers())
+    assert not any("call" in vars(layer) for layer in every_layer(model))
 
 
 def test_blocks_can_be_nested(model):

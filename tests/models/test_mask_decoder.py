@@ -87,6 +87,21 @@ def test_a_classifier_without_a_stage_is_refused(strides):
         activation_levels(keras.Sequential(stack))
 
 
+def test_a_classifier_that_does_not_know_its_layers_outputs_is_refused():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__(name="own")
+            self.inner = two_stages()
+
+        def call(self, x):
+            return self.inner(x)
+
+    own = Own()
+    own(images())
+    with pytest.raises(ValueError, match=r"functional or sequential .* Received: 'own', a Own"):
+        activation_levels(own)
+
+
 @pytest.mark.parametrize("skipped", [False, True])
 def test_two_channels_at_half_the_resolution_come_out(skipped):
     classifier = two_stages()

@@ -6,8 +6,7 @@ import tf_keras
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfadvpath.path.importance import MAPS, feature_importance, integrate_path
-from tfadvpath.path.integral import PathOptions
+from tfadvpath.path.importance import MAPS, ImportanceOptions, feature_importance, integrate_path
 from tfadvpath.path.paths import LinearPath
 
 SIZE = 32
@@ -136,6 +135,7 @@ def small_network():
     return keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(count=st.integers(1, 5), steps=st.integers(1, 12), path_chunk=st.integers(1, 40))
 def test_chunks_and_batches_change_nothing(count, steps, path_chunk):
@@ -333,7 +333,8 @@ def test_graph_code_runs_with_an_unknown_batch_size():
 
     spec = tf.TensorSpec((None, SIZE, SIZE, 1))
     run = tf.function(
-        lambda s, a: integrate_path(f, s, a, PathOptions(steps=4, path_chunk=9)), input_signature=[spec, spec]
+        lambda s, a: integrate_path(f, s, a, ImportanceOptions(steps=4, path_chunk=9)),
+        input_signature=[spec, spec],
     )
     expected = feature_importance(f, images(34, 5), images(35, 5), steps=4, path=LinearPath())
     assert_same_maps(run(images(34, 5), images(35, 5)), expected)

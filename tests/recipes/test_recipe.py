@@ -1,5 +1,5 @@
+import inspect
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,13 +7,9 @@ import yaml
 from support import tiny
 
 from tfadvpath.errors import InputError
-from tfadvpath.generators.cyce import CyCE
-from tfadvpath.generators.fixed_point_gan import FixedPointGAN
-from tfadvpath.generators.mask_generator import MaskGenerator
-from tfadvpath.generators.sagen import SAGen
-from tfadvpath.generators.syce import SyCE
-from tfadvpath.recipes import stages as options
-from tfadvpath.recipes.recipe import dump_recipe, load_recipe
+from tfadvpath.generators.registry import GENERATORS
+from tfadvpath.recipes.recipe import Recipe, dump_recipe, load_recipe
+from tfadvpath.recipes.stages import STAGE_OPTIONS, options_of
 
 RECIPES = Path(__file__).parents[2] / "training"
 
@@ -123,10 +119,10 @@ def test_values_can_be_set_beside_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("syce.epochs=none", r"--set syce.epochs=none: syce.epochs: .*valid integer"),
-        ("syce.epochs", "--set syce.epochs: names no value"),
-        ("name.of=3", "--set name.of=3: names no value"),
-        ("data.image_size=8", "--set data.image_size=8: data.image_size"),
+        ("syce.epochs=none", r"`changes`: syce.epochs=none: syce.epochs: .*valid integer"),
+        ("syce.epochs", "`changes`: syce.epochs: names no value"),
+        ("name.of=3", "`changes`: name.of=3: names no value"),
+        ("data.image_size=8", "`changes`: data.image_size=8: data.image_size"),
         ("syce.start_from=cyce", "syce.start_from: cyce needs a stage cyce with the filters"),
     ],
 )
@@ -173,15 +169,31 @@ def test_every_recipe_is_one(path):
     assert load_recipe(path).name == path.stem
 
 
-@pytest.mark.parametrize(
-    ("names", "terms"),
-    [
-        (options.CyCETerm, CyCE.LOSS_WEIGHTS),
-        (options.SyCETerm, SyCE.LOSS_WEIGHTS),
-        (options.SAGenTerm, SAGen.LOSS_WEIGHTS),
-        (options.MaskTerm, MaskGenerator.LOSS_WEIGHTS),
-        (options.FixedPointTerm, FixedPointGAN.LOSS_WEIGHTS),
-    ],
-)
-def test_recipes_name_the_terms_of_the_losses(names, terms):
-    assert set(get_args(names)) == set(terms)
+@pytest.mark.parametrize("name", GENERATORS)
+def test_recipes_name_the_terms_of_the_losses_and_no_others(name):
+    values = tiny.EVERY_STAGE.model_dump()
+    terms = GENERATORS[name].loss_weights
+    values[name]["loss_weights"] = dict.fromkeys(terms, 0.5)
+    assert Recipe.model_validate(values).stages[name].loss_weights == dict.fromkeys(terms, 0.5)
+    values[name]["loss_weights"] = {"flop": 1.0}
+    with pytest.raises(ValueError, match=rf"{name} has no loss term 'flop', but {', '.join(terms)}"):
+        Recipe.model_validate(values)
+
+
+def test_every_generator_has_options_and_stages_run_in_the_order_of_the_registry():
+    assert list(STAGE_OPTIONS) == ["classifier", *GENERATORS]
+    assert list(tiny.EVERY_STAGE.stages) == list(STAGE_OPTIONS)
+
+
+def test_options_are_of_one_stage_that_there_is():
+    with pytest.raises(ValueError, match="the stage 'syce' has options already"):
+        options_of("syce")
+    with pytest.raises(ValueError, match="no generator is called 'flop'"):
+        options_of("flop")
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_the_generators_options_are_arguments_of_its_class(name):
+    arguments = tiny.EVERY_STAGE.stages[name].model_arguments()
+    assert set(arguments) == {"loss_weights", *STAGE_OPTIONS[name].MODEL_OPTIONS}
+    assert set(arguments) <= set(inspect.signature(GENERATORS[name].load_class().__init__).parameters)

@@ -1,5 +1,14 @@
 """The exported version that the servers of these tests serve."""
 
+import pytest
 from support.exported import bundle, exported, exported_folder, library
 
 __all__ = ["bundle", "exported", "exported_folder", "library"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Whoever comes first to the exported version waits for the export."""
+    for item in items:
+        if "exported_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

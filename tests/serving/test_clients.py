@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from support.broken_files import dicom, dicom_bytes, picture
+from support.series import noise, write_series
 from support.serving import assert_same_maps, images
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
@@ -434,3 +435,12 @@ def test_a_file_is_explained_over_rest_as_the_kit_s_example_does(server, bundle,
     np.testing.assert_allclose(outputs["image"], study.images, atol=1e-5)
     expected = explainers.get("syce", bundle, steps=5).explain(study.images)
     assert_same_maps(np.array(outputs["map"]), expected.maps["fi_v2_smooth"])
+
+
+def test_a_series_comes_back_explained_in_the_order_of_its_slices(connect, bundle, tmp_path):
+    paths = write_series(tmp_path / "in", noise(3, 40, 36))
+    for named in (paths[::-1], tmp_path / "in"):
+        result = connect().explain_study(named)
+        assert result.study.sources == tuple(paths)
+    expected = explainers.get("syce", bundle, steps=5).explain(read_study(paths, (32, 32)).images)
+    assert_same_maps(result.explanation.maps["fi_v2_smooth"], expected.maps["fi_v2_smooth"])

@@ -203,6 +203,7 @@ def test_an_enormous_file_is_refused_unread(tmp_path):
         read_study(path)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_every_real_image_is_read(real_data):
     studies = [study.sources[0] for study in find_studies(real_data).studies]

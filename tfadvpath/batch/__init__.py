@@ -1,1 +1,1 @@
-"""Many studies: which ones, where their results go, and one explainer for all."""
+"""Runs over many studies: the studies, the folders of their results, and one explainer for all."""

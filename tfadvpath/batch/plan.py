@@ -27,7 +27,7 @@ class Task:
 
     @property
     def source(self) -> Path:
-        """What the study is called in messages: its file, or the folder of its series."""
+        """Name of the study in messages: its file, or the folder of its series."""
         return source_name(self.sources)
 
 

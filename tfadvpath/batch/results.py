@@ -1,4 +1,4 @@
-"""The folder of one study's results."""
+"""Folder of one study's results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_study(
 
     Args:
         result: Study and explanation.
-        task: Task of the study, which names the folder.
+        task: Task of the study; it names the folder.
         out: Folder of all results.
         format_names: Names of formats; those that do not apply to the study are passed over.
 

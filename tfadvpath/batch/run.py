@@ -1,4 +1,4 @@
-"""A whole run: every study explained and written, the failures listed."""
+"""Runs: every study explained and written, the failures listed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tfadvpath.writers.formats import formats
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """How studies are explained and written.
+    """Options of explaining and writing studies.
 
     Attributes:
         method: Name of the explainer.
@@ -63,7 +63,12 @@ class Success:
 
 @dataclass(frozen=True)
 class Failure:
-    """A study without results, and why."""
+    """A study without results.
+
+    Attributes:
+        task: The study.
+        error: Reason, with what to do about it.
+    """
 
     task: Task
     error: InputError
@@ -71,7 +76,7 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class ExplainSummary:
-    """What became of the studies of a run.
+    """Summary of a run: what became of every study.
 
     Attributes:
         out: Folder of all results.
@@ -128,7 +133,7 @@ def explain_studies(
     again.
 
     Args:
-        bundle: The bundle, or its folder.
+        bundle: Bundle, or its folder.
         inputs: DICOM, NIfTI, PNG or JPEG files, and folders of them. One-slice files of a DICOM series in one
             folder are one study.
         out: Folder of all results.
@@ -209,7 +214,7 @@ def run_tasks(
         map_names: Names of the maps to write.
         format_names: Names of the formats to write.
         channel: Index of the channel of 4-D NIfTI files.
-        on_progress: Function that is called as of ``explain.explained``.
+        on_progress: Function that is called with the number of studies, or the part of one, that got done.
 
     Yields:
         What became of each task, in their order.

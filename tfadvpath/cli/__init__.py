@@ -1,1 +1,1 @@
-"""The command line, one file a verb. What it does stands elsewhere."""
+"""The command line, one file a verb: it parses, calls one public function, and prints."""

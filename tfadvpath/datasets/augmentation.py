@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-# Batches of an epoch draw fewer numbers than that.
+# The batches of an epoch draw fewer numbers than that.
 _DRAWS_PER_EPOCH = 1 << 20
 
 
@@ -19,7 +19,7 @@ class Augmentation:
         translation: Largest move as a share of the image's height and width.
         sharpness: Largest change of the difference to the image's mean over 3 x 3 pixels: 1 is from that mean
             to twice the difference.
-        seed: Of the random numbers.
+        seed: Seed of the random numbers.
     """
 
     def __init__(

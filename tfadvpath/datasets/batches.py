@@ -24,9 +24,9 @@ def batches(arrays: Sequence[np.ndarray], order: np.ndarray, batch_size: int) ->
     Items are taken batch by batch: the arrays may be larger than the memory, such as ``numpy.memmap``.
 
     Args:
-        arrays: float32, each [N, …].
+        arrays: Arrays, each float32 [N, …].
         order: int64 [M], indices below N.
-        batch_size: Items of a batch.
+        batch_size: Number of items in a batch.
 
     Returns:
         A data set of tensors float32 [B, …], one an array (of the tensor itself for one array).

@@ -15,14 +15,14 @@ def filled_boxes(
     A pixel is inside where its centre is: what nearest-neighbour resizing makes of the filled boxes.
 
     Args:
-        boxes: x, y, width and height of each, in pixels of the image that they were drawn on.
+        boxes: Boxes, each x, y, width and height in pixels of the image that they were drawn on.
         shape: Rows and columns of that image; (1, 1) for boxes in fractions of the image.
         size: Rows and columns of the mask.
 
     Returns:
         bool ``size``.
 
-    Examples:
+    Example:
         >>> filled_boxes([(2, 0, 4, 2)], shape=(8, 8), size=(4, 4)).astype(int)
         array([[0, 1, 1, 0],
                [0, 0, 0, 0],

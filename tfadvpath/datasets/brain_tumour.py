@@ -85,8 +85,8 @@ def read_brain(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads a volume and brings its slices to the paper's distance.
 
     Args:
-        path: A NIfTI file with the channels FLAIR, T1w, T1gd, T2w.
-        labels: Its labels.
+        path: NIfTI file with the channels FLAIR, T1w, T1gd, T2w.
+        labels: NIfTI file of its labels.
 
     Returns:
         The T1gd slices, float32 [N, rows, columns], inferior ones first, rows from anterior to posterior; and
@@ -110,8 +110,8 @@ def read_brain(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _slice_distance(grid: Grid) -> float:
-    """Millimetres between the slices."""
-    assert grid.affine is not None
-    assert grid.orientation is not None
+    """Returns the millimetres between the slices."""
+    if grid.affine is None or grid.orientation is None:
+        raise ValueError("`grid` must be of a NIfTI file. Received: one that lies nowhere")
     axis = int(np.flatnonzero(grid.orientation[:, 0] == grid.slice_axis)[0])
     return float(np.linalg.norm(grid.affine[:3, axis]))

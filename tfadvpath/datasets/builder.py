@@ -1,4 +1,4 @@
-"""What the TensorFlow Datasets builders share: the split, the stored form, and what is left out and why."""
+"""Base of the TensorFlow Datasets builders: the split, the stored form, and what is left out and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEVELS = 2**16 - 1
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class PrepareConfig(tfds.core.BuilderConfig):
-    """What the stored images depend on besides their source.
+    """Configuration of a builder: all that the stored images depend on besides their source.
 
     Attributes:
         size: Rows and columns.
@@ -76,7 +76,7 @@ class Dropped:
 
 @dataclasses.dataclass
 class Count:
-    """What a part of the split holds.
+    """Count of a part of the split.
 
     Attributes:
         images: Number of images.
@@ -100,7 +100,7 @@ class _Info(tfds.core.DatasetInfo):
 
 
 class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
-    """Reads a folder with images of two classes.
+    """Builder that reads a folder with images of two classes.
 
     A case that cannot be read is left out, the others go on. After ``download_and_prepare``, ``dropped`` says
     what is left out, and ``counts`` what each part holds.

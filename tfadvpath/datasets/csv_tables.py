@@ -17,8 +17,8 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
     """Yields the rows of a table with their line numbers; values without spaces around them.
 
     Args:
-        path: A CSV file whose first row names the columns.
-        columns: Those that it is to have. Others may follow.
+        path: CSV file whose first row names the columns.
+        columns: Columns that it is to have. Others may follow.
 
     Raises:
         InputError: The file cannot be read, lacks a column, or a row has more or fewer values than columns.
@@ -44,8 +44,11 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
 def box_of(row: dict[str, str]) -> Box | None:
     """Returns a row's box; None if its fields are empty.
 
+    Args:
+        row: Values of the row by column.
+
     Raises:
-        ValueError: The box is no box; says why.
+        ValueError: The fields hold no box; the message says why.
     """
     texts = [row.get(name, "") for name in BOX_COLUMNS]
     if not any(texts):
@@ -60,7 +63,7 @@ def box_of(row: dict[str, str]) -> Box | None:
 
 
 def are_fractions(boxes: Iterable[Box]) -> bool:
-    """Whether a table's boxes are in fractions of the image: no number is above 1.
+    """Returns whether a table's boxes are in fractions of the image: no number is above 1.
 
     A table in pixels has boxes wider than one pixel.
     """

@@ -23,11 +23,11 @@ MASK_FOLDERS = ("mask", "masks")
 
 @dataclasses.dataclass(kw_only=True, eq=False)
 class ImageFolderConfig(PrepareConfig):
-    """What the stored images depend on besides their source.
+    """Configuration of an image folder: all that the stored images depend on besides their source.
 
     Attributes:
-        images: The folder, inside the source, where the table's files are; None looks for it.
-        masks: The folder of the masks, of the same file names; None takes "mask" or "masks" if there is one.
+        images: Folder, inside the source, where the table's files are; None looks for it.
+        masks: Folder of the masks, of the same file names; None takes "mask" or "masks" if there is one.
     """
 
     images: str | None = None

@@ -1,4 +1,4 @@
-"""Images with their labels, findings and patients: what the stages train and measure on."""
+"""Images with their labels, findings and patients, for training and measuring."""
 
 from __future__ import annotations
 

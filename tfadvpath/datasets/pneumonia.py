@@ -66,11 +66,11 @@ class Pneumonia(LabelledImageBuilder):
 
 
 class RsnaLabels(NamedTuple):
-    """What the challenge's tables say.
+    """Content of the challenge's tables.
 
     Attributes:
-        opacities: The boxes of each patient of the classes "Normal" (none) and "Lung Opacity" (some).
-        unusable: The other patients, with the reason.
+        opacities: Boxes of each patient of the classes "Normal" (none) and "Lung Opacity" (some).
+        unusable: Other patients, with the reason.
     """
 
     opacities: dict[str, list[Box]]
@@ -79,6 +79,9 @@ class RsnaLabels(NamedTuple):
 
 def read_rsna_labels(folder: Path | str) -> RsnaLabels:
     """Reads the challenge's two tables.
+
+    Args:
+        folder: Folder of the challenge's files.
 
     Raises:
         InputError: A table is missing or is none.
@@ -110,7 +113,7 @@ def read_rsna_labels(folder: Path | str) -> RsnaLabels:
 
 
 def _why_not(kinds: set[str], boxes: list[Box] | None) -> str | None:
-    """Why a patient is not among the images; None if it is."""
+    """Returns why a patient is not among the images; None if it is."""
     if len(kinds) != 1:
         return f"has {len(kinds)} classes in {KINDS}"
     (kind,) = kinds

@@ -1,4 +1,4 @@
-"""Preparing a source on disk: TensorFlow Datasets records and a summary."""
+"""Preparation of a source on disk: TensorFlow Datasets records and a summary."""
 
 from __future__ import annotations
 
@@ -35,19 +35,20 @@ def prepare(
     The records are put in place when they are whole; those of an earlier run stay until then.
 
     Args:
-        builder: Of the source's form: a class such as ``BrainTumour``.
-        source: The folder.
-        out: Gets records/ and summary.json.
+        builder: Class of the source's form, such as ``BrainTumour``.
+        source: Folder of the images.
+        out: Folder that gets records/ and summary.json.
         config: Size and split.
-        on_error: Called with each error of a case or of a table; the others go on.
-        on_progress: Called after each case with its share of the work.
+        on_error: Function that is called with each error of a case or of a table; the others go on.
+        on_progress: Function that is called after each case with its share of the work.
 
     Returns:
-        The summary: of each part the numbers of images and patients and the share of class 1, and what was
+        The summary: for each part the numbers of images and patients and the share of class 1, and what was
         dropped and why.
 
     Raises:
-        InputError: The source is none, the list is none, or a part of the split is left without an image.
+        InputError: The source is no folder or empty, the list is no list, or a part of the split is left
+            without an image.
     """
     if not source.is_dir():
         raise InputError(source, "is no folder", "Name the folder of the images")

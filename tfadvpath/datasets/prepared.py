@@ -1,4 +1,4 @@
-"""Reading what ``prepare`` wrote, as arrays that need not fit into memory."""
+"""Prepared images, which ``prepare`` wrote, as arrays that need not fit into memory."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Prepared:
     """A folder that ``prepare`` wrote.
 
     Args:
-        folder: The folder.
-        task: What was prepared: "brain-tumour", "pneumonia" or "image-folder".
+        folder: Folder that ``prepare`` wrote to.
+        task: Task that was prepared: "brain-tumour", "pneumonia" or "image-folder".
 
     Raises:
         InputError: The folder is missing or incomplete, or holds another task's images.
@@ -53,6 +53,10 @@ class Prepared:
         """Returns a part's images in the order of their cases and indexes, as memory maps.
 
         The first call writes them as .npy files beside the records; they take 5 bytes a pixel.
+
+        Args:
+            part: Name of the part of the split.
+            image_size: Height and width in pixels.
 
         Raises:
             InputError: The folder has no such part, is damaged, or cannot be written to.
@@ -82,6 +86,12 @@ class Prepared:
 
     def sample(self, part: str, image_size: int, number: int, seed: int) -> LabelledImages:
         """Returns some of a part's images, drawn by a seed, in their order; all if there are no more.
+
+        Args:
+            part: Name of the part of the split.
+            image_size: Height and width in pixels.
+            number: Number of images.
+            seed: Seed of the draw.
 
         Raises:
             InputError: The folder has no such part, or is damaged.

@@ -1,4 +1,4 @@
-"""Which images are for training, validation and test: no patient is in two of them."""
+"""Splits of images into training, validation and test: no patient is in two of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfadvpath.errors import InputError
 # The parts' names, and their keys in a list.
 PARTS = {"train": "train_indexes", "validation": "val_indexes", "test": "test_indexes"}
 
-# Of each part the cases, and of each case the wanted images; None for all of them.
+# For each part its cases, and for each case the wanted images; None for all of them.
 Split = dict[str, dict[str, frozenset[int] | None]]
 
 
@@ -22,8 +22,8 @@ class Case(NamedTuple):
     """A file of a source: a volume, an X-ray, an image.
 
     Attributes:
-        name: Under which lists name it.
-        patient: Whose it is.
+        name: Name of the case in lists.
+        patient: Name of the patient.
     """
 
     name: str
@@ -41,10 +41,15 @@ class Shares(NamedTuple):
 def split_by_shares(cases: Iterable[Case], shares: Shares, seed: int) -> Split:
     """Shuffles the patients by a seed and deals them out. Every part with a share gets one at least.
 
-    Raises:
-        InputError: The shares are no shares, or there are fewer patients than parts.
+    Args:
+        cases: Cases with their patients.
+        shares: Shares of the patients for each part.
+        seed: Seed of the patients' order.
 
-    Examples:
+    Raises:
+        InputError: The shares are not possible, or there are fewer patients than parts.
+
+    Example:
         >>> split_by_shares([Case("a1", "a"), Case("a2", "a"), Case("b1", "b")], Shares(1, 0, 1), seed=0)
         {'train': {'a1': None, 'a2': None}, 'test': {'b1': None}}
     """
@@ -82,6 +87,10 @@ def split_by_list(path: Path | str, cases: Iterable[Case]) -> Split:
 
     An index is a slice's place in its volume, 0 for single images. Parts whose list is empty are left out.
     Cases that the source lacks stay in the result.
+
+    Args:
+        path: File of the list.
+        cases: Cases of the source, with their patients.
 
     Raises:
         InputError: The file is no such list, names an image twice or a patient in two parts.

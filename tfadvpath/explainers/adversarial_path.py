@@ -13,12 +13,11 @@ from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.generators.registry import path_generators
 from tfadvpath.path.classifier import probability_function
-from tfadvpath.path.importance import integrate_path
-from tfadvpath.path.integral import PathOptions
+from tfadvpath.path.importance import ImportanceOptions, integrate_path
 
 
 class MakesPairs(Protocol):
-    """What makes the ends of the path: ``SyCE`` and its relatives."""
+    """A generator of the path's ends: ``SyCE`` and its relatives."""
 
     classifier: Any
 
@@ -31,11 +30,11 @@ class AdversarialPath(Explainer):
     Source: Charachon et al. 2021, eq. 1-6.
 
     Args:
-        generator: Has ``classifier`` and ``generate(images) -> AdversarialPair``.
+        generator: Generator with ``classifier`` and ``generate(images) -> AdversarialPair``.
         batch_size: Images on the device at once.
-        jit_compile: As of ``tfadvpath.feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
         steps: Number of points of the path where the gradient is taken.
-        path_chunk: Points (images x steps) in one pass of gradients. None chooses by the image size.
+        path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
         sigma: Standard deviation of the smoothing kernel, in pixels.
         kernel_size: Taps per axis of the smoothing kernel.
         dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
@@ -67,7 +66,9 @@ class AdversarialPath(Explainer):
         self.generator = generator
         self.probability = probability_function(generator.classifier)
         # The path is the straight one: a manifold is of one class, and batches hold both.
-        self.path_options = PathOptions(steps, path_chunk, sigma, kernel_size, dtype=dtype)
+        self.path_options = ImportanceOptions(
+            steps, path_chunk, dtype=dtype, sigma=sigma, kernel_size=kernel_size
+        )
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         pair = self.generator.generate(images)

@@ -1,4 +1,4 @@
-"""The contract of every explainer: images in, an Explanation out, in batches of one shape."""
+"""Base class of every explainer: images in, an Explanation out, in batches of one shape."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 
-from tfadvpath.explanation import Explanation
+from tfadvpath.explanation import Explanation, check_images
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.path.integral import pad_images
 
-_ROUNDING = 1e-2  # of a probability in bfloat16
+# A probability that was computed in bfloat16 may be rounded out of [0, 1] by some steps of that type: of
+# 2^-8 = 0.004 below 1.
+_ROUNDING = 1e-2
 
 
 class Explainer(abc.ABC):
     """Explains batches of images with one compiled function.
 
     Args:
-        map_names: The maps it makes, the one to show first in front.
+        map_names: Names of the maps that it makes, the one to show first in front.
         batch_size: Images on the device at once. The last batch is filled up with black images, so that
             nothing is compiled twice.
-        jit_compile: As of ``tfadvpath.feature_importance``. None does not compile: ``explain_batch`` then
-            runs as Python.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device. None does not
+            compile: ``explain_batch`` then runs as Python.
 
     Attributes:
-        EXPLANATION: What it answers with: a PathExplanation where there is a path across the decision.
-        run_batch: ``explain_batch``, compiled.
+        EXPLANATION: Class of its answers: a PathExplanation where there is a path across the decision.
+        run_batch: Function ``explain_batch``, compiled.
     """
 
     EXPLANATION: ClassVar[type[Explanation]] = Explanation
@@ -57,19 +59,14 @@ class Explainer(abc.ABC):
 
         Args:
             images: float [B, H, W, C] in [0, 1], B >= 1.
-            on_batch: Called after each batch with the number of its images, for a progress bar.
+            on_batch: Function that is called after each batch with the number of its images, for a progress
+                bar.
 
         Raises:
             ValueError: Another shape, no image, or values that are not finite or outside [0, 1]; the
                 classifier does not answer with probabilities.
         """
-        images = np.asarray(images, np.float32)
-        if images.ndim != 4 or not len(images):
-            raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
-        if not (images.min() >= 0.0 and images.max() <= 1.0):  # so written that NaN fails
-            raise ValueError(
-                f"`images` must be in [0, 1]. Received: values from {images.min():.3g} to {images.max():.3g}"
-            )
+        images = check_images(images)
         parts = []
         for i in range(0, len(images), self.batch_size):
             batch = images[i : i + self.batch_size]
@@ -84,7 +81,7 @@ class Explainer(abc.ABC):
 
 
 def _check_probability(scores: np.ndarray) -> None:
-    if not (scores.min() >= -_ROUNDING and scores.max() <= 1.0 + _ROUNDING):  # so written that NaN fails
+    if not (scores.min() >= -_ROUNDING and scores.max() <= 1.0 + _ROUNDING):  # NaN is in no range
         raise ValueError(
             "The classifier must answer with probabilities: its decision is read at 0.5. "
             f"Received: values from {scores.min():.3g} to {scores.max():.3g}; end it in a sigmoid or softmax"

@@ -40,13 +40,13 @@ class GradCAM(Explainer):
     localization".
 
     Args:
-        classifier: A Keras 3 model, channels last, images [N, H, W, C] in [0, 1] -> probabilities [N, 1] or
+        classifier: Keras 3 model, channels last, images [N, H, W, C] in [0, 1] -> probabilities [N, 1] or
             [N, K].
         layer: Name of the layer whose output is A, its last one where it is called several times. None finds
             it.
-        target: The class to explain where the classifier has K of them.
+        target: Class to explain where the classifier has K of them.
         batch_size: Images on the device at once.
-        jit_compile: As of ``tfadvpath.feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
 
     Raises:
         ValueError: ``classifier`` is no Keras model. ``explain`` raises it where A is not to be found, or the

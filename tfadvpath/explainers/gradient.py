@@ -19,10 +19,10 @@ class Gradient(Explainer):
     Source: Simonyan, Vedaldi and Zisserman 2014, "Deep inside convolutional networks".
 
     Args:
-        classifier: What ``tfadvpath.feature_importance`` takes, images in [0, 1].
-        target: The class to explain where the classifier has K of them.
+        classifier: Classifier of images in [0, 1], as ``tfadvpath.feature_importance`` takes it.
+        target: Class to explain where the classifier has K of them.
         batch_size: Images on the device at once.
-        jit_compile: As of ``feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
 
     Example:
         >>> f = lambda x: tf.reduce_mean(x[:, :2], axis=(1, 2, 3))  # looks at the two upper rows

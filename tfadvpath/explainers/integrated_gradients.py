@@ -23,12 +23,12 @@ class IntegratedGradients(Explainer):
     midpoints as in Charachon et al. 2021.
 
     Args:
-        classifier: What ``tfadvpath.feature_importance`` takes, images in [0, 1].
-        target: The class to explain where the classifier has K of them.
-        steps: As of ``feature_importance``.
-        path_chunk: As of ``feature_importance``.
+        classifier: Classifier of images in [0, 1], as ``tfadvpath.feature_importance`` takes it.
+        target: Class to explain where the classifier has K of them.
+        steps: Number of midpoints where the gradient is taken.
+        path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
         batch_size: Images on the device at once.
-        jit_compile: As of ``feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
 
     Example:
         >>> f = lambda x: tf.reduce_mean(x[:, :2] ** 2, axis=(1, 2, 3))

@@ -20,12 +20,12 @@ class GeneratedMask(Explainer):
     Source: Dabkowski and Gal 2017, "Real time image saliency for black box classifiers".
 
     Args:
-        generator: Trained.
+        generator: Trained generator of masks.
         batch_size: Images on the device at once.
-        jit_compile: As of ``tfadvpath.feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
 
     Raises:
-        TypeError: The generator is none of masks.
+        TypeError: The generator makes no masks.
     """
 
     def __init__(self, generator: MaskGenerator, *, batch_size: int = 16, jit_compile: bool | str = "auto"):

@@ -40,20 +40,20 @@ class MaskPerturbation(Explainer):
     sizes, σ and iterations: Charachon et al. 2021. They publish no weights.
 
     Args:
-        classifier: What ``tfadvpath.feature_importance`` takes, images in [0, 1].
-        target: The class to explain where the classifier has K of them.
+        classifier: Classifier of images in [0, 1], as ``tfadvpath.feature_importance`` takes it.
+        target: Class to explain where the classifier has K of them.
         iterations: Steps of Adam; each is one forward and one backward pass.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
         cell: Width of a mask cell in pixels.
-        mask_sigma: Of the mask's filter, in pixels.
-        blur_sigma: Of the image's blur, in pixels.
-        l1_weight: l1 of a mask of 56x56 cells.
-        tv_weight: tv of a mask of 56x56 cells.
-        tv_exponent: At least 2: below, the derivative of a flat mask is not bounded.
+        mask_sigma: Standard deviation of the mask's filter in pixels.
+        blur_sigma: Standard deviation of the image's blur in pixels.
+        l1_weight: Weight l1 of a mask of 56x56 cells.
+        tv_weight: Weight tv of a mask of 56x56 cells.
+        tv_exponent: Exponent, at least 2: below, the derivative of a flat mask is not bounded.
         jitter: Range of the shifts in pixels.
-        seed: Of the shifts.
+        seed: Seed of the shifts.
         batch_size: Images on the device at once.
-        jit_compile: As of ``feature_importance``.
+        jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
 
     Raises:
         ValueError: ``iterations``, ``cell``, ``tv_exponent`` or ``jitter`` is out of range.

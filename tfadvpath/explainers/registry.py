@@ -15,16 +15,16 @@ from tfadvpath.explainers.base import Explainer
 
 _Make = TypeVar("_Make", bound=Callable[..., Explainer])
 _MAKERS: dict[str, Callable[..., Explainer]] = {}
-# What a bundle must hold beside its classifier, by the explainer's name.
+# Generator that a bundle must hold beside its classifier, by the explainer's name.
 _GENERATORS: dict[str, str] = {}
 
 
 def register(name: str, generator: str | None = None) -> Callable[[_Make], _Make]:
-    """Gives what makes an explainer its name.
+    """Returns a decorator that gives a class or function that makes an explainer its name.
 
     Args:
-        name: What a person calls the method.
-        generator: The name of the bundle's generator that it explains with; it is made of that, else of the
+        name: Name of the method, as a person calls it.
+        generator: Name of the bundle's generator that it explains with; it is made of that, else of the
             classifier.
     """
 
@@ -43,7 +43,7 @@ def names(models: Any = None) -> tuple[str, ...]:
     """Returns the methods' names in alphabetical order.
 
     Args:
-        models: A bundle: only those that it has the networks for. None is all.
+        models: Bundle, for those that it has the networks for; None is all.
     """
     _load_all()
     held = None if models is None else getattr(models, "generators", {})
@@ -58,10 +58,10 @@ def get(name: str, models: Any, **given: Any) -> Explainer:
     """Returns the explainer of that name.
 
     Args:
-        name: One of ``tfadvpath.explainers.names()``.
-        models: A bundle, or the model that the method needs: for "syce" a ``tfadvpath.generators.SyCE``, for
+        name: Name among ``tfadvpath.explainers.names()``.
+        models: Bundle, or the model that the method needs: for "syce" a ``tfadvpath.generators.SyCE``, for
             "gradient" a classifier.
-        **given: Of its ``options``.
+        **given: Some of its ``options``.
 
     Raises:
         ValueError: The name is unknown, or the bundle has no such generator.
@@ -90,8 +90,8 @@ def generator_of(name: str) -> str | None:
 def code(name: str) -> str:
     """Returns the SHA-256, in hexadecimal, of the source of the module that makes an explainer.
 
-    It tells the measurements of a method from those of an earlier state of it. Where there is no source, as of a
-    method that was typed at a prompt, it is that of the maker's name.
+    It tells the measurements of a method from those of an earlier state of it. Where there is no source, such
+    as for a method that was typed at a prompt, it is that of the maker's name.
 
     Raises:
         ValueError: The name is unknown.

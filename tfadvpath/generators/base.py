@@ -17,7 +17,8 @@ class AdversarialPair(NamedTuple):
         start: Stable images x_s (the input images where a method has none), float32 [B, H, W, C] in [0, 1].
         adversary: Adversaries x_a, close to the input images and on the other side of the decision, float32
             [B, H, W, C] in [0, 1].
-        probability: Outputs of the classifier for the input images, float32 [B].
+        probability: Outputs of the classifier for the input images, float32 [B]; in an ``Explanation`` they
+            are called ``score``.
     """
 
     start: tf.Tensor

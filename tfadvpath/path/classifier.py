@@ -16,7 +16,7 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
     """Returns f: float [N, H, W, C] -> [N] in the classifier's dtype, whatever the classifier is.
 
     Args:
-        classifier: A Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
+        classifier: Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
             SavedModel, or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
         target: Class that is explained, of K; None where there is one output.
 

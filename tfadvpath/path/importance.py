@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -43,6 +44,19 @@ class PathImportance(NamedTuple):
     endpoint_distance: tf.Tensor
 
 
+@dataclass(frozen=True)
+class ImportanceOptions(PathOptions):
+    """Options of the integral, and of the kernel that smooths its map.
+
+    Attributes:
+        sigma: Standard deviation of the smoothing kernel in pixels.
+        kernel_size: Taps per axis of the smoothing kernel.
+    """
+
+    sigma: float = 2.0
+    kernel_size: int = 28
+
+
 MAPS = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")
 
 
@@ -62,8 +76,8 @@ def feature_importance(
 ) -> PathImportance:
     """Weights the difference of start and adversary with the classifier's gradient along their path.
 
-    The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in ONE pass
-    for all maps. Images and steps are differentiated `path_chunk` points at a time, so memory depends
+    The gradient is taken at the midpoints λ = (m - 1/2) / steps, m = 1 … steps (paper eq. 6), in one pass
+    for all maps. Images and steps are differentiated ``path_chunk`` points at a time, so memory depends
     neither on the number of steps nor, but for the images themselves, on that of images.
 
     Repeated calls with the same classifier and options reuse one compiled function. It follows the
@@ -72,18 +86,18 @@ def feature_importance(
     for the padding. The functions of the last four pairs of classifier and options are kept.
 
     Args:
-        classifier: Any callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or
+        classifier: Callable float [N, H, W, C] -> probabilities [N], [N, 1] or [N, K]: a Keras 3 or
             tf_keras model (called with ``training=False``), a signature of a loaded SavedModel, a
             TensorFlow function.
         start: float [B, H, W, C], B >= 1: the stable image, or the input itself. In the range that the
             classifier takes, which is not checked.
         adversary: float [B, H, W, C]: the image across the decision.
         target: Class to explain where the classifier has K of them.
-        steps: M, points of the Riemann sum.
-        path_chunk: Points (images x steps) in one pass of gradients. None chooses by the image size.
+        steps: Number M of the Riemann sum's points.
+        path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
         sigma: Standard deviation of the smoothing kernel in pixels.
         kernel_size: Taps per axis of the smoothing kernel.
-        path: A path of ``tfadvpath.path.paths``; None is the straight one.
+        path: Path of ``tfadvpath.path.paths``; None is the straight one.
         jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
             graph on a CPU, where it is the faster. The maps are the same.
         dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32. It is
@@ -118,7 +132,7 @@ def feature_importance(
             f"Received: {start.dtype.name} and {adversary.dtype.name}"
         )
     target = None if target is None else operator.index(target)
-    options = PathOptions(steps, path_chunk, sigma, kernel_size, path, dtype)
+    options = ImportanceOptions(steps, path_chunk, path, dtype, sigma, kernel_size)
     compiled = _compiled_pass(classifier, target, options, use_xla(jit_compile))
     return compiled(tf.cast(start, tf.float32), tf.cast(adversary, tf.float32))
 
@@ -126,7 +140,7 @@ def feature_importance(
 class _CompiledPass:
     """One compiled function; batches of one image size share a trace up to the largest seen."""
 
-    def __init__(self, classifier: Any, target: int | None, options: PathOptions, jit_compile: bool):
+    def __init__(self, classifier: Any, target: int | None, options: ImportanceOptions, jit_compile: bool):
         probability = probability_function(classifier, target)
 
         def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> PathImportance:
@@ -152,16 +166,16 @@ def integrate_path(
     probability: Probability,
     start: tf.Tensor,
     adversary: tf.Tensor,
-    options: PathOptions,
+    options: ImportanceOptions,
     count: tf.Tensor | None = None,
 ) -> PathImportance:
-    """The computation of ``feature_importance`` as graph code, to be called inside a ``tf.function``.
+    """Returns the maps of ``feature_importance`` by graph code, to be called inside a ``tf.function``.
 
     Args:
         probability: float [N, H, W, C] -> [N], as ``probability_function`` makes it.
         start: float32 [B, H, W, C]; H, W and C are static.
         adversary: float32 [B, H, W, C].
-        options: Options of the integral.
+        options: Options of the integral and of the smoothing.
         count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
             is B.
     """

@@ -38,12 +38,17 @@ class PathSums(NamedTuple):
 
 @dataclass(frozen=True)
 class PathOptions:
-    """Options of the integral: those of ``feature_importance`` by the same names."""
+    """Options of the integral.
+
+    Attributes:
+        steps: Number of points of the path where the gradient is taken.
+        path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
+        path: Path from start to adversary; None is the straight one.
+        dtype: Floating-point type in which the classifier is fed; None is float32.
+    """
 
     steps: int = 50
     path_chunk: int | None = None
-    sigma: float = 2.0
-    kernel_size: int = 28
     path: Path | None = None
     dtype: str | None = None
 
@@ -77,7 +82,8 @@ def sum_along_path(
     path_chunk = options.path_chunk or default_chunk(height, width)
     block, chunk = _tiling(options.steps, path_chunk, images)
     positions, weights = _midpoints(options.steps, chunk)
-    blocks = _at_least_one(-(-images // block))  # results that are never written would have no shape
+    # A TensorArray without a write has no element shape: a batch of 0 images still runs one block.
+    blocks = _at_least_one(-(-images // block))
     start_blocks, adversary_blocks = (
         tf.reshape(pad_images(x, blocks * block), [blocks, block, height, width, channels])
         for x in (start, adversary)

@@ -60,7 +60,7 @@ class ManifoldPath:
     other's encoding. γ(0) and γ(1) are reconstructions; ``PathImportance.endpoint_distance`` reports how
     far they are.
 
-    Args:
+    Attributes:
         generator: Network with ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as
             ``tfadvpath.models.UNet``. All images of a batch go through it: give it images of the class it
             translates.

@@ -11,7 +11,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.files import make_folder
 from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
 
-# Far from the phantoms that recipes train on: a bundle may be tried on what is generated here.
+# Beyond the phantoms of recipes whose seeds are below 1000: a bundle may be tried on what is generated here.
 _APART = 1_000_000_000
 PATIENTS_PER_SEED = 100_000
 _PATIENTS = 10
@@ -39,7 +39,8 @@ class PrepareSummary:
     def lines(self) -> list[str]:
         """Returns the summary in lines for a person."""
         if "parts" not in self.content:
-            return [f"{self.content['patients']} patients are in {self.out}"]
+            count = self.content["patients"]
+            return [f"{count} patient{' is' if count == 1 else 's are'} in {self.out}"]
         from tfadvpath.datasets.prepare import described  # imports TensorFlow
 
         return [*described(self.content), f"The images are in {self.out}"]

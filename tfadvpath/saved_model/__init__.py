@@ -1,1 +1,1 @@
-"""One SavedModel of the whole explainer: written, checked, and called over the network."""
+"""SavedModels of whole explainers: written, and checked before they are served."""

@@ -1,4 +1,4 @@
-"""How TensorFlow Serving joins requests into batches, read from each version's folder."""
+"""Batching parameters of TensorFlow Serving, which it reads from each version's folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def batching_parameters(sizes: Sequence[int]) -> str:
     (export/batching.config).
 
     Args:
-        sizes: Ascending; the last is the largest batch.
+        sizes: Allowed batch sizes, ascending; the last is the largest batch.
     """
     lines = [
         f"max_batch_size {{ value: {sizes[-1]} }}",
@@ -35,7 +35,15 @@ def batching_parameters(sizes: Sequence[int]) -> str:
 
 
 def largest_batch(parameters: str) -> int:
-    """Returns the largest batch that ``batching_parameters`` let a request have."""
+    """Returns the largest batch that ``batching_parameters`` let a request have.
+
+    Args:
+        parameters: Text that ``batching_parameters`` made.
+
+    Raises:
+        ValueError: The text names no largest batch.
+    """
     found = _LARGEST.search(parameters)
-    assert found is not None, f"no batching parameters of this package: {parameters!r}"
+    if found is None:
+        raise ValueError(f"`parameters` must be those of an exported version. Received: {parameters[:80]!r}")
     return int(found[1])

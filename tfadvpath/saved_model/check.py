@@ -1,4 +1,4 @@
-"""Checks an exported version: its files, its preprocessing, and its answers in a process of their own."""
+"""Check of an exported version: its files, its preprocessing, and its answers in a process of their own."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _EXPORT_ANEW = "Do not serve it; export it anew"
 
 @dataclass(frozen=True)
 class CheckedCall:
-    """One signature at one batch size.
+    """A call of one signature at one batch size.
 
     Attributes:
         signature: Name of the signature.
-        images: Images in the batch.
+        images: Number of images in the batch.
         seconds: Median time of three calls.
         largest_difference: Largest difference from the recorded answers; of images relative to the largest
             value of each.
@@ -43,9 +43,9 @@ class CheckSummary:
     """An exported version that may be served.
 
     Attributes:
-        folder: MODELS/NAME/VERSION.
+        folder: Folder MODELS/NAME/VERSION.
         manifest: Content of its manifest.
-        calls: Every signature at every allowed batch size.
+        calls: Calls of every signature at every allowed batch size.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ def check_saved_model(folder: Path | str) -> CheckSummary:
     """Runs every signature at every allowed batch size on the recorded cases, without Keras and tfadvpath.
 
     Args:
-        folder: MODELS/NAME/VERSION.
+        folder: Folder MODELS/NAME/VERSION.
 
     Raises:
         InputError: A file is missing, changed or not listed; images are prepared otherwise by this version of

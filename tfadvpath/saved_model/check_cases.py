@@ -28,7 +28,12 @@ _WORDS = np.iinfo(np.uint16).max
 
 
 class CheckCase(NamedTuple):
-    """Tensors by name, each with one entry an image."""
+    """A case: inputs of a signature and the library's answers.
+
+    Attributes:
+        inputs: Arrays by tensor name, each with one entry an image.
+        outputs: Arrays by tensor name, each with one entry an image.
+    """
 
     inputs: Mapping[str, np.ndarray]
     outputs: Mapping[str, np.ndarray]
@@ -40,10 +45,10 @@ def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count:
     No image of the training data goes into an export: they may be patients'.
 
     Args:
-        bundle: What is exported.
-        explainer: Of it, with the options of the export.
-        map_name: Of the exported map.
-        count: Images of each case.
+        bundle: Bundle that is exported.
+        explainer: Explainer of the bundle, with the options of the export.
+        map_name: Name of the exported map.
+        count: Number of images in each case.
 
     Returns:
         A case for each signature but explain_xla, which must answer as ``serving_default``.

@@ -1,4 +1,4 @@
-"""Runs an exported version as a stranger would: TensorFlow alone, Keras and tfadvpath cannot be imported.
+"""Program that runs an exported version as a stranger would: with TensorFlow, without Keras and tfadvpath.
 
 ``tfadvpath.saved_model.check`` starts it as a program of its own and reads one line of JSON: what was
 measured, or why the version is refused. Nothing of tfadvpath may be imported here.
@@ -113,7 +113,7 @@ def _check_demands(manifest: Mapping[str, Any]) -> None:
     if not manifest["batch_sizes"] or min(manifest["batch_sizes"]) < 1:
         raise Refused(f"its manifest names the batch sizes {manifest['batch_sizes']}: nothing can be checked")
     for name, tolerance in manifest["tolerance"].items():
-        if not tolerance <= largest_tolerance(name):  # so written that NaN is refused
+        if not tolerance <= largest_tolerance(name):  # NaN is refused as well
             raise Refused(
                 f"its manifest allows {name} to be {tolerance:g} from what was recorded, "
                 f"at most {largest_tolerance(name):g} may be allowed"
@@ -201,7 +201,7 @@ def compare(where: str, outputs: Arrays, expected: Arrays, tolerance: Mapping[st
             axes = tuple(range(1, wanted.ndim))
             peak = np.maximum(np.abs(wanted).max(axis=axes), np.finfo(np.float32).tiny)
             difference = float((np.abs(values - wanted).max(axis=axes) / peak).max())
-        if not difference <= tolerance[name]:  # so written that NaN is refused
+        if not difference <= tolerance[name]:  # NaN is refused as well
             raise Refused(
                 f"{where}: {name} is {difference:.2g} from what was recorded, allowed is {tolerance[name]:g}"
             )

@@ -1,4 +1,4 @@
-"""What must be done to an image before it is sent, in words and by an example that can be checked."""
+"""Contract of the preprocessing: what is done to an image, in words and by an example that can be checked."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_contract(folder: Path, image_shape: tuple[int, int, int]) -> None:
     """Writes contract.json, example.png (16 bits) and example.npy: the image that the example must become.
 
     Args:
-        folder: ``FOLDER`` in a version; made.
-        image_shape: (height, width, channels) of the networks.
+        folder: Folder ``FOLDER`` of a version; it is made.
+        image_shape: Height, width and channels of the networks' images.
     """
     folder.mkdir(parents=True)
     height, width, _ = image_shape
@@ -48,6 +48,9 @@ def write_contract(folder: Path, image_shape: tuple[int, int, int]) -> None:
 
 def check_contract(folder: Path) -> None:
     """Checks that this installation prepares the example as the exporting one did.
+
+    Args:
+        folder: Folder ``FOLDER`` of a version.
 
     Raises:
         InputError: It does not: what a client of this version sends is not what the networks know. Or the

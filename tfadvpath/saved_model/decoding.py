@@ -1,4 +1,4 @@
-"""PNG and JPEG files to images as ``tfadvpath.datasets`` reads them, as graph code."""
+"""Decoding of PNG and JPEG files, as ``tfadvpath.read_study`` does it, by graph code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _decode(file: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
 
 
 def _is_allowed(shape: tf.Tensor) -> tf.Tensor:
-    """Whether an image of that int32 [rows, columns] may be decoded."""
+    """Returns whether an image of that int32 [rows, columns] may be decoded."""
     lengths = tf.cast(shape, tf.int64)  # whose product is below 2**63
     return (
         tf.reduce_all(lengths > 0)

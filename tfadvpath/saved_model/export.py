@@ -1,4 +1,4 @@
-"""Writes the whole explainer as one SavedModel that needs neither this package nor Keras."""
+"""Export of the whole explainer as one SavedModel that needs neither this package nor Keras."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def export_saved_model(
     with the sha256 of every file.
 
     Args:
-        bundle: Has the generator of the method.
-        folder: Of all models.
-        name: Of the model; None is the bundle's.
-        method: "syce", "cyce" or "sagen".
-        map_name: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
-        steps: Points of the path where the gradient is taken.
+        bundle: Bundle with the generator of the method.
+        folder: Folder of all models.
+        name: Name of the model; None is the bundle's.
+        method: Name of the method: "syce", "cyce" or "sagen".
+        map_name: Name of the map: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
+        steps: Number of points of the path where the gradient is taken.
         sizes: Batch sizes that the server fills batches up to, and that are recorded and warmed up.
-        xla: Adds the signature ``explain_xla``.
+        xla: Whether to add the signature ``explain_xla``.
 
     Returns:
         The version's folder.

@@ -1,4 +1,4 @@
-"""What an exported version is, with the sha256 of every file in it and of itself."""
+"""Manifest of an exported version: what it is, with the sha256 of every file in it and of itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ def seal(folder: Path, about: Mapping[str, Any]) -> None:
     """Writes the manifest of a version whose other files are all there.
 
     Args:
-        folder: Of the version.
-        about: What it is, as JSON can hold it.
+        folder: Folder of the version.
+        about: Description of the version, as JSON can hold it.
+
+    Raises:
+        ValueError: A number of the description is NaN or infinite.
     """
     content = {"format": _FORMAT, **about, "sha256": _digests(folder)}
     manifest = {**content, "manifest_sha256": _own_digest(content)}
@@ -32,6 +35,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Reads the manifest of a version, and checks it against its own digest and every file against it.
 
     It finds damage and edits, not malice: who can change a file can compute its digest too.
+
+    Args:
+        folder: Folder of the version.
 
     Raises:
         InputError: There is none, it is of another format or edited, or a file is missing, changed or not

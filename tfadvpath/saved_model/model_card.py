@@ -1,4 +1,4 @@
-"""The model card of an export: what it answers, to what, and where it comes from."""
+"""Model card of an export: its answers, to what, and where it comes from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
     """Returns the card in Markdown.
 
     Args:
-        bundle: What was exported.
-        about: The manifest but for the files.
+        bundle: Bundle that was exported.
+        about: Manifest without the files' digests.
     """
     height, width = bundle.image_size
     return render(

@@ -1,4 +1,4 @@
-"""What an exported explainer answers: functions of a batch of any size, with named inputs and outputs."""
+"""Signatures of an exported explainer: functions of a batch of any size, with named inputs and outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_signatures(
 
     ``predict``: images -> probability. ``serving_default``: images -> the map and all that it is judged by.
     ``explain_bytes``: the same of PNG and JPEG files, which are decoded, scaled and resized as
-    ``tfadvpath.datasets`` does. ``explain_xla``: ``serving_default`` compiled by XLA; only where asked for,
+    ``tfadvpath.read_study`` does. ``explain_xla``: ``serving_default`` compiled by XLA; only where asked for,
     since TensorFlow Serving refuses it unless it was started to allow XLA.
 
     Every input and output has the images on its first axis: TensorFlow Serving joins and cuts batches there.
@@ -36,9 +36,9 @@ def make_signatures(
     requests may be in the same batch, which an error would fail too.
 
     Args:
-        explainer: Makes the start, the adversary and the maps.
-        map_name: Of the map to return.
-        image_shape: (height, width, channels) of the networks.
+        explainer: Explainer that makes the start, the adversary and the maps.
+        map_name: Name of the map to return.
+        image_shape: Height, width and channels of the networks' images.
         xla: Whether to add ``explain_xla``.
     """
     height, width, _ = image_shape
@@ -104,7 +104,7 @@ def _explained_spec(image_shape: tuple[int, int, int]) -> dict[str, tf.TensorSpe
 
 def _checked(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns which images can be explained, bool [B], and the images with black ones for the others."""
-    inside = (images >= 0.0) & (images <= 1.0)  # so written that NaN is outside
+    inside = (images >= 0.0) & (images <= 1.0)  # NaN is outside as well
     valid = tf.reduce_all(inside, axis=(1, 2, 3))
     return valid, tf.where(_as_column(valid, images), images, tf.zeros_like(images))
 
@@ -129,10 +129,10 @@ def _in_groups(
     shape when it compiles for a batch, and a batch of one costs one image.
 
     Args:
-        function: (images, count of those that are no padding) -> outputs.
-        spec: Of a group's outputs.
+        function: Function of the images and of the count of those that are no padding.
+        spec: Types and shapes of a group's outputs.
         images: float32 [B, H, W, C], B perhaps unknown.
-        group: Images at once.
+        group: Number of images at once.
     """
     shape = images.shape[1:]
     # The declared shape binds nobody who calls through a session: 8x2 pixels would pass for 4x4.

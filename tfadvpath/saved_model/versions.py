@@ -24,8 +24,8 @@ def write_version(model: Path, fill: Callable[[Path], None]) -> Path:
     A server that watches the folder finds a version only when it is whole.
 
     Args:
-        model: MODELS/NAME; made if it is not there.
-        fill: Writes the files into the folder it is given.
+        model: Folder MODELS/NAME; it is made if it is not there.
+        fill: Function that writes the files into the folder that it is given.
 
     Returns:
         The version's folder: one above the highest number there, from 1.

@@ -21,9 +21,9 @@ def write_warm_up(path: Path, name: str, cases: Mapping[str, CheckCase], sizes: 
     ``explain_xla`` is not among them: where XLA is off it fails, and a warm-up that fails stops the loading.
 
     Args:
-        path: Ends in ``FILE_NAME``.
-        name: Of the model.
-        cases: Their inputs are sent, at least as many images as the largest size.
+        path: File to write, of the name ``FILE_NAME``.
+        name: Name of the model.
+        cases: Cases whose inputs are sent, with at least as many images as the largest size.
         sizes: Batch sizes.
 
     Raises:

@@ -1,16 +1,16 @@
-"""What both clients do: batches of images out, explanations in."""
+"""Base of both clients: batches of images out, explanations in."""
 
 from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tfadvpath.errors import InputError
-from tfadvpath.explanation import PathExplanation, StudyExplanation
+from tfadvpath.explanation import PathExplanation, StudyExplanation, check_images
 from tfadvpath.serving.failures import Unavailable, with_retries
 from tfadvpath.studies.study import read_study
 
@@ -33,16 +33,15 @@ class Client(abc.ABC):
     """Sends images to a server in batches and puts its answers together.
 
     Args:
-        address: Of the server.
-        model: Its name there.
-        version: Of the model; None is the server's choice, the latest unless it is told otherwise.
-        label: Of the version, such as "stable", in place of its number.
-        map_name: What the exported map is called in the answers: the map of the export. The server does not
-            say.
-        batch_size: Images in one request: at most the largest batch that the server takes.
+        address: Address of the server.
+        model: Name of the model there.
+        version: Version of the model; None is the server's choice, the latest unless it is told otherwise.
+        label: Label of the version, such as "stable", in place of its number.
+        map_name: Name of the exported map in the answers. The server does not say which map it is.
+        batch_size: Number of images in one request: at most the largest batch that the server takes.
         timeout: Seconds for one request. 50 steps of a ResNet50 at 224 pixels take some seconds an image on
             a CPU.
-        attempts: How often a request is sent while the server is unavailable.
+        attempts: Number of times that a request is sent while the server is unavailable.
 
     Raises:
         ValueError: A number is below 1, or both version and label are given.
@@ -81,8 +80,8 @@ class Client(abc.ABC):
         """Sends one request; returns the outputs by name.
 
         Args:
-            signature: Such as "serving_default".
-            inputs: By name, each with one entry an image.
+            signature: Name of the signature, such as "serving_default".
+            inputs: Arrays by name, each with one entry an image.
 
         Raises:
             Unavailable: The server cannot be reached now.
@@ -95,8 +94,8 @@ class Client(abc.ABC):
         """Asks the server for the shape of the batches of images that it takes; -1 is any length.
 
         Raises:
-            Unavailable: As of ``request``.
-            InputError: As of ``request``.
+            Unavailable: The server cannot be reached now.
+            InputError: The server refuses, does not answer in time, or answers otherwise than an export does.
         """
 
     def no_export(self, reason: str) -> InputError:
@@ -126,13 +125,14 @@ class Client(abc.ABC):
         """Returns the classifier's probability of class 1, float32 [B].
 
         Args:
-            images: As of ``explain``.
+            images: float [B, H, W, C] in [0, 1], B >= 1, prepared as ``read_study`` does.
 
         Raises:
-            ValueError: As of ``explain``.
-            InputError: As of ``explain``.
+            ValueError: Another shape, no image, or values that are not finite or outside [0, 1].
+            InputError: The server cannot be reached, refuses the request, does not answer in time, or answers
+                otherwise than an export does.
         """
-        return self._over_batches("predict", images)["probability"]
+        return self._over_batches("predict", check_images(images))["probability"]
 
     def explain(self, images: np.ndarray) -> PathExplanation:
         """Explains every image.
@@ -145,7 +145,7 @@ class Client(abc.ABC):
             InputError: The server cannot be reached, refuses the request, does not answer in time, or answers
                 otherwise than an export does.
         """
-        images = np.asarray(images, np.float32)
+        images = check_images(images)
         outputs = self._over_batches("serving_default", images)
         return PathExplanation(
             images=images,
@@ -158,17 +158,20 @@ class Client(abc.ABC):
             completeness_residual=outputs["completeness_residual"],
         )
 
-    def explain_study(self, path: Path | str, channel: int | None = None) -> StudyExplanation:
-        """Reads a DICOM, NIfTI, PNG or JPEG file here and has its slices explained there.
+    def explain_study(
+        self, path: Path | str | Sequence[Path | str], channel: int | None = None
+    ) -> StudyExplanation:
+        """Reads one study here and has its slices explained there.
 
-        Blank slices are not sent.
+        Blank slices are not sent, and of the others nothing but the scaled pixels.
 
         Args:
-            path: The file. Nothing of it but the scaled pixels goes to the server.
-            channel: Of a 4-D NIfTI file.
+            path: File (DICOM, NIfTI, PNG or JPEG); files of one DICOM series; or a folder that holds one
+                study.
+            channel: Index of the channel of a 4-D NIfTI file, from 0.
 
         Raises:
-            InputError: The file cannot be read; or as of ``explain``.
+            InputError: The study cannot be read, or the server cannot explain it, as ``explain`` says.
         """
         study = read_study(path, self.image_size, channel)
         images = study.images[~study.blank]
@@ -178,13 +181,6 @@ class Client(abc.ABC):
         return StudyExplanation(study, self.explain(images))
 
     def _over_batches(self, signature: str, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.asarray(images, np.float32)
-        if images.ndim != 4 or not len(images):
-            raise ValueError(f"`images` must be [B, H, W, C] with B >= 1. Received: shape {images.shape}")
-        if not (images.min() >= 0.0 and images.max() <= 1.0):  # so written that NaN fails
-            raise ValueError(
-                f"`images` must be in [0, 1]. Received: values from {images.min():.3g} to {images.max():.3g}"
-            )
         parts = []
         for i in range(0, len(images), self.batch_size):
             batch = {"images": images[i : i + self.batch_size]}

@@ -1,4 +1,4 @@
-"""A server's failures: which of them a call is tried again after, and what a person does about the rest."""
+"""Failures of a server: those after which a call is tried again, and the remedies of the rest."""
 
 from __future__ import annotations
 
@@ -41,8 +41,12 @@ def with_retries(call: Callable[[], _Answer], attempts: int) -> _Answer:
     Waits double from half a second to eight. Each is drawn from its upper half, so that clients which failed
     together do not come back together.
 
+    Args:
+        call: Function that asks the server.
+        attempts: Number of calls at most.
+
     Raises:
-        Unavailable: The last attempt's.
+        Unavailable: The last attempt found the server unavailable too.
     """
     for attempt in range(attempts - 1):
         try:
@@ -57,8 +61,8 @@ def remedy(code: str, words: str) -> str:
     """Returns the remedy of an answer.
 
     Args:
-        code: The name of gRPC's code, or the digits of HTTP's.
-        words: What the server says.
+        code: Name of gRPC's code, or the digits of HTTP's.
+        words: Text of the server's answer.
     """
     for part, found in _BY_WORDS.items():
         if part in words:

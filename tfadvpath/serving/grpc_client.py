@@ -1,4 +1,4 @@
-"""The client over gRPC: arrays travel as they are in memory."""
+"""Client over gRPC: arrays travel as they are in memory."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class GrpcClient(Client):
 
     Args:
         address: Host and port, such as "127.0.0.1:8500".
-        model: As of ``Client``.
-        credentials: Of ``grpc.ssl_channel_credentials``, where the server has a certificate. None sends the
-            images unencrypted.
-        **options: As of ``Client``.
+        model: Name of the model at the server.
+        credentials: Credentials from ``grpc.ssl_channel_credentials``, where the server has a certificate;
+            None sends the images unencrypted.
+        **options: Options of ``Client``.
 
     Raises:
         InputError: The extra ``serving`` is not installed.

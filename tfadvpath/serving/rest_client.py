@@ -1,4 +1,4 @@
-"""The client over REST: JSON, several times the bytes of gRPC, and no package beyond Python's own."""
+"""Client over REST: JSON, several times the bytes of gRPC, and no package beyond Python's own."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class RestClient(Client):
     """Calls TensorFlow Serving's REST interface.
 
     Args:
-        address: Such as "http://127.0.0.1:8501"; https where the server or a proxy before it has a
+        address: Address such as "http://127.0.0.1:8501"; https where the server or a proxy before it has a
             certificate.
-        model: As of ``Client``.
-        **options: As of ``Client``. The server's own --rest_api_timeout_in_ms must be as long as ``timeout``:
-            it is 30 seconds unless said.
+        model: Name of the model at the server.
+        **options: Options of ``Client``. The server's own --rest_api_timeout_in_ms must be as long as
+            ``timeout``: it is 30 seconds unless said.
 
     Usage::
 

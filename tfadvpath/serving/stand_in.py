@@ -1,4 +1,4 @@
-"""A stand-in for TensorFlow Serving on this machine alone, to try and test clients where no Docker is.
+"""Stand-in for TensorFlow Serving on this machine alone, to try and test clients where no Docker is.
 
 It speaks the protocol's own messages and answers one request at a time from the SavedModel, which TensorFlow
 loads in this process. As a server with batching does, it refuses more images than the version's largest
@@ -38,11 +38,11 @@ _PATH = re.compile(
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the stand-in answers.
+    """Addresses at which the stand-in answers.
 
     Attributes:
-        grpc: Such as "127.0.0.1:40001".
-        rest: Such as "http://127.0.0.1:40002".
+        grpc: Host and port, such as "127.0.0.1:40001".
+        rest: Address such as "http://127.0.0.1:40002".
     """
 
     grpc: str
@@ -56,8 +56,8 @@ def stand_in_server(
     """Serves an exported version on free ports of the loopback interface while the block runs.
 
     Args:
-        version: MODELS/NAME/VERSION; the model's name and version are the folders'.
-        label: Of the version.
+        version: Folder MODELS/NAME/VERSION; the model's name and version are the folders'.
+        label: Label of the version.
         limit_batches: Whether to refuse batches above the max_batch_size of the version's batching
             parameters, as a server that was started with --enable_batching does.
     """
@@ -80,7 +80,7 @@ def stand_in_server(
 
 
 class _WrongRequest(Exception):
-    """What the client asks for cannot be: the code in gRPC's words, and why."""
+    """A request that cannot be answered: the code in gRPC's words, and why."""
 
     def __init__(self, code: grpc.StatusCode, reason: str):
         super().__init__(reason)
@@ -151,7 +151,7 @@ class _Model:
 
 
 class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """gRPC."""
+    """Answers over gRPC."""
 
     def __init__(self, model: _Model):
         self.model = model
@@ -184,7 +184,7 @@ class _Service(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """REST."""
+    """Answers over REST."""
 
     model: _Model
     protocol_version = "HTTP/1.1"

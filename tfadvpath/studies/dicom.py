@@ -1,4 +1,4 @@
-"""DICOM files."""
+"""DICOM files: from bytes to frames as a viewer shows them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _parse(path: Path) -> FileDataset:
 
 
 def _starts_like_a_header(content: bytes) -> bool:
-    """Whether a file without the DICOM magic starts with an element of group 2 or 8, as old files do."""
+    """Returns whether a file starts with an element of group 2 or 8, as old ones without the magic do."""
     return content[:2] in (b"\x02\x00", b"\x08\x00", b"\x00\x02", b"\x00\x08") and len(content) > 8
 
 
@@ -103,7 +103,7 @@ def _shape(path: Path, dataset: FileDataset) -> tuple[int, ...]:
 
 
 def _check_encoding(path: Path, dataset: FileDataset) -> None:
-    """See to it that the transfer syntax is known and can be decoded here."""
+    """Makes sure that the transfer syntax is known and can be decoded here."""
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if not syntax:
         if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:

@@ -1,4 +1,4 @@
-"""From stored DICOM values to the values that a viewer shows."""
+"""Values that a viewer shows, from the stored values of a DICOM file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
 
 def displayed(stored: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
-    """Apply the modality and VOI transformations, invert MONOCHROME1, and darken the padding.
+    """Applies the modality and VOI transformations, inverts MONOCHROME1, and darkens the padding.
 
     The steps of DICOM PS3.4 N.2. A VOI LUT goes before a window, and of several the first is taken, as
     viewers do. A window of no width is passed over.
@@ -36,16 +36,16 @@ def displayed(stored: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
 
 
 def window(values: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
-    """Map a window to [0, 1] by the VOI LUT function of DICOM PS3.3 C.11.2.1.
+    """Maps a window to [0, 1] by the VOI LUT function of DICOM PS3.3 C.11.2.1.
 
     Args:
         values: Rescaled values of any shape.
         center: WindowCenter.
         width: WindowWidth: at least 1 for LINEAR, else above 0.
-        function: LINEAR, LINEAR_EXACT or SIGMOID; others count as LINEAR.
+        function: VOILUTFunction: LINEAR, LINEAR_EXACT or SIGMOID; others count as LINEAR.
 
     Returns:
-        float64 of the shape of `values`.
+        float64 of the shape of ``values``.
     """
     values = values.astype(np.float64)
     if function == "SIGMOID":
@@ -84,7 +84,7 @@ def _voi(values: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
 
 
 def _attributes(dataset: Dataset, frame: int, sequence: str) -> Dataset:
-    """Where the attributes of a frame stand: its own group, the shared group, or the file's top level."""
+    """Returns where a frame's attributes stand: its own group, the shared group, or the file's top level."""
     own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
     for group in own + list(dataset.get("SharedFunctionalGroupsSequence") or []):
         if group.get(sequence):
@@ -93,7 +93,7 @@ def _attributes(dataset: Dataset, frame: int, sequence: str) -> Dataset:
 
 
 def _number(attributes: Dataset, name: str) -> float | None:
-    """The first value of a numeric attribute; None if it is missing, empty or not finite."""
+    """Returns the first value of a numeric attribute; None if it is missing, empty or not finite."""
     value = attributes.get(name)
     if isinstance(value, MultiValue):
         value = value[0] if value else None
@@ -104,7 +104,7 @@ def _number(attributes: Dataset, name: str) -> float | None:
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:
-    """Which stored pixels are padding (bool [rows, columns]); None if the file names no padding value."""
+    """Returns the pixels that are padding, bool [rows, columns]; None if the file names no padding value."""
     value = dataset.get("PixelPaddingValue")
     if value is None or stored.dtype.kind not in "iu":
         return None

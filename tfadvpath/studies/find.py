@@ -1,4 +1,4 @@
-"""The studies in files and folders."""
+"""Studies in files and folders."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def find_studies(inputs: Iterable[Path | str] | Path | str) -> FoundStudies:
     One-slice files of a DICOM series in one folder are one study.
 
     Args:
-        inputs: Files and folders.
+        inputs: Files and folders, or one of them.
     """
     files: dict[Path, Path] = {}  # with the input that each was found in
     ignored: dict[Path, str] = {}

@@ -1,4 +1,4 @@
-"""Grids: how the values of a file, or of a series, become slices on the screen, and how slices go back."""
+"""Grids: the way from the values of a file, or of a series, to slices on the screen, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where the values of a file lie.
+    """Place of the values of a file, or of a series.
 
     A file with an orientation (NIfTI) is shown as radiologists see it: rows from anterior to posterior and
     columns from the patient's right to left on axial slices. A file without one is shown as stored.
@@ -23,7 +23,7 @@ class Grid:
         source: Header that the reader keeps for a writer of the same format: of NIfTI files a NIfTI header,
             else None.
         orientation: int [3, 2], as nibabel has it: for each stored axis the RAS+ axis nearest to it, and 1
-            or -1 for its direction. None shows the slices as stored.
+            or -1 for its direction; None shows the slices as stored.
         slice_axis: RAS+ axis along which slices are taken.
     """
 

@@ -1,4 +1,4 @@
-"""PNG and JPEG files."""
+"""PNG and JPEG files: from bytes to grey values."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ImageFileReader(Reader):
 
 
 def _decode(path: Path) -> tuple[np.ndarray, str]:
-    """Pixels [rows, columns] or [rows, columns, channels], and PNG or JPEG.
+    """Returns pixels [rows, columns] or [rows, columns, channels], and "PNG" or "JPEG".
 
     Pillow decodes because it refuses a truncated file, where OpenCV returns half an image.
     """
@@ -74,7 +74,7 @@ def _decode(path: Path) -> tuple[np.ndarray, str]:
 
 
 def _grey(path: Path, pixels: np.ndarray, tolerance: int) -> np.ndarray:
-    """The one grey channel [rows, columns] of the decoded pixels."""
+    """Returns the one grey channel [rows, columns] of the decoded pixels."""
     if pixels.ndim == 2:
         return pixels
     if pixels.shape[2] in (2, 4):

@@ -1,4 +1,4 @@
-"""The labels of a volume, as slices beside the volume's."""
+"""Labels of a volume, as slices beside the volume's."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
     """Reads a NIfTI label volume.
 
     Args:
-        path: The labels' file, NIfTI-1 or NIfTI-2.
-        grid: Of the study that they label.
+        path: File of the labels, NIfTI-1 or NIfTI-2.
+        grid: Grid of the study that they label.
 
     Returns:
         The file's integers as slices [N, rows, columns], shown as the study's.

@@ -1,4 +1,4 @@
-"""NIfTI files."""
+"""NIfTI files: from bytes to slices as radiologists see them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class NiftiReader(Reader):
 
 
 def _open(path: Path) -> Nifti1Pair:
-    """The header; the voxels stay in the file."""
+    """Returns the header; the voxels stay in the file."""
     try:
         image = nib.load(path)
     except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile):
@@ -62,7 +62,7 @@ def _open(path: Path) -> Nifti1Pair:
 
 
 def _check_header(path: Path, image: Nifti1Pair) -> tuple[int, ...]:
-    """The spatial shape: two or three lengths."""
+    """Returns the spatial shape: two or three lengths."""
     shape = tuple(int(length) for length in image.shape)
     used = len(shape)
     while used > 3 and shape[used - 1] == 1:
@@ -99,7 +99,7 @@ def _grid(path: Path, image: Nifti1Pair, shape: tuple[int, ...]) -> Grid:
 
 
 def _channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int | None:
-    """The index into the fourth axis; None for a file without one, whatever channel is asked for."""
+    """Returns the index into the fourth axis; None for a file without one, whatever channel is asked for."""
     if len(shape) < 4:
         return None
     channels = shape[3]
@@ -121,7 +121,7 @@ def _channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int | N
 
 
 def _voxels(path: Path, image: Nifti1Pair, channel: int | None) -> np.ndarray:
-    """The scaled voxels of one channel, in the file's axes."""
+    """Returns the scaled voxels of one channel, in the file's axes."""
     stored = math.prod(image.shape) * image.get_data_dtype().itemsize
     needed = cast(ArrayProxy, image.dataobj).offset + stored
     try:

@@ -49,7 +49,7 @@ class Reader(ABC):
         """Returns whether a file starts like this format, where its ending does not tell.
 
         Args:
-            head: The first 132 bytes of the file.
+            head: First 132 bytes of the file.
         """
         return False
 
@@ -58,7 +58,7 @@ class Reader(ABC):
         """Reads a file that exists and is not empty.
 
         Args:
-            path: The file.
+            path: File to read.
             channel: Index of the channel, of a file that has several.
 
         Returns:
@@ -73,7 +73,7 @@ def check_size(path: Path, shape: Sequence[int], pixels: int) -> None:
     """Refuses an image before it is decoded if its header claims an unusable size.
 
     Args:
-        path: The file.
+        path: File, for the message.
         shape: Length of every dimension of the file.
         pixels: Number of pixels of one slice.
 
@@ -97,6 +97,10 @@ def check_finite(path: Path, values: np.ndarray) -> None:
     """Refuses NaN and infinite values.
 
     They are not replaced: a map over invented values looks as sure as any other.
+
+    Args:
+        path: File, for the message.
+        values: Values of the file, of any shape.
 
     Raises:
         InputError: At least one value is not finite.

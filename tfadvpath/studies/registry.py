@@ -1,4 +1,4 @@
-"""The reader of a file: a reader's own module is all that names it."""
+"""Readers by file: a reader's own module is all that names it."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ def reader_by_ending(path: Path) -> Reader | None:
 
 def reader_for(path: Path) -> Reader | None:
     """Returns the reader of a file's ending, else of its first bytes, else None.
+
+    Args:
+        path: File that exists, where its ending does not tell.
 
     Raises:
         OSError: The file cannot be opened.

@@ -74,7 +74,7 @@ class SliceHeader:
     spacing: np.ndarray | None
 
     def is_parallel_to(self, other: SliceHeader) -> bool:
-        """Returns whether two slices have the same size, directions and spacing, as all of one volume have."""
+        """Returns whether two slices have one size, directions and spacing, as all of a volume have."""
         return (
             self.size == other.size
             and _same(self.directions, other.directions)
@@ -142,7 +142,7 @@ def group_series(paths: Iterable[Path]) -> Grouped:
     """Finds the series among DICOM files; files that belong to none are in no list of the result.
 
     Args:
-        paths: DICOM files. One that cannot be read belongs to no series: its reader says what is wrong.
+        paths: DICOM files. A file that cannot be read belongs to no series: its reader says what is wrong.
     """
     members: dict[tuple[Path, str], list[SliceHeader]] = {}
     for path in paths:

@@ -42,6 +42,10 @@ def nearest(values: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
     OpenCV's nearest neighbour takes the value at the place's corner, which shifts masks against images.
 
+    Args:
+        values: Array of any shape.
+        shape: Lengths of the result's axes.
+
     Example:
         >>> nearest(np.array([0, 1, 2, 3, 4, 5]), [2])
         array([1, 4])

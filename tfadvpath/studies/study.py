@@ -1,4 +1,4 @@
-"""From files to images at a model's size, and from maps back to the files' grid."""
+"""Studies: files as images at a model's size, and maps back on the files' grid."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def read_study(
     The slices of a series are in the order of their positions, whatever the order of the files.
 
     Args:
-        path: The file; the files of one series; or a folder that holds one study.
+        path: File; files of one series; or a folder that holds one study.
         size: Rows and columns of the images; None keeps the file's.
         channel: Index of the channel of a 4-D NIfTI file, from 0. Other files have one and ignore it.
 
@@ -151,8 +151,13 @@ def _series_slices(paths: Sequence[Path], grid: Grid) -> Iterator[np.ndarray]:
 def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterable[np.ndarray], Grid]]:
     """Gives the slices of one file as its reader has them, and their grid, to the block that goes over them.
 
+    Args:
+        path: File to read.
+        channel: Index of the channel of a 4-D NIfTI file, from 0.
+
     Raises:
-        InputError: As of ``read_study``, also for what is wrong with a slice once the block comes to it.
+        InputError: The file cannot be read, or holds nothing that can be explained. What is wrong with a
+            slice is said once the block comes to it.
     """
     _check_file(path)
     try:

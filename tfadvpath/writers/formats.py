@@ -1,4 +1,4 @@
-"""The formats that an explained study is written in: a writer's own module is all that names it."""
+"""Formats that an explained study is written in: a writer's own module is all that names it."""
 
 from __future__ import annotations
 

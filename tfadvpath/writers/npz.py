@@ -1,4 +1,4 @@
-"""An explanation's arrays as one .npz file."""
+"""Arrays of an explanation as one .npz file."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def write_page(path: Path | str, package: str, template: str, **values: Any) -> 
     (of an RGB picture).
 
     Args:
-        path: The file.
+        path: File to write.
         package: Package whose folder ``templates/`` holds the template; it may build on ``page.html``.
         template: File name, ending in .html.
         **values: Names that the template uses; every value is escaped.

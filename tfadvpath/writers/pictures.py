@@ -57,7 +57,7 @@ def overlay(picture: np.ndarray, values: np.ndarray, scale: float) -> np.ndarray
     Args:
         picture: uint8 RGB [rows, columns, 3].
         values: float [H, W] or [H, W, C], not negative; channels are summed, the size is the picture's after.
-        scale: Of ``display_scale``.
+        scale: Value that is shown brightest, such as ``display_scale`` gives.
 
     Returns:
         uint8 RGB [rows, columns, 3].
@@ -97,7 +97,7 @@ def montage(pictures: Sequence[np.ndarray], across: int | None = None) -> np.nda
     """Lays RGB pictures of one size in a grid, row by row, two pixels apart.
 
     Args:
-        pictures: uint8 RGB.
+        pictures: uint8 RGB [rows, columns, 3], each of the same size.
         across: Pictures in a row; None makes the grid about as wide as high.
     """
     rows, columns = pictures[0][..., 0].shape

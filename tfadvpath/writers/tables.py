@@ -14,9 +14,9 @@ class Number(NamedTuple):
     """A number, with its interval where it has one.
 
     Attributes:
-        value: NaN where it is not known.
-        low: Lower end, or None.
-        high: Upper end, or None.
+        value: The number; NaN where it is not known.
+        low: Lower end of the interval, or None.
+        high: Upper end of the interval, or None.
     """
 
     value: float
@@ -32,9 +32,9 @@ class Heading:
     """The head of a table's column.
 
     Attributes:
-        title: Its text.
-        digits: After the point.
-        best: Which value is the best, "highest" or "lowest"; "" where none is.
+        title: Text of the heading.
+        digits: Digits after the point.
+        best: Kind of the best value, "highest" or "lowest"; "" where none is best.
     """
 
     title: str
@@ -47,12 +47,12 @@ class Table:
     """Rows of cells under headings; the first column names the rows.
 
     Attributes:
-        name: Of its files.
-        caption: What it shows.
-        headings: Of the columns.
-        rows: As many cells each as there are headings.
-        notes: Sentences below it.
-        references: How many of the last rows take no part in which is best.
+        name: Name of the table's files.
+        caption: Caption of the table.
+        headings: Headings of the columns.
+        rows: Rows of cells, each of one cell a heading.
+        notes: Sentences below the table.
+        references: Number of the last rows that take no part in which value is best.
     """
 
     name: str

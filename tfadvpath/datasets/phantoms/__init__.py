@@ -1,4 +1,4 @@
-"""Generated studies that look like the real thing and carry the truth."""
+"""Phantoms: generated studies that look like the real thing and carry the truth."""
 
 from tfadvpath.datasets.phantoms.brain import BrainPhantom, brain_phantom, write_brain_phantoms
 from tfadvpath.datasets.phantoms.chest import ChestPhantom, chest_phantom, write_chest_phantoms

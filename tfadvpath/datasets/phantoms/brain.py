@@ -57,13 +57,13 @@ class BrainPhantom:
 def brain_phantom(
     seed: int, shape: tuple[int, int, int] = (240, 240, 155), tumour: bool = True
 ) -> BrainPhantom:
-    """Generate one patient.
+    """Generates one patient.
 
     The shape sets the sampling, not the patient: a seed gives the same brain at any shape, only the noise
-    differs. With `tumour=False` it is the same patient before the tumour.
+    differs. With ``tumour=False`` it is the same patient before the tumour.
 
     Args:
-        seed: The patient.
+        seed: Seed of the patient.
         shape: Voxels along the three axes of a 240 x 240 x 155 mm volume.
         tumour: Whether the patient has a tumour.
     """
@@ -96,7 +96,7 @@ def brain_phantom(
 def _scan(
     rng: np.random.Generator, anatomy: Anatomy, labels: np.ndarray, axes: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """Give every tissue its signal, then the scanner's shading, blur and noise: float32 [X, Y, Z, 4]."""
+    """Gives every tissue its signal, then the scanner's shading, blur and noise: float32 [X, Y, Z, 4]."""
     voxel = axes[0][1] - axes[0][0]
     blend = 0.7 / max(voxel, 0.7)  # standard deviation in voxels of the soft border between tumour and tissue
     lesion = {
@@ -130,11 +130,11 @@ def _scan(
 def write_brain_phantoms(
     out: str | os.PathLike[str], seeds: Iterable[int], shape: tuple[int, int, int] = (240, 240, 155)
 ) -> None:
-    """Write patients with tumours as the Medical Segmentation Decathlon lays them out.
+    """Writes patients with tumours as the Medical Segmentation Decathlon lays them out.
 
     Args:
-        out: Folder; gets dataset.json, imagesTr/BRATS_001.nii.gz and labelsTr/BRATS_001.nii.gz and so on.
-        seeds: One for each patient.
+        out: Folder that gets dataset.json, imagesTr/BRATS_001.nii.gz and labelsTr/BRATS_001.nii.gz and so on.
+        seeds: Seeds, one for each patient.
         shape: Voxels of each volume.
     """
     out = Path(out)

@@ -1,4 +1,4 @@
-"""Healthy anatomy of the brain phantom: where fluid, grey matter and white matter lie.
+"""Healthy anatomy of the brain phantom: the place of fluid, grey matter and white matter.
 
 Everything is written as distances in mm. The grey matter is a ribbon of constant thickness below the pial
 surface; the pial surface is the outer outline together with the sulci, which are the zero sheets of a random
@@ -36,7 +36,9 @@ class Anatomy:
 
     Attributes:
         brain: bool [X, Y, Z], True inside the skull-stripped outline.
-        fluid, grey, white: float32 [X, Y, Z], fractions of each voxel; they sum to 1.
+        fluid: float32 [X, Y, Z], fraction of each voxel; the three fractions sum to 1.
+        grey: float32 [X, Y, Z], fraction of each voxel.
+        white: float32 [X, Y, Z], fraction of each voxel.
         depth: float32 [X, Y, Z], mm below the outline, negative outside.
         vessels: float32 [X, Y, Z], fraction of the voxel that is contrast-filled vessel or choroid plexus.
     """
@@ -65,7 +67,7 @@ class Head:
 
 
 def draw_head(rng: np.random.Generator) -> Head:
-    """Draw the size of a brain, about as adults' brains vary."""
+    """Draws the size of a brain, about as adults' brains vary."""
     half_axes = np.array([66.0, 82.0, 61.0]) * rng.uniform(0.95, 1.04) * rng.uniform(0.975, 1.025, 3)
     return Head(tuple(half_axes.tolist()), rng.uniform(0.75, 1.6), rng.uniform(0.5, 1.3))
 
@@ -73,12 +75,12 @@ def draw_head(rng: np.random.Generator) -> Head:
 def build_anatomy(
     rng: np.random.Generator, head: Head, axes: tuple[np.ndarray, ...], push: np.ndarray
 ) -> Anatomy:
-    """Build a brain on the grid of three coordinate vectors.
+    """Builds a brain on the grid of three coordinate vectors.
 
     Args:
         rng: Source of shape and folds.
-        head: The brain's size.
-        axes: x (left to right), y (posterior to anterior), z (inferior to superior), in mm.
+        head: Size of the brain.
+        axes: Coordinates in mm: x (left to right), y (posterior to anterior), z (inferior to superior).
         push: float32 [3, X, Y, Z] or zeros [3, 1, 1, 1], mm by which a mass displaces the inner structures.
     """
     voxel = float(np.mean([axis[1] - axis[0] for axis in axes]))
@@ -114,14 +116,14 @@ def build_anatomy(
 
 
 def _soft(distance: np.ndarray, voxel: float) -> np.ndarray:
-    """Fraction of a voxel on the positive side of a surface."""
+    """Returns the fraction of a voxel on the positive side of a surface."""
     return np.clip(0.5 + distance / max(voxel, 1.2), 0, 1).astype(np.float32)
 
 
 def _ellipsoid(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, centre: Sequence[float], half_axes: Sequence[float]
 ) -> np.ndarray:
-    """First-order distance to an ellipsoid's surface, positive inside, in mm."""
+    """Returns the first-order distance to an ellipsoid's surface, positive inside, in mm."""
     u, v, w = ((c - m) / a for c, m, a in zip((x, y, z), centre, half_axes, strict=True))
     radius = np.sqrt(u * u + v * v + w * w) + 1e-6
     slope = np.sqrt((u / half_axes[0]) ** 2 + (v / half_axes[1]) ** 2 + (w / half_axes[2]) ** 2) + 1e-6
@@ -131,7 +133,7 @@ def _ellipsoid(
 def _capsule(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, start: Sequence[float], end: Sequence[float]
 ) -> np.ndarray:
-    """Distance to a tapering rod, negative inside, in mm."""
+    """Returns the distance to a tapering rod, negative inside, in mm."""
     (ax, ay, az, ra), (bx, by, bz, rb) = start, end
     dx, dy, dz = bx - ax, by - ay, bz - az
     along = np.clip(((x - ax) * dx + (y - ay) * dy + (z - az) * dz) / (dx * dx + dy * dy + dz * dz), 0, 1)
@@ -140,7 +142,7 @@ def _capsule(
 
 
 def _outlines(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Depth in mm below the surfaces of the hemispheres' hull, the cerebrum, the cerebellum and the stem."""
+    """Returns depths in mm below the surfaces of the hemispheres' hull, cerebrum, cerebellum and stem."""
     a, b, c = head.half_axes
     side = np.abs(x) * (1 + 0.08 * y / b)  # narrower in front
     main = _ellipsoid(side, y, z, (0, 0, 0), (a, b, c))
@@ -157,7 +159,10 @@ def _outlines(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[
 
 
 def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Distance to the nearest sulcus in mm: the zero sheets of noise that hardly varies along the radius."""
+    """Returns the distance to the nearest sulcus in mm.
+
+    Sulci are the zero sheets of noise that hardly varies along the radius.
+    """
     step = 2.0
     axis = np.arange(-96, 97, step)
     field = smooth_noise(rng, (axis,) * 3, 6.5)
@@ -170,13 +175,13 @@ def _sulci(rng: np.random.Generator, head: Head, place: tuple[np.ndarray, ...]) 
 
 
 def _midline_fissure(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance to the sheet between the hemispheres, which ends at the corpus callosum."""
+    """Returns the distance to the sheet between the hemispheres, which ends at the corpus callosum."""
     inner = _ellipsoid(0 * x, y, z, (0, -2, 2), (30, 0.56 * head.half_axes[1], 27))
     return np.hypot(x, np.maximum(inner, 0) * 1.5)
 
 
 def _sylvian_fissure(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance to the slit between the frontal and the temporal lobe, out from the insula."""
+    """Returns the distance to the slit between the frontal and the temporal lobe, out from the insula."""
     sheet = 0.8 * (z + 2) - 0.5 * (8 - y)
     beyond = np.maximum(np.maximum(42 - np.abs(x), 0), np.maximum(np.abs(y - 8) - 28, 0))
     slit = np.hypot(sheet, beyond) - 0.4
@@ -185,7 +190,7 @@ def _sylvian_fissure(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _ventricles(head: Head, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Distance to the ventricles, negative inside."""
+    """Returns the distance to the ventricles, negative inside."""
     side = np.abs(x)
     pieces = [
         _capsule(side, y, z, (*start[:3], start[3] * head.ventricles), (*end[:3], end[3] * head.ventricles))
@@ -207,7 +212,7 @@ def _vessels(
     ventricle: np.ndarray,
     cerebrum: np.ndarray,
 ) -> np.ndarray:
-    """Contrast-filled vessels on the cortex and the choroid plexus in the ventricles."""
+    """Returns contrast-filled vessels on the cortex and the choroid plexus in the ventricles."""
     wall = np.hypot(
         smooth_noise(rng, axes, 13.0), smooth_noise(rng, axes, 13.0)
     )  # small along lines in space
@@ -219,7 +224,7 @@ def _vessels(
 
 
 def _sinuses(x: np.ndarray, fissure: np.ndarray, cerebrum: np.ndarray, cerebellum: np.ndarray) -> np.ndarray:
-    """Venous sinuses: the sagittal one along the midline's edge, the transverse ones beside the cerebellum.
+    """Returns venous sinuses: the sagittal one on the midline's edge, transverse ones beside the cerebellum.
 
     Nearly every slice meets one, so its largest value does not tell whether it has a tumour.
     """

@@ -28,14 +28,14 @@ def phantom_brain_slices(
     """Generates brain phantoms and returns their slices as ``read_study`` would of their NIfTI files.
 
     Args:
-        seeds: One per patient.
+        seeds: Seeds, one per patient.
         image_size: Height and width in pixels; the number of slices follows, 155 at 240 pixels.
-        channel: FLAIR 0, T1w 1, T1gd 2, T2w 3.
-        min_tumour_pixels: A slice with that many is of class 1.
-        min_body_fraction: Slices where less of the image is body are left out.
-        twins: Keep the slices of class 1 alone, and give each the same slice of the same patient without
-            the tumour as class 0. Then nothing but the tumour tells the class; otherwise the slice's height
-            does too.
+        channel: Index of the channel: FLAIR 0, T1w 1, T1gd 2, T2w 3.
+        min_tumour_pixels: Number of tumour pixels from which a slice is of class 1.
+        min_body_fraction: Share of body in the image below which a slice is left out.
+        twins: Whether to keep the slices of class 1 alone, and give each the same slice of the same patient
+            without the tumour as class 0. Then nothing but the tumour tells the class; otherwise the slice's
+            height does too.
     """
     parts = []
     for seed in seeds:

@@ -12,7 +12,13 @@ OEDEMA, NON_ENHANCING, ENHANCING = 1, 2, 3
 
 @dataclass(frozen=True)
 class Focus:
-    """One tumour focus: centre [3] and half axes [3] in mm, and the core's share of the radius."""
+    """One tumour focus.
+
+    Attributes:
+        centre: float64 [3] in mm.
+        half_axes: float64 [3] in mm.
+        core: Share of the radius that the core takes.
+    """
 
     centre: np.ndarray
     half_axes: np.ndarray
@@ -20,7 +26,7 @@ class Focus:
 
 
 def draw_foci(rng: np.random.Generator, head: Head) -> list[Focus]:
-    """Draw one focus, sometimes with a smaller second one near it.
+    """Draws one focus, sometimes with a smaller second one near it.
 
     The radius is 6 to 20 % of the brain's width, the place anywhere deep enough in the cerebrum.
     """
@@ -44,7 +50,7 @@ def draw_foci(rng: np.random.Generator, head: Head) -> list[Focus]:
 
 
 def mass_effect(foci: list[Focus], axes: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Displacement of the tissue around the first focus, float32 [3, X, Y, Z] in mm."""
+    """Returns the displacement of the tissue around the first focus, float32 [3, X, Y, Z] in mm."""
     offset = _offset(foci[0].centre, axes)
     radius = float(foci[0].half_axes.mean())
     squared = sum(c * c for c in offset)
@@ -55,7 +61,7 @@ def mass_effect(foci: list[Focus], axes: tuple[np.ndarray, ...]) -> np.ndarray:
 def grow_tumour(
     rng: np.random.Generator, foci: list[Focus], anatomy: Anatomy, axes: tuple[np.ndarray, ...]
 ) -> np.ndarray:
-    """Grow the foci into the tissue.
+    """Grows the foci into the tissue.
 
     Returns:
         uint8 [X, Y, Z]: 0 healthy, 1 oedema, 2 non-enhancing core, 3 enhancing rim.

@@ -36,12 +36,12 @@ class ChestPhantom:
 
     Attributes:
         pixels: uint8 [size, size].
-        boxes: x, y, width and height in pixels of each opacity; empty without one.
-        target: 1 with an opacity, else 0.
-        class_name: "Normal", "Lung Opacity" or "No Lung Opacity / Not Normal".
-        sex: "F" or "M".
-        age: Years.
-        view: "PA" or "AP".
+        boxes: Boxes around the opacities: x, y, width and height in pixels; empty without one.
+        target: Number 1 with an opacity, else 0.
+        class_name: Class "Normal", "Lung Opacity" or "No Lung Opacity / Not Normal".
+        sex: Letter "F" or "M".
+        age: Age in years.
+        view: View "PA" or "AP".
     """
 
     pixels: np.ndarray
@@ -57,13 +57,13 @@ class ChestPhantom:
 # the last bits of a phantom.
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def chest_phantom(seed: int, size: int = 1024, opacity: bool | None = None) -> ChestPhantom:
-    """Generate one X-ray.
+    """Generates one X-ray.
 
-    The same seed with `opacity` True and False is the same patient with and without the opacity.
+    The same seed with ``opacity`` True and False is the same patient with and without the opacity.
 
     Args:
-        seed: The patient.
-        size: Rows and columns.
+        seed: Seed of the patient.
+        size: Number of rows and columns.
         opacity: True for "Lung Opacity", False for "Normal", None to draw one of the three classes.
     """
     person, build, finding, extras, exposure = np.random.default_rng(seed).spawn(5)
@@ -86,7 +86,7 @@ def chest_phantom(seed: int, size: int = 1024, opacity: bool | None = None) -> C
 
 
 def _expose(rng: np.random.Generator, tissue: np.ndarray, air: np.ndarray, view: str) -> np.ndarray:
-    """Turn centimetres into grey values: texture, scatter, noise, window, collimator; uint8 [H, W]."""
+    """Turns centimetres into grey values: texture, scatter, noise, window, collimator; uint8 [H, W]."""
     size = tissue.shape[0]
     axis = np.linspace(-100, 100, size)
     texture = 0.6 * smooth_noise(rng, (axis, axis), 4.0) + 0.4 * smooth_noise(rng, (axis, axis), 1.6)
@@ -108,7 +108,7 @@ def _expose(rng: np.random.Generator, tissue: np.ndarray, air: np.ndarray, view:
 
 
 def _collimator(rng: np.random.Generator, size: int) -> np.ndarray | float:
-    """Black borders outside the exposed field on some images."""
+    """Draws black borders outside the exposed field on some images."""
     if rng.random() > 0.3:
         return 1.0
     axis = np.linspace(-1, 1, size, dtype=np.float32)
@@ -119,12 +119,13 @@ def _collimator(rng: np.random.Generator, size: int) -> np.ndarray | float:
 
 
 def write_chest_phantoms(out: str | os.PathLike[str], seeds: Iterable[int], size: int = 1024) -> None:
-    """Write patients of all three classes as the RSNA challenge lays them out.
+    """Writes patients of all three classes as the RSNA challenge lays them out.
 
     Args:
-        out: Folder; gets stage_2_train_images/, stage_2_train_labels.csv and stage_2_detailed_class_info.csv.
-        seeds: One for each patient, no two equal.
-        size: Rows and columns of each image.
+        out: Folder that gets stage_2_train_images/, stage_2_train_labels.csv and
+            stage_2_detailed_class_info.csv.
+        seeds: Seeds, one for each patient, no two equal.
+        size: Number of rows and columns of each image.
     """
     out = Path(out)
     images = out / "stage_2_train_images"
@@ -149,7 +150,7 @@ def _identifier(seed: int, kind: str) -> uuid.UUID:
 
 
 def _write_dicom(path: Path, phantom: ChestPhantom, seed: int) -> None:
-    """Write a Secondary Capture object with one JPEG Baseline frame."""
+    """Writes a Secondary Capture object with one JPEG Baseline frame."""
     jpeg = io.BytesIO()
     Image.fromarray(phantom.pixels).save(jpeg, "JPEG", quality=90)
     instance = UID(f"2.25.{_identifier(seed, 'instance').int}")

@@ -22,10 +22,12 @@ class Thorax:
         girth: Thickness of the trunk in cm.
         width: Factor on the width of the rib cage.
         heart: Factor on the heart's half axes.
-        dome: v of the right diaphragm's top; deep breath makes it larger.
-        rib_angle: How far the ribs fall from the spine to the side.
+        dome: Coordinate v of the right diaphragm's top; deep breath makes it larger.
+        rib_angle: Fall of the ribs from the spine to the side.
         breasts: Thickness of the breasts in cm, 0 for none.
-        scale, shift, turn: Size of the body in the image, its place, and its rotation in radians.
+        scale: Size of the body in the image.
+        shift: Place of the body in the image.
+        turn: Rotation of the body in radians.
     """
 
     girth: float
@@ -41,11 +43,12 @@ class Thorax:
 
 @dataclass(frozen=True)
 class Layers:
-    """What the rays pass, each float32 [H, W].
+    """Layers that the rays pass, each float32 [H, W].
 
     Attributes:
-        tissue: cm of soft tissue and bone, in units of soft tissue, without the lungs' air taken away.
-        air: cm of air that the lungs hold in front of and behind each pixel.
+        tissue: Centimetres of soft tissue and bone, in units of soft tissue, without the lungs' air taken
+            away.
+        air: Centimetres of air that the lungs hold in front of and behind each pixel.
         lungs: Fraction of the pixel that lies in the right and in the left lung, not behind the heart,
             [2, H, W].
     """
@@ -56,7 +59,7 @@ class Layers:
 
 
 def draw_thorax(rng: np.random.Generator, female: bool, large_heart: bool = False) -> Thorax:
-    """Draw a patient's build and position."""
+    """Draws a patient's build and position."""
     return Thorax(
         girth=rng.uniform(17, 24),
         width=rng.uniform(0.92, 1.06),
@@ -71,7 +74,7 @@ def draw_thorax(rng: np.random.Generator, female: bool, large_heart: bool = Fals
 
 
 def body_plane(rng: np.random.Generator, thorax: Thorax, size: int) -> Plane:
-    """Coordinates of every pixel in the body's own frame, slightly warped: no outline is a perfect curve."""
+    """Returns every pixel's coordinates in the body's own frame, warped: no outline is a perfect curve."""
     axis = ((np.arange(size) + 0.5) / size * 2 - 1).astype(np.float32)
     column, row = np.meshgrid(axis - np.float32(thorax.shift[0]), axis - np.float32(thorax.shift[1]))
     cos, sin = np.cos(thorax.turn) / thorax.scale, np.sin(thorax.turn) / thorax.scale
@@ -82,7 +85,7 @@ def body_plane(rng: np.random.Generator, thorax: Thorax, size: int) -> Plane:
 
 
 def build_layers(rng: np.random.Generator, thorax: Thorax, plane: Plane) -> Layers:
-    """Project the parts of the chest onto the image plane."""
+    """Projects the parts of the chest onto the image plane."""
     u, v = plane
     right, left = (_lung(thorax, u, v, side) for side in (-1, 1))
     lungs = np.stack([_rise(right, 0.012), _rise(left, 0.012)])
@@ -106,7 +109,7 @@ def build_layers(rng: np.random.Generator, thorax: Thorax, plane: Plane) -> Laye
 
 
 def _rise(distance: np.ndarray, width: float) -> np.ndarray:
-    """Smooth step from 0 to 1 over +-width around distance 0."""
+    """Returns a smooth step from 0 to 1 over +-width around distance 0."""
     t = np.clip(distance / (2 * width) + 0.5, 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -118,21 +121,21 @@ def _oval(
     half_axes: tuple[float, float],
     power: float = 2.0,
 ) -> np.ndarray:
-    """About the distance to an oval's outline, positive inside."""
+    """Returns about the distance to an oval's outline, positive inside."""
     a, b = half_axes
     radius = (np.abs((u - centre[0]) / a) ** power + np.abs((v - centre[1]) / b) ** power) ** (1 / power)
     return (1 - radius) * min(a, b)
 
 
 def _dome(thorax: Thorax, u: np.ndarray, side: int) -> np.ndarray:
-    """Height v of the diaphragm, higher on the right side where the liver lies."""
+    """Returns the height v of the diaphragm, higher on the right side where the liver lies."""
     top = thorax.dome + (0.05 if side > 0 else 0.0)
     out = side * u - 0.30 * thorax.width
     return top + np.where(out > 0, 1.5, 0.8) * out * out
 
 
 def _lung(thorax: Thorax, u: np.ndarray, v: np.ndarray, side: int) -> np.ndarray:
-    """About the distance to the outline of one lung (side -1 right, 1 left), positive inside."""
+    """Returns about the distance to the outline of one lung (side -1 right, 1 left), positive inside."""
     w = thorax.width
     # The outer wall leans inwards towards the apex.
     lean = np.clip(0.15 - v, 0, 1) ** 2 * 0.22
@@ -141,7 +144,7 @@ def _lung(thorax: Thorax, u: np.ndarray, v: np.ndarray, side: int) -> np.ndarray
 
 
 def _trunk(thorax: Thorax, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Fraction of the trunk's thickness: neck, shoulders, chest, arms."""
+    """Returns the fraction of the trunk's thickness: neck, shoulders, chest, arms."""
     side = np.abs(u)
     chest = _oval(u, v, (0, 0.55), (0.83 * thorax.width, 1.28), 2.8)
     chest = np.sqrt(np.clip(chest / 0.35, 0, 1))
@@ -165,7 +168,7 @@ def _heart(thorax: Thorax, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _belly(thorax: Thorax, u: np.ndarray, v: np.ndarray, lungs: np.ndarray) -> np.ndarray:
-    """Liver, spleen and stomach below the diaphragm."""
+    """Returns liver, spleen and stomach below the diaphragm."""
     share = np.clip(u / 0.16 + 0.5, 0, 1)
     below = v - (1 - share) * _dome(thorax, u, -1) - share * _dome(thorax, u, 1)
     return _rise(below, 0.012) * _rise(0.72 * thorax.width - np.abs(u), 0.06) * (1 - lungs)
@@ -193,7 +196,7 @@ def _spine(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _ribs(rng: np.random.Generator, thorax: Thorax, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Ten rings a side: the bright upper arc runs in the back, the faint lower arc in front."""
+    """Returns ten rings a side: the bright upper arc runs in the back, the faint lower arc in front."""
     total = np.zeros_like(u)
     side = np.abs(u)
     lean = np.clip(0.1 - v, 0, 1) ** 2 * 0.22
@@ -214,13 +217,13 @@ def _ribs(rng: np.random.Generator, thorax: Thorax, u: np.ndarray, v: np.ndarray
 
 
 def _bar(distance: np.ndarray, half: float) -> np.ndarray:
-    """Profile of a rib: a tube with a denser wall."""
+    """Returns the profile of a rib: a tube with a denser wall."""
     filled = _rise(half - np.abs(distance), 0.005)
     return filled * (0.65 + 0.35 * (distance / half) ** 2)
 
 
 def _shoulders(thorax: Thorax, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Clavicles, shoulder blades and heads of the upper arms."""
+    """Returns clavicles, shoulder blades and heads of the upper arms."""
     side = np.abs(u)
     curve = v + 0.44 + 0.22 * (side - 0.06) - 0.035 * np.sin(6.0 * (side - 0.06))
     clavicle = 2.8 * _bar(curve, 0.022) * _rise(side - 0.075, 0.012) * _rise(0.70 - side, 0.03)

@@ -1,4 +1,4 @@
-"""What the chest phantom may show beyond healthy anatomy: opacities and their harmless look-alikes."""
+"""Findings of the chest phantom beyond healthy anatomy: opacities and their harmless look-alikes."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 def draw_opacities(
     rng: np.random.Generator, layers: Layers, thorax: Thorax, plane: Plane
 ) -> tuple[np.ndarray, list[Box]]:
-    """Fill parts of one or both lungs with fluid.
+    """Fills parts of one or both lungs with fluid.
 
     Returns:
         float32 [H, W], the share of the lungs' air that is gone, and a box around each filled part.
@@ -33,7 +33,7 @@ def draw_opacities(
 def _opacity(
     rng: np.random.Generator, lung: np.ndarray, thorax: Thorax, plane: Plane, side: int, filled: np.ndarray
 ) -> tuple[np.ndarray, Box]:
-    """One soft-edged, patchy opacity in one lung, apart from what is filled already."""
+    """Returns one soft-edged, patchy opacity in one lung, apart from what is filled already, and its box."""
     u, v = plane
     axis = np.linspace(-100, 100, u.shape[0])
     ragged = smooth_noise(rng, (axis, axis), 14.0)
@@ -55,7 +55,7 @@ def _opacity(
 
 
 def draw_look_alikes(rng: np.random.Generator, layers: Layers, thorax: Thorax, plane: Plane) -> np.ndarray:
-    """Harmless bright things: skin folds, nipple shadows, bone islands, thick vessels, electrodes, a marker.
+    """Draws harmless bright things: skin folds, nipples, bone islands, vessels, electrodes, a marker.
 
     Returns:
         float32 [H, W], cm to add to the tissue.
@@ -91,7 +91,7 @@ def _thick_hila(rng: np.random.Generator, plane: Plane) -> np.ndarray:
 
 
 def _electrodes(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Round electrodes on the skin with their leads, at least as dense as bone."""
+    """Draws round electrodes on the skin with their leads, at least as dense as bone."""
     canvas = np.zeros((size, size), np.uint8)
     leave = np.array([rng.uniform(0.2, 0.8), 1.02])
     for _ in range(int(rng.integers(2, 5))):
@@ -108,7 +108,7 @@ def _electrodes(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _side_marker(rng: np.random.Generator, size: int) -> np.ndarray:
-    """The lead letter that tells left from right, in a corner."""
+    """Draws the lead letter that tells left from right, in a corner."""
     canvas = np.zeros((size, size), np.uint8)
     letter, column = ("L", rng.uniform(0.84, 0.92)) if rng.random() < 0.7 else ("R", rng.uniform(0.06, 0.12))
     place = (round(column * size), round(rng.uniform(0.08, 0.2) * size))

@@ -12,13 +12,13 @@ Piece = tuple[np.ndarray, float]  # points [5, 2] of a vessel in body coordinate
 def draw_vessel_trees(
     rng: np.random.Generator, size: int, scale: float, shift: tuple[float, float]
 ) -> np.ndarray:
-    """Draw eight trees on each side.
+    """Draws eight trees on each side.
 
     Args:
         rng: Source of the branches.
-        size: Rows and columns of the result.
+        size: Number of rows and columns of the result.
         scale: Size of the body in the image.
-        shift: Its place.
+        shift: Place of the body in the image.
 
     Returns:
         float32 [size, size], 1 in the middle of the thickest vessels, 0 between vessels.
@@ -43,7 +43,7 @@ def draw_vessel_trees(
 def _grow(
     rng: np.random.Generator, start: np.ndarray, angle: float, side: int, radius: float, forks: int
 ) -> list[Piece]:
-    """A winding piece from `start` and the pieces that branch off its end."""
+    """Returns a winding piece from ``start`` and the pieces that branch off its end."""
     points = [start]
     for _ in range(4):
         angle += rng.normal(0, 0.12)

@@ -20,10 +20,10 @@ def phantom_chest_xrays(seeds: Iterable[int], image_size: int, twins: bool = Fal
     """Generates chest phantoms and returns them as ``read_study`` would their DICOM files.
 
     Args:
-        seeds: One per patient.
+        seeds: Seeds, one per patient.
         image_size: Height and width in pixels.
-        twins: Give each patient twice, with the opacity as class 1 and without it as class 0. Otherwise
-            patients of odd seeds have one.
+        twins: Whether to give each patient twice, with the opacity as class 1 and without it as class 0.
+            Otherwise patients of odd seeds have one.
     """
     drawn = max(_DRAWN, image_size)
     size = (image_size, image_size)

@@ -7,13 +7,13 @@ B_SPLINE_STD = (151 / 315) ** 0.5  # standard deviation that one axis of B-splin
 
 
 def smooth_noise(rng: np.random.Generator, axes: tuple[np.ndarray, ...], scale: float) -> np.ndarray:
-    """Draw a smooth field of zero mean and unit variance.
+    """Draws a smooth field of zero mean and unit variance.
 
-    The lattice does not depend on `axes`: one seed gives one field, at any sampling.
+    The lattice does not depend on ``axes``: one seed gives one field, at any sampling.
 
     Args:
         rng: Source of the lattice values.
-        axes: One coordinate vector in mm per dimension, within +-130 mm.
+        axes: Coordinate vectors in mm, one per dimension, within +-130 mm.
         scale: Distance of the lattice points in mm.
 
     Returns:
