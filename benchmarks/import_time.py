@@ -1,4 +1,4 @@
-"""What `import tfadvpath`, with its core in use, costs beyond importing tensorflow and keras.
+"""Time that `import tfadvpath`, with its core in use, takes beyond importing tensorflow and keras.
 
     python benchmarks/import_time.py [--repeats 7]
 

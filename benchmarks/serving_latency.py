@@ -2,7 +2,7 @@
 
     python benchmarks/serving_latency.py [--bundle RUN] [--steps 20,50] [--sizes 1,2,4,8] [--repeats 20]
 
-The server is the stand-in of tfadvpath.saved_model, not TensorFlow Serving: no batching of several clients,
+The server is the stand-in of tfadvpath.serving, not TensorFlow Serving: no batching of several clients,
 no queue. float32. For every number of steps M and batch size one request after the other is sent; between
 them the same batch is explained by the library in this process, and by the loaded SavedModel without server.
 The three alternate, and another one is first in every repeat.

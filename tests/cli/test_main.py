@@ -95,7 +95,8 @@ def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_pat
     assert lines[-1] == f"The report is {out / 'report.html'}"
     page = (out / "report.html").read_text(encoding="utf-8")
     assert f"Over {counted}" in page
-    assert "<dd>tfadvpath " in page  # the command that made it
+    command = re.search(r"<dt>Command</dt><dd>(.*?)</dd>", page)
+    assert command[1].split()[0] == "tfadvpath"  # not the function's name
     pictures = embedded_pictures(page)
     # The colour scale, and of each shown slice the input, both ends of the path and four maps.
     assert len(pictures) == 1 + 7 * page.count('<section class="case">') > 1

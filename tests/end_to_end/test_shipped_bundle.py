@@ -37,19 +37,23 @@ def test_it_is_under_9_mb():
     assert sum(path.stat().st_size for path in DEMONSTRATION.rglob("*") if path.is_file()) < 9e6
 
 
+@pytest.mark.slow
 def test_the_integral_is_complete_to_2_percent(explanation):
     assert np.median(explanation.completeness_residual) < 0.02
 
 
+@pytest.mark.slow
 def test_the_classifier_tells_tumour_from_twin(explanation, test_slices):
     assert metrics.auc(test_slices.labels == 1, explanation.score) > 0.95
 
 
+@pytest.mark.slow
 def test_adversaries_cross_and_stable_images_keep_the_decision(explanation):
     assert explanation.crossed.mean() > 0.9
     assert explanation.kept.mean() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fi_v1", "fi_v2", "fi_v2_smooth"])
 def test_the_tumour_is_lit(explanation, test_slices, name):
     found = (test_slices.labels == 1) & explanation.decision & explanation.crossed

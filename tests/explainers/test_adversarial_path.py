@@ -35,7 +35,6 @@ def test_it_integrates_between_what_the_generator_makes(bundle, images):
     assert len(explanation) == 5
 
 
-@pytest.mark.slow
 def test_xla_gives_what_the_graph_gives_from_one_trace(bundle, images):
     """The contract leaves this to the smallest generator: XLA takes long over the others."""
     graph = explainers.get("syce", bundle, batch_size=3, steps=4, jit_compile=False).explain(images)

@@ -42,6 +42,7 @@ def run(tmp_path_factory):
     return folder, grey
 
 
+@pytest.mark.slow
 def test_the_bundle_holds_the_classifier_as_it_was_and_generators_for_it(run):
     folder, grey = run
     bundle = load_bundle(folder / "run")
@@ -58,6 +59,7 @@ def test_the_bundle_holds_the_classifier_as_it_was_and_generators_for_it(run):
     assert json.loads((folder / "run/history.json").read_text())["classifier"] == []
 
 
+@pytest.mark.slow
 def test_another_model_in_its_place_is_refused(run, tmp_path):
     folder, _ = run
     content = (folder / "own.keras").read_bytes()

@@ -1,4 +1,4 @@
-"""The classifier's stage."""
+"""The stage of the classifier."""
 
 from __future__ import annotations
 
