@@ -106,6 +106,7 @@ def test_a_weight_replaces_one_of_the_row_and_an_unknown_one_is_refused(name):
         toys.generator(name, loss_weights={"flop": 1.0})
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_logs_and_another_seed_others(name):
     def trained(seed):
         model, networks = toys.generator(name, seed=seed)

@@ -207,6 +207,7 @@ def test_a_flip_term_without_weight_has_no_gradient_and_one_with_weight_has(batc
     assert gradients(1.0) > 1e-4
 
 
+@pytest.mark.slow
 def test_fit_lowers_the_critics_loss_against_a_given_translator():
     model = fixed_point_gan(n_critic=2)
     model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(1e-2, beta_1=0.5))
