@@ -11,23 +11,28 @@ QUANTUS_VENV ?= .venv-parity-quantus
 CAPTUM_VENV ?= .venv-parity-captum
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+CHECKED := dev docs notebooks release serving test
+comma := ,
+empty :=
+space := $(empty) $(empty)
 
 # Interpreters in the order they are tried; PYTHON=... names one.
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity everything clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
 	@echo "make test       run the tests"
-	@echo "make quick      run the tests that take less than ten seconds each"
+	@echo "make quick      run the tests that take less than a second each"
 	@echo "make lint       check style and format (make format applies both)"
 	@echo "make types      check the types of the library"
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
 	@echo "make package    build the archives for PyPI into dist/ and check them"
+	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
 	@echo "make clean      remove what the targets above made"
 
@@ -57,10 +62,11 @@ types: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-# Jupyter keeps its state in the build folder: the home folder may be read-only.
+# Two at a time: much of a notebook is Python that traces, on one core. Jupyter keeps its state in the build
+# folder: the home folder may be read-only.
 notebooks: $(VENV)/.installed-notebooks
-	$(if $(NOTEBOOKS),JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter IPYTHONDIR=$(CURDIR)/build/ipython \
-	$(BIN)/python -m nbconvert --to notebook --execute --output-dir build/notebooks $(NOTEBOOKS),@echo "no notebooks")
+	printf '%s\n' $(NOTEBOOKS) | JUPYTER_RUNTIME_DIR=$(CURDIR)/build/jupyter IPYTHONDIR=$(CURDIR)/build/ipython \
+	  xargs -P 2 -n 1 $(BIN)/python -m nbconvert --to notebook --execute --output-dir build/notebooks
 
 # --xla: where XLA is off, that signature must be refused and the others must not need it.
 loader-check: $(VENV)/.installed-serving
@@ -101,6 +107,11 @@ $(BIN)/python:
 	else \
 	  echo "No Python 3.11, 3.12 or 3.13 found (tried: $(CANDIDATES)). Install one, or name it: make PYTHON=/path/to/python" >&2; \
 	fi; exit 1
+
+# All extras that the checks need, by one call of pip in place of one for each.
+everything: setup.cfg pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[$(subst $(space),$(comma),$(strip $(CHECKED)))]'
+	@touch $(VENV)/.installed-base $(CHECKED:%=$(VENV)/.installed-%)
 
 $(VENV)/.installed-base: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing tfadvpath and what it needs into $(VENV); TensorFlow alone is 600 MB to fetch."

@@ -143,6 +143,7 @@ def test_a_wrong_import_is_seen(room, source, wrong):
     assert wrong in wrong_imports(room, source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

@@ -73,6 +73,7 @@ def test_a_page_touches_no_more_files_than_it_says(page):
     assert [verb for verb, _, _ in blocks(page)].count("try") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["reader", "metric"])
 def test_what_a_page_adds_works(page, copied, tmp_path):
     run_page(page, copied, tmp_path)

@@ -29,6 +29,7 @@ def names(summary):
     return [study["folder"] for study in summary.studies]
 
 
+@pytest.mark.slow
 def test_a_series_a_volume_and_a_broken_file_of_one_folder(bundle, tmp_path):
     directions = oblique()
     values = noise(5, 40, 36)

@@ -19,6 +19,7 @@ def folder(tmp_path):
     return tiny.write_tiny_bundle(tmp_path / "bundle")
 
 
+@pytest.mark.slow
 def test_networks_come_back_as_they_were_saved(folder, tmp_path):
     bundle = load_bundle(folder)
     images = np.random.default_rng(0).random((2, tiny.SIZE, tiny.SIZE, 1)).astype(np.float32)
@@ -33,6 +34,7 @@ def test_networks_come_back_as_they_were_saved(folder, tmp_path):
     assert bundle.image_size == (tiny.SIZE, tiny.SIZE)
 
 
+@pytest.mark.slow
 def test_generators_come_back_with_the_recipes_options(tmp_path):
     given = tiny.EVERY_STAGE.model_dump()
     given |= {"seed": 5}
@@ -56,6 +58,7 @@ def test_generators_come_back_with_the_recipes_options(tmp_path):
     assert {generator.seed for generator in found.values()} == {5}
 
 
+@pytest.mark.slow
 def test_saving_again_replaces_the_bundle_and_leaves_nothing_else(folder):
     before = sorted(path.name for path in folder.parent.iterdir())
     tiny.write_tiny_bundle(folder)
@@ -69,6 +72,7 @@ def test_a_folder_with_other_files_is_not_overwritten(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_a_failed_save_leaves_the_earlier_bundle(folder):
     class Broken(keras.Model):
         def save(self, path):
@@ -80,6 +84,7 @@ def test_a_failed_save_leaves_the_earlier_bundle(folder):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["classifier.keras", "syce/generator_1.keras", "recipe.yaml", "figures.json"]
 )
@@ -100,6 +105,7 @@ def test_what_is_no_bundle_is_said(tmp_path):
         load_bundle(tmp_path / "missing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [1, 3])
 def test_another_format_is_refused(folder, version):
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -124,6 +130,7 @@ def test_an_unfinished_run_asks_to_go_on(folder):
         load_bundle(folder)
 
 
+@pytest.mark.slow
 def test_the_digest_is_that_of_the_content_wherever_the_folder_is(folder, tmp_path):
     first = load_bundle(folder)
     shutil.copytree(folder, tmp_path / "elsewhere")
@@ -140,6 +147,7 @@ def test_a_file_in_the_bundles_place_is_refused(tmp_path):
     assert (tmp_path / "bundle").read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_a_bundle_without_generators_is_one(folder, tmp_path):
     bundle = load_bundle(folder)
     save_bundle(tmp_path / "alone", bundle.classifier, {}, bundle.recipe, {})

@@ -25,6 +25,7 @@ def features_of_head(model, x):
     return np.maximum(0, np.reshape(x, (len(x), -1)) @ dense.kernel + dense.bias)
 
 
+@pytest.mark.slow
 def test_features_of_the_resnet_stand_behind_its_leaky_relu():
     model = resnet50_classifier((32, 32, 1), weights=None, width=4)
     x = tf.random.uniform((2, 32, 32, 1), seed=0)

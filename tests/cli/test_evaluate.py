@@ -33,6 +33,7 @@ def report(evaluated):
     return json.loads((evaluated[0] / "report.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_report_is_printed_as_json(evaluated, report):
     _, run = evaluated
     assert run.exit_code == 0, run.output
@@ -47,6 +48,7 @@ def test_the_report_names_the_command(report):
     assert report["origin"]["Command"].split()[0] == "tfadvpath"  # not the function's name
 
 
+@pytest.mark.slow
 def test_a_second_run_measures_nothing_again_and_prints_a_table(evaluated, bundle, report, monkeypatch):
     out, _ = evaluated
     monkeypatch.setattr(explainers, "get", None)  # whoever explained would fail
@@ -90,6 +92,7 @@ def without_grad_cam(monkeypatch):
     monkeypatch.setattr(explainers, "get", fail)
 
 
+@pytest.mark.slow
 def test_a_failing_method_is_named_and_exits_1(bundle, tmp_path, without_grad_cam):
     run = evaluate(bundle, tmp_path / "out", "--methods", "gradient,grad_cam")
     assert run.exit_code == 1
@@ -99,6 +102,7 @@ def test_a_failing_method_is_named_and_exits_1(bundle, tmp_path, without_grad_ca
     assert report["failed"] == {"grad_cam": "ValueError: no convolution in this model"}
 
 
+@pytest.mark.slow
 def test_a_run_without_any_measured_method_exits_2(bundle, tmp_path, without_grad_cam):
     run = evaluate(bundle, tmp_path / "out", "--methods", "grad_cam")
     assert run.exit_code == 2
@@ -106,6 +110,7 @@ def test_a_run_without_any_measured_method_exits_2(bundle, tmp_path, without_gra
     assert run.stderr.endswith("Choose others in --methods.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -137,6 +142,7 @@ def test_pixels_are_replaced_by_the_fixed_point_gan_unless_asked_otherwise(bundl
     assert run.stderr.startswith("--perturbation: the bundle tiny has no fixed_point_gan.")
 
 
+@pytest.mark.slow
 def test_a_folder_with_other_files_is_not_written_to(bundle, tmp_path):
     (tmp_path / "table.csv").write_text("file,patient,label\n")
     run = evaluate(bundle, tmp_path)

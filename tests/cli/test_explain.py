@@ -143,6 +143,7 @@ def test_nothing_explained_exits_2(explain, tmp_path, monkeypatch, arguments):
     assert arguments[0] in run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -161,6 +162,7 @@ def test_a_wrong_option_is_one_line_and_exits_2(explain, image, monkeypatch, opt
     assert len(run.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_method_is_one_line(bundle, image, tmp_path):
     options = ["--bundle", str(bundle), "--out", str(tmp_path / "out"), "--method", "magic"]
     run = CliRunner().invoke(app, ["explain", str(image), *options])
@@ -179,6 +181,7 @@ def test_usage_errors_exit_2(explain, image, options):
     assert options[0] in run.stderr
 
 
+@pytest.mark.slow
 def test_the_bundles_channel_is_taken_where_none_is_named(explain, tmp_path):
     values = np.random.default_rng(0).normal(size=(20, 20, 3, 4))
     for name, stored in (("four.nii", values), ("one.nii", values[..., :1])):

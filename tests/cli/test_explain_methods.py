@@ -30,6 +30,7 @@ def explain(bundle, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_format_holds_the_methods_map(explain, bundle, tmp_path, method):
     run = explain(method)
@@ -53,10 +54,12 @@ def test_every_format_holds_the_methods_map(explain, bundle, tmp_path, method):
     assert expected.maps[method].any() == bool(np.ptp(picture, axis=2).any())  # coloured where there is a map
 
 
+@pytest.mark.slow
 def test_steps_reach_the_methods_that_take_them(explain):
     assert json.loads(explain("integrated_gradients", "--steps", "7").stdout)["steps"] == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradient", "grad_cam", "mask_perturbation"])
 def test_steps_of_a_method_without_a_path_are_refused(explain, method):
     run = explain(method, "--steps", "50")

@@ -70,6 +70,7 @@ def embedded_pictures(page):
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in encoded]
 
 
+@pytest.mark.slow
 def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_path):
     run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "2"])
     assert run.exit_code == 0, run.output
@@ -106,6 +107,7 @@ def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_pat
         assert (image != shown).any()  # the map lies over it
 
 
+@pytest.mark.slow
 def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, monkeypatch):
     trained = []
 
@@ -127,6 +129,7 @@ def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_pat
     assert run.stderr == "--patients: 3 asked for, 2 are held out. Ask for fewer.\n"
 
 
+@pytest.mark.slow
 def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
     asked = []

@@ -45,6 +45,7 @@ def write_rows(folder, name, rows):
         table.writerows(rows)
 
 
+@pytest.mark.slow
 def test_a_stored_xray_is_what_the_reader_shows_within_half_a_level(prepared, phantoms):
     _, stored = prepared
     for image, patient in zip(stored.images, stored.patients, strict=True):

@@ -29,6 +29,7 @@ def explanation(bundle, test_slices):
     return explainers.get("syce", bundle).explain(test_slices.images)
 
 
+@pytest.mark.slow
 def test_its_images_are_those_of_the_recipe_beside_it(bundle):
     assert bundle.recipe.data == load_recipe(RECIPE).data
 

@@ -56,6 +56,7 @@ def run(tmp_path_factory):
     return Run(squares(), out, OPTIONS, methods=["grad_cam", "gradient"], command="my script")
 
 
+@pytest.mark.slow
 def test_a_bundle_in_memory_is_measured(run):
     assert isinstance(run.summary, tfadvpath.Summary)
     assert list(run.summary.maps) == ["gradient", "grad_cam"]  # as in the tables
@@ -82,6 +83,7 @@ def test_the_listener_hears_a_line_a_method_and_how_far_it_is(run):
     assert examples == [(1, 2), (2, 2)]
 
 
+@pytest.mark.slow
 def test_a_second_call_reads_what_was_measured(run, monkeypatch):
     monkeypatch.setattr(explainers, "get", None)  # whoever explained would fail
     before = run.report["maps"]
@@ -98,6 +100,7 @@ def test_other_options_are_refused_in_the_same_folder(run):
         Run(squares(), run.out, dataclasses.replace(OPTIONS, images=6), methods=["gradient"])
 
 
+@pytest.mark.slow
 def test_without_names_all_methods_are_measured_that_need_no_network(tmp_path, monkeypatch):
     monkeypatch.setattr(explainers, "get", lambda name, models, **options: Known(name))
     run = Run(squares(), tmp_path / "out", dataclasses.replace(OPTIONS, subset=0))
@@ -140,6 +143,7 @@ def register(monkeypatch):
     return registry.register
 
 
+@pytest.mark.slow
 def test_a_method_of_your_own_is_measured_beside_the_papers(register, tmp_path):
     register("brightness")(Brightness)
     run = Run(squares(), tmp_path / "out", OPTIONS, methods=["brightness", "gradient"])
@@ -149,6 +153,7 @@ def test_a_method_of_your_own_is_measured_beside_the_papers(register, tmp_path):
     assert run.summary.maps["brightness"].estimates["pointing"].value == 1  # the square is the brightest
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_stops_no_other(register, tmp_path):
     register("broken")(Broken)
     run = Run(squares(), tmp_path / "out", OPTIONS, methods=["gradient", "broken"])
@@ -168,6 +173,7 @@ def test_a_run_without_any_measured_method_is_refused(register, tmp_path):
     assert not (tmp_path / "out/report.html").exists()
 
 
+@pytest.mark.slow
 def test_nothing_to_show_is_a_report_without_examples(tmp_path):
     run = Run(squares(without_annotation(size=32)), tmp_path / "out", OPTIONS, methods=["gradient"])
     assert run.lines[0] == (
@@ -178,6 +184,7 @@ def test_nothing_to_show_is_a_report_without_examples(tmp_path):
     assert not list((tmp_path / "out/gallery").iterdir())
 
 
+@pytest.mark.slow
 def test_images_without_annotation_are_said_to_be_left_out(tmp_path):
     images = labelled_images(size=32)
     images.masks[[0, 4]] = False

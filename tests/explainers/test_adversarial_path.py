@@ -19,6 +19,7 @@ def images():
     return np.random.default_rng(0).random((5, tiny.SIZE, tiny.SIZE, 1)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_it_integrates_between_what_the_generator_makes(bundle, images):
     explanation = explainers.get("syce", bundle, batch_size=2, steps=10).explain(images)
     syce = bundle.generators["syce"]
@@ -35,6 +36,7 @@ def test_it_integrates_between_what_the_generator_makes(bundle, images):
     assert len(explanation) == 5
 
 
+@pytest.mark.slow
 def test_xla_gives_what_the_graph_gives_from_one_trace(bundle, images):
     """The contract leaves this to the smallest generator: XLA takes long over the others."""
     graph = explainers.get("syce", bundle, batch_size=3, steps=4, jit_compile=False).explain(images)

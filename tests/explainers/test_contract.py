@@ -110,11 +110,13 @@ every_method = pytest.mark.parametrize("name", explainers.names())
 every_kind = pytest.mark.parametrize("kind", KINDS)
 
 
+@pytest.mark.slow
 def test_every_method_is_run_on_every_kind():
     for kind in KINDS:
         assert explainers.names(bundle(kind)) == explainers.names()
 
 
+@pytest.mark.slow
 @every_kind
 @every_method
 def test_score_and_decision_are_the_classifiers(name, kind):
@@ -145,6 +147,7 @@ def test_maps_are_finite_float32_not_negative_and_show_something(name, kind):
         assert len(np.unique(values[shown].sum(axis=(1, 2, 3)))) == shown.sum(), map_name
 
 
+@pytest.mark.slow
 @every_method
 def test_every_array_is_float32_whatever_comes_in(name):
     explainer, _ = explained(name, "grey")
@@ -162,6 +165,7 @@ def assert_same(explanation, other, score=1e-6):
         np.testing.assert_allclose(values, other.maps[name], atol=1e-4 * values.max(), rtol=0, err_msg=name)
 
 
+@pytest.mark.slow
 @every_kind
 @every_method
 def test_a_map_depends_on_its_image_alone(name, kind):
@@ -171,12 +175,14 @@ def test_a_map_depends_on_its_image_alone(name, kind):
     assert_same(explainer.explain(explanation.images[1:2]), explanation.take(slice(1, 2)))
 
 
+@pytest.mark.slow
 @every_method
 def test_batches_give_what_single_images_give(name):
     kind = "RGB, nested"
     assert_same(explained(name, kind)[1], explained(name, kind, batch_size=1)[1])
 
 
+@pytest.mark.slow
 @every_kind
 @every_method
 def test_nothing_is_drawn_or_changed_by_explaining(name, kind):
@@ -189,6 +195,7 @@ def test_nothing_is_drawn_or_changed_by_explaining(name, kind):
         np.testing.assert_array_equal(weight, after)
 
 
+@pytest.mark.slow
 @every_kind
 @every_method
 def test_batches_are_of_one_shape_traced_once_and_reported(name, kind):
@@ -199,6 +206,7 @@ def test_batches_are_of_one_shape_traced_once_and_reported(name, kind):
     assert explainer.run_batch.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.slow
 # The others' generators take XLA long, and they share one computation, which has its own tests.
 @pytest.mark.parametrize("name", explainers.names(SimpleNamespace(generators={})))
 def test_xla_gives_what_the_graph_gives(name):

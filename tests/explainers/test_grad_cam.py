@@ -175,6 +175,7 @@ def test_a_layer_inside_a_nested_model_can_be_named(parts, expected):
     assert_close(values, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "last"), [("v1", "conv5_block3_out"), ("v2", "post_relu")])
 def test_of_resnet50_it_takes_the_backbones_last_activation(variant, last):
     backbone = resnet50_classifier((64, 64, 1), variant=variant, weights=None, width=4)

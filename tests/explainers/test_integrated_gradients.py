@@ -59,6 +59,7 @@ def test_gradients_are_taken_at_the_midpoints():
     np.testing.assert_allclose(flat(values), expected, atol=1e-7)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)  # each compiles
 @given(seed=st.integers(0, 1000), gain=st.floats(0.1, 4.0))
 def test_where_no_gradient_is_negative_the_map_adds_up_to_the_change_of_the_probability(seed, gain):
@@ -82,6 +83,7 @@ def test_a_black_image_has_a_black_map():
     assert not IntegratedGradients(f).explain(np.zeros((1, SIZE, SIZE, 1))).maps[NAME].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path_chunk", [1, 7, 1000])
 def test_chunks_change_nothing_and_no_pass_is_larger(path_chunk):
     sizes = []

@@ -69,6 +69,7 @@ def by_hand(images, iterations, jitter=0, seed=0, learning_rate=0.1, l1_weight=0
     return np.maximum(0, 1 - along_both((smooth, smooth), mask[..., None])), f(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("iterations", "jitter"), [(1, 0), (10, 0), (10, 3), (40, 4)])
 def test_it_is_the_optimisation_in_float64(iterations, jitter):
     expected, score = by_hand(some_images(), iterations, jitter, **OPTIONS)
@@ -87,6 +88,7 @@ def spot(x):
     return tf.sigmoid(20.0 * (patch - tf.reduce_mean(x[:, :, :8], axis=(1, 2, 3)) - 0.15))
 
 
+@pytest.mark.slow
 def test_what_takes_the_decision_away_is_lit_and_the_rest_is_not():
     image = np.full((1, SIZE, SIZE, 1), 0.2, np.float32)
     image[0, 6:10, 2:6] = 0.6
@@ -101,6 +103,7 @@ def test_what_takes_the_decision_away_is_lit_and_the_rest_is_not():
     assert values.max() <= 1 + 1e-6
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_map_and_another_one_other_shifts():
     maps = [
         MaskPerturbation(detail, iterations=10, seed=seed, **OPTIONS).explain(some_images()).maps
@@ -111,6 +114,7 @@ def test_the_same_seed_gives_the_same_map_and_another_one_other_shifts():
     assert np.abs(one - other).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_decision_that_no_blur_changes_leaves_the_map_at_zero():
     def certain(x):
         return tf.sigmoid(30.0 + tf.reduce_mean(x, axis=(1, 2, 3)))
@@ -120,6 +124,7 @@ def test_a_decision_that_no_blur_changes_leaves_the_map_at_zero():
     assert not explanation.maps["mask_perturbation"].any()
 
 
+@pytest.mark.slow
 def test_each_step_costs_one_pass_of_the_whole_batch():
     calls = tf.Variable(0)
 
@@ -131,6 +136,7 @@ def test_each_step_costs_one_pass_of_the_whole_batch():
     assert int(calls) == 4 * (7 + 1)  # once more for the score
 
 
+@pytest.mark.slow
 def test_cells_that_do_not_divide_the_image_and_colours_are_explained():
     images = np.random.default_rng(0).random((2, 18, 23, 3)).astype(np.float32)
 
@@ -142,6 +148,7 @@ def test_cells_that_do_not_divide_the_image_and_colours_are_explained():
     assert values.max(axis=(1, 2, 3)).min() > 0.1
 
 
+@pytest.mark.slow
 def test_target_picks_the_class():
     def both(x):
         return tf.stack([1.0 - detail(x), detail(x)], axis=1)

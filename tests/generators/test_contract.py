@@ -40,6 +40,7 @@ def test_the_row_says_what_the_class_is(name):
     assert kind.__name__ in generators.__all__
 
 
+@pytest.mark.slow
 def test_networks_that_come_back_from_the_files_of_the_row_answer_the_same(name, tmp_path):
     model, networks = toys.generator(name)
     files = dict(zip(GENERATORS[name].networks, networks, strict=True)) | {"classifier": model.classifier}
@@ -53,6 +54,7 @@ def test_networks_that_come_back_from_the_files_of_the_row_answer_the_same(name,
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_every_step_logs_the_loss_its_terms_and_all_that_the_class_names(name):
     model, _ = toys.generator(name)
     logged = set(type(model).LOGGED)
@@ -64,6 +66,7 @@ def test_every_step_logs_the_loss_its_terms_and_all_that_the_class_names(name):
         assert all(np.isfinite(value) for value in logs.values())
 
 
+@pytest.mark.slow
 def test_a_step_moves_every_network_and_never_the_classifier(name):
     model, networks = toys.generator(name)
     before, classifier = weights_of(networks), weights_of([model.classifier])
@@ -98,6 +101,7 @@ def test_training_lowers_the_loss_and_turns_decisions(name):
         assert last["flip_rate"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_weight_replaces_one_of_the_row_and_an_unknown_one_is_refused(name):
     first, *_ = GENERATORS[name].loss_weights
     model, _ = toys.generator(name, loss_weights={first: 3.5})
@@ -131,6 +135,7 @@ def test_a_classifier_without_one_probability_is_refused(name):
         toys.assembled(name, lambda images: images, networks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", path_generators())
 def test_a_path_leads_from_image_to_image_and_carries_the_classifiers_probability(name):
     model, _ = toys.generator(name)

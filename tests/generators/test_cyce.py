@@ -12,6 +12,7 @@ def cyce():
     return toys.generator("cyce", toys.brightness_classifier())[0]
 
 
+@pytest.mark.slow
 def test_loss_matches_numpy(cyce):
     cyce.loss_weights["near"] = 0.7
     expected, distance, flips = 0.0, [], []
@@ -34,6 +35,7 @@ def test_loss_matches_numpy(cyce):
     np.testing.assert_allclose(2 * weighted, loss, rtol=1e-4)  # the terms are means over both domains
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_u_nets_once_and_the_discriminators_once(cyce):
     before = [critic.get_weights() for critic in cyce.discriminators]
     cyce.train_step(domains())

@@ -151,6 +151,7 @@ def convolve(images, kernel, stride):
     return np.einsum("nhwcij,ijco->nhwo", windows[:, ::stride, ::stride], kernel)
 
 
+@pytest.mark.slow
 def test_a_step_updates_the_critic_n_times_on_fresh_images_and_the_translator_once_on_the_last():
     model = fixed_point_gan(n_critic=3, kind=Watched)
     model.train_step(images(7))
@@ -160,6 +161,7 @@ def test_a_step_updates_the_critic_n_times_on_fresh_images_and_the_translator_on
         np.testing.assert_allclose(seen, 2 * images(7)[k::3] - 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_critic():
     model = fixed_point_gan()
     before = model.discriminator.get_weights()
@@ -175,6 +177,7 @@ def targets_of_two_steps(seed):
     return [(c[:, 0], target[:, 0]) for _, c, target in model.asked]
 
 
+@pytest.mark.slow
 def test_targets_are_the_batchs_classes_in_an_order_of_the_seed_the_step_and_the_draw():
     asked = targets_of_two_steps(seed=0)
     for classes, target in asked:
@@ -195,6 +198,7 @@ def test_the_critics_loss_leaves_the_translator_alone(batch):
     assert all(g is None for g in tape.gradient(loss, model.translator.trainable_variables))
 
 
+@pytest.mark.slow
 def test_a_flip_term_without_weight_has_no_gradient_and_one_with_weight_has(batch):
     def gradients(flip):
         model = fixed_point_gan(**dict.fromkeys(FixedPointGAN.LOSS_WEIGHTS, 0.0) | {"flip": flip})

@@ -160,6 +160,7 @@ def test_validation_asks_the_same_whenever_it_is_asked():
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_fit_lowers_the_loss_and_finds_the_spot():
     model = mask_generator(loss_weights={"smooth": 1e-3, "small": 2.0})
     model.compile(keras.optimizers.Adam(1e-2))

@@ -12,6 +12,7 @@ def syce():
     return toys.generator("syce", toys.brightness_classifier())[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [0, 1])
 def test_generator_loss_matches_numpy(syce, k):
     x = domains()[k].numpy().astype(np.float64)
@@ -32,6 +33,7 @@ def test_generator_loss_matches_numpy(syce, k):
     np.testing.assert_allclose(logs["keep_rate"], np.mean((f[1] >= 0.5) == k))
 
 
+@pytest.mark.slow
 def test_discriminators_judge_the_images_that_arrive_in_their_domain(syce):
     zero, one = domains()
     fakes = [np.clip(syce.generators[1 - k]((one, zero)[k], training=False), 0, 1) for k in (0, 1)]
@@ -44,6 +46,7 @@ def test_discriminators_judge_the_images_that_arrive_in_their_domain(syce):
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_penalty_is_weighed_into_the_discriminators_loss(syce):
     losses_of = {}
     for weight in (0.0, 1.0, 3.0):
@@ -54,6 +57,7 @@ def test_gradient_penalty_is_weighed_into_the_discriminators_loss(syce):
     np.testing.assert_allclose(losses_of[3.0] - losses_of[0.0], 3 * penalty, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_u_nets_twice_and_the_discriminators_once(syce):
     before = [critic.get_weights() for critic in syce.discriminators]
     syce.train_step(domains())
@@ -74,6 +78,7 @@ def test_loss_of_one_class_moves_both_generators(syce):
         assert sum(float(tf.reduce_sum(tf.abs(g))) for g in part) > 0
 
 
+@pytest.mark.slow
 def test_each_image_goes_through_the_generator_of_its_predicted_class(syce):
     images = tf.concat(domains(3), axis=0)
     pair = syce.generate(images)

@@ -129,6 +129,7 @@ WEIGHTS = np.random.default_rng(3).random((1, 5, 7, 1)) / 70
 AFFINE = linear(WEIGHTS, 0.5)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     values=st.lists(levels, min_size=35, max_size=35),

@@ -25,6 +25,7 @@ def images():
     return np.random.default_rng(0).random((5, *SHAPE)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [0, 2, 3])
 def test_grey_images_stand_in_every_channel_and_the_target_is_class_1(images, target):
     rgb = model()

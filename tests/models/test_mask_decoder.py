@@ -28,6 +28,7 @@ def two_stages(padding="same"):
     )
 
 
+@pytest.mark.slow
 def test_resnet_gives_every_resolution_down_to_a_thirty_second():
     encoder = activation_levels(resnet50_classifier((64, 64, 1), weights=None, width=4))
     assert encoder.output_shape == [
@@ -39,6 +40,7 @@ def test_resnet_gives_every_resolution_down_to_a_thirty_second():
     ]
 
 
+@pytest.mark.slow
 def test_resnet_ends_with_its_last_activation():
     classifier = resnet50_classifier((32, 32, 1), weights=None, width=4)
     last = keras.Model(classifier.inputs, classifier.get_layer("post_relu").output)
@@ -127,6 +129,7 @@ def test_sizes_that_are_no_powers_of_two_meet():
     assert mask_decoder(classifier, width=4).output_shape == (None, 24, 17, 2)
 
 
+@pytest.mark.slow
 def test_filters_double_with_every_level_down_to_eight_times():
     classifier = resnet50_classifier((32, 32, 1), weights=None, width=4)
     kernels = [tuple(w.shape) for w in mask_decoder(classifier, 2).weights if w.shape[:2] == (3, 3)]

@@ -19,6 +19,7 @@ BUILDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_copy_in_bfloat16_gives_about_the_same_in_float32_and_comes_back_exactly(name):
     keras.utils.set_random_seed(0)

@@ -71,6 +71,7 @@ def test_networks_within_networks_are_drawn_too():
     assert max(np.abs(weight).max() for weight in weights) < 2
 
 
+@pytest.mark.slow
 def test_an_untrained_resnet_still_answers_to_its_image():
     classifier = resnet50_classifier((32, 32, 1), weights=None, width=4)
     copy = randomized(classifier, seed=1)

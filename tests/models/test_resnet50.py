@@ -6,6 +6,7 @@ import tensorflow as tf
 from tfadvpath.models.resnet50 import resnet50_classifier
 
 
+@pytest.mark.slow
 def test_full_width_backbone_is_keras_own():
     model = resnet50_classifier((32, 32, 3), weights=None)
     reference = keras.applications.ResNet50V2(include_top=False, weights=None, input_shape=(32, 32, 3))
@@ -17,6 +18,7 @@ def test_full_width_backbone_is_keras_own():
     np.testing.assert_allclose(features(images), reference(images), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_head_is_the_papers():
     model = resnet50_classifier((32, 32, 1), weights=None, width=8)
     names = [layer.name for layer in model.layers[-5:]]
@@ -26,6 +28,7 @@ def test_head_is_the_papers():
     assert model.get_layer("leaky_relu").negative_slope == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_grey_is_copied_to_three_channels_so_its_gradient_is_their_sum():
     grey = resnet50_classifier((32, 32, 1), weights=None, width=4)
     rgb = resnet50_classifier((32, 32, 3), weights=None, width=4)
@@ -43,6 +46,7 @@ def test_grey_is_copied_to_three_channels_so_its_gradient_is_their_sum():
     np.testing.assert_allclose(g_grey[..., 0], tf.reduce_sum(g_rgb, axis=-1), rtol=1e-4, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["v1", "v2"])
 def test_width_scales_every_convolution(variant):
     narrow = resnet50_classifier((32, 32, 1), variant, weights=None, width=8)
@@ -53,6 +57,7 @@ def test_width_scales_every_convolution(variant):
     assert narrow.output_shape == (None, 1)
 
 
+@pytest.mark.slow
 def test_backbone_weights_come_from_a_file(tmp_path):
     keras.utils.set_random_seed(7)
     source = keras.applications.ResNet50V2(include_top=False, weights=None)

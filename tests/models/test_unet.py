@@ -10,6 +10,7 @@ def images(size=16, channels=1):
     return np.random.default_rng(0).random((2, size, size, channels)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", ["affine", "group", "batch"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_image_in_and_image_of_the_same_shape_out(normalization, channels):

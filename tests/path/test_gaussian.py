@@ -127,6 +127,7 @@ def test_an_image_too_small_for_the_mirror_is_refused(height, width):
         run(np.zeros((1, height, width, 1), np.float32))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)  # the first call builds a graph
 @given(
     maps=hnp.arrays(np.float32, (2, 16, 17, 1), elements=st.floats(-1, 1, width=32)),

@@ -60,6 +60,7 @@ def mirrored_gaussian(maps, sigma=2.0, size=28):
     return np.einsum("bhwij,ij->bhw", windows, kernel)[..., np.newaxis]
 
 
+@pytest.mark.slow
 def test_straight_path_of_a_quadratic_is_exact():
     f = Quadratic(
         0, scale=0.05, constant=8.0
@@ -76,6 +77,7 @@ def test_straight_path_of_a_quadratic_is_exact():
     assert_close(result.fi_v2_smooth, mirrored_gaussian(expected))
 
 
+@pytest.mark.slow
 def test_gradients_that_change_sign_add_up_in_v2_and_cancel_in_v1():
     f = Quadratic(3)
     start, adversary = images(4), images(5)
@@ -149,6 +151,7 @@ def test_chunks_and_batches_change_nothing(count, steps, path_chunk):
         assert_close(getattr(alone, name)[0], getattr(whole, name)[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path_chunk", [None, 7])
 def test_xla_and_the_graph_give_the_same_maps(path_chunk):
     model, start, adversary = small_network(), images(15), images(16)
@@ -160,6 +163,7 @@ def test_xla_and_the_graph_give_the_same_maps(path_chunk):
     assert_close(xla.score_adversary, graph.score_adversary)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_odd_batches_are_padded_and_never_traced_again(jit_compile):
     traces = []
@@ -177,6 +181,7 @@ def test_odd_batches_are_padded_and_never_traced_again(jit_compile):
     assert len(traces) == traced
 
 
+@pytest.mark.slow
 def test_padding_is_not_computed():
     points = tf.Variable(0)
 
@@ -204,6 +209,7 @@ def test_memory_does_not_grow_with_steps_since_passes_hold_a_chunk():
     assert max(sizes) == 20
 
 
+@pytest.mark.slow
 def test_inference_mode_is_used_and_state_is_left_alone():
     model = small_network()
     before = [w.copy() for w in model.get_weights()]
@@ -213,6 +219,7 @@ def test_inference_mode_is_used_and_state_is_left_alone():
         np.testing.assert_array_equal(weight, after)
 
 
+@pytest.mark.slow
 def test_every_kind_of_classifier_gives_the_same_maps(tmp_path):
     model, start, adversary = small_network(), images(25), images(26)
     expected = feature_importance(model, start, adversary)
@@ -257,6 +264,7 @@ def test_target_picks_the_class():
     assert_close(flat(result.fi_v1), (flat(start) - flat(adversary)) ** 2 * np.abs(weights[:, 2]))
 
 
+@pytest.mark.slow
 def test_rgb_classifiers_get_a_map_per_channel():
     start, adversary = np.zeros((1, 32, 32, 3), np.float32), np.ones((1, 32, 32, 3), np.float32)
     weights = tf.constant([1.0, 2.0, 3.0])
@@ -264,6 +272,7 @@ def test_rgb_classifiers_get_a_map_per_channel():
     np.testing.assert_allclose(result.fi_v2[0, 5, 5], [1.0, 2.0, 3.0], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 def test_results_are_float32_whatever_runs_inside(dtype):
     seen = []
@@ -277,6 +286,7 @@ def test_results_are_float32_whatever_runs_inside(dtype):
     assert {field.dtype for field in result} == {tf.float32}
 
 
+@pytest.mark.slow
 def test_residual_falls_with_more_steps():
     def f(x):
         return tf.sigmoid(20.0 * (tf.reduce_mean(x, axis=(1, 2, 3)) - 0.5))
@@ -327,6 +337,7 @@ def test_what_cannot_be_called_is_refused_with_the_names_of_its_signatures(tmp_p
         feature_importance(tf.saved_model.load(tmp_path / "exported"), images(0), images(1))
 
 
+@pytest.mark.slow
 def test_graph_code_runs_with_an_unknown_batch_size():
     def f(x):
         return tf.reduce_mean(x**2, axis=(1, 2, 3))
@@ -340,6 +351,7 @@ def test_graph_code_runs_with_an_unknown_batch_size():
     assert_same_maps(run(images(34, 5), images(35, 5)), expected)
 
 
+@pytest.mark.slow
 def test_half_precision_layers_keep_the_gradient_of_a_nearly_certain_classifier():
     def network(policy):
         image = keras.Input((SIZE, SIZE, 1))
@@ -359,6 +371,7 @@ def test_half_precision_layers_keep_the_gradient_of_a_nearly_certain_classifier(
     assert_same_maps(one, other, 0.02)
 
 
+@pytest.mark.slow
 def test_new_weights_are_followed_without_a_new_trace():
     model, start, adversary = small_network(), images(38), images(39)
     before = feature_importance(model, start, adversary)
@@ -382,6 +395,7 @@ def test_equal_options_share_one_trace():
     assert len(traces) == once
 
 
+@pytest.mark.slow
 def test_a_large_batch_of_small_images_does_not_pad_larger_images():
     sizes = []
 

@@ -37,6 +37,7 @@ def test_straight_path_goes_from_start_to_adversary_at_constant_velocity():
     np.testing.assert_array_equal(velocity[:, 0], ADVERSARY - START)
 
 
+@pytest.mark.slow
 def test_manifold_of_a_linear_autoencoder_holds_the_straight_path():
     def f(x):
         return tf.reduce_mean(x**3, axis=(1, 2, 3))
@@ -71,6 +72,7 @@ def test_manifold_path_of_a_translating_generator_ends_in_its_own_outputs():
     np.testing.assert_allclose(points[:, 0], start, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_manifold_reports_how_far_its_ends_are():
     path = ManifoldPath(unet())
     result = feature_importance(
@@ -82,6 +84,7 @@ def test_manifold_reports_how_far_its_ends_are():
     np.testing.assert_allclose(result.score_start, np.mean(ends[:, 0], axis=(1, 2, 3)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_integral_along_the_manifold_is_complete():
     def f(x):
         return tf.sigmoid(tf.reduce_sum(x, axis=(1, 2, 3)) / 50.0)
@@ -91,6 +94,7 @@ def test_integral_along_the_manifold_is_complete():
     assert np.all(result.completeness_residual.numpy() * change < 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_manifold_path_is_cut_into_chunks_without_a_change(jit_compile):
     def f(x):

@@ -61,6 +61,7 @@ def prepared(folder, **options):
     return BrainTumour(**({"task": "brain-tumour", "path": folder, "image_size": 32} | options))
 
 
+@pytest.mark.slow
 def test_prepared_parts_share_no_patient(folder):
     patients = [set(prepared(folder).load(part, 0).patients) for part in PARTS]
     assert [len(names) for names in patients] == [1, 1, 1]

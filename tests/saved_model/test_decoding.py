@@ -38,6 +38,7 @@ def written(tmp_path, name, array, **options):
     return path
 
 
+@pytest.mark.slow
 # Larger, smaller, larger along one axis alone, and the same.
 @pytest.mark.parametrize("shape", [(60, 75), (10, 9), (50, 20), (24, 32)])
 @pytest.mark.parametrize("name", ["8.png", "16.png", "grey.jpg", "colour.jpg", "1.png", "palette.png"])

@@ -248,6 +248,7 @@ def test_grpc_tries_again_while_unavailable_and_only_then(at_once):
         assert service.calls == 1
 
 
+@pytest.mark.slow
 def test_rest_tries_again_while_unavailable_and_only_then(at_once):
     with failing_rest([503, 503]) as (calls, client):
         assert client.predict(images()).tolist() == [1] * 8
@@ -273,6 +274,7 @@ def test_a_busy_server_is_said_and_not_called_again():
         assert len(calls) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"])
 def test_a_request_that_the_server_may_be_at_work_on_is_not_sent_again(begin):
     calls = []
@@ -328,6 +330,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", STRANGE)
 def test_what_no_export_answers_over_rest_is_said_in_one_line(content):
     class Strange(BaseHTTPRequestHandler):

@@ -55,6 +55,7 @@ def test_files_are_one_study_in_the_order_of_their_positions(tmp_path, direction
     assert (found.ignored, found.remarks) == ([], [])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     names=st.permutations(range(6)),

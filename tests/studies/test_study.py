@@ -65,6 +65,7 @@ def test_good_files_beside_broken_ones_are_found_and_read(tmp_path):
         assert study.to_grid(study.images).shape == study.grid.shape
 
 
+@pytest.mark.slow
 @example(np.array([[1e308, -1e308]]), (3, 5))
 @example(np.array([[5e-324, 0.0]]), (1, 1))
 @example(np.array([[5e-324, 0.0]]), None)

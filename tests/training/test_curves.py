@@ -84,6 +84,7 @@ def test_many_terms_have_a_colour_each():
     assert len(set(colours)) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("histories", [HISTORIES, {"classifier": []}, {}])
 def test_the_picture_is_there_whole(tmp_path, histories):
     path = tmp_path / "curves.png"

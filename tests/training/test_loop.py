@@ -76,6 +76,7 @@ def without_times(history):
     return [{name: value for name, value in logs.items() if name != "seconds"} for logs in history]
 
 
+@pytest.mark.slow
 def test_a_stage_stopped_three_times_ends_as_one_that_was_not(tmp_path):
     model, progress = train(Line(), tmp_path)
     (tmp_path / "stopped").mkdir()
@@ -102,6 +103,7 @@ def test_the_best_epoch_on_validation_is_kept(tmp_path):
     assert np.mean((slope(model) * x - x) ** 2) == pytest.approx(min(losses), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_stage_ranks_its_epochs_itself(tmp_path):
     class FarFrom(Line):
         def rank(self, logs):
@@ -131,6 +133,7 @@ def test_the_classifier_is_best_where_its_recipe_looks(monitor, best):
     assert np.argmin([stage.rank(logs) for logs in epochs]) == best
 
 
+@pytest.mark.slow
 def test_the_rate_falls_on_a_plateau_down_to_its_least_and_comes_back_from_the_checkpoint(tmp_path):
     options = {"epochs": 5, "plateau_patience": 1, "plateau_factor": 0.1, "min_learning_rate": 0.002}
 

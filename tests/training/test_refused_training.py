@@ -9,6 +9,7 @@ from tfadvpath.training.run import train
 from tfadvpath.training.run_folder import RunFolder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patients", "says"),
     [
@@ -49,12 +50,14 @@ def test_a_folder_with_other_files_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_too_few_images_are_said_before_the_training(tmp_path):
     options = tiny.RECIPE.classifier.model_copy(update={"batch_size": 10_000})
     with pytest.raises(InputError, match="a batch of 10000"):
         train(tiny.RECIPE.model_copy(update={"classifier": options}), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_classifier_of_one_answer_stops_the_generators_with_the_reason_and_stays(tmp_path):
     model = tiny.small_classifier((tiny.SIZE, tiny.SIZE, 1))
     model.layers[-1].bias.assign([-1e3])

@@ -99,6 +99,7 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_every_file_is_there(out):
     names = {path.name for path in out.iterdir()}
     tables = ["table_1", "table_1b", "table_2", "table_3", "claim_1", "claim_2", "claim_3"]
@@ -134,6 +135,7 @@ def test_the_page_says_whose_numbers_stand_beside(page):
     assert "published numbers on brain tumours (MRI): another data set" in page.text
 
 
+@pytest.mark.slow
 def test_numbers_beside_patients_are_of_the_same_task(evaluated, tmp_path):
     own = About(Pneumonia(task="pneumonia", image_size=32, path="images"), "x", {}, [], {})
     write(tmp_path, evaluated, ["gradient", "syce"], own)

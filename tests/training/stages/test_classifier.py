@@ -58,6 +58,7 @@ def test_classes_weigh_the_same_together():
     assert weights[LABELS.astype(int)].mean() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_step_logs_numpys_loss_and_lowers_it(stage):
     model = stage.build()
     before = weighted_cross_entropy(model, stage)
@@ -90,6 +91,7 @@ def test_one_class_alone_is_said():
         ClassifierStage(tiny.RECIPE.classifier, StageData("ones", {"train": part}), seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["none.h5", "damaged.h5"])
 def test_weights_that_cannot_be_had_are_said(tmp_path, weights):
     (tmp_path / "damaged.h5").write_bytes(b"no weights")

@@ -74,6 +74,7 @@ def test_another_model_in_its_place_is_refused(run, tmp_path):
     train(recipe(folder / "own.keras", target=1), folder / "run", resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "options", "says"),
     [

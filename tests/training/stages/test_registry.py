@@ -31,6 +31,7 @@ def test_a_stage_without_a_class_is_said():
         stage_class("flop", SyCEOptions())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATORS)
 def test_a_stage_keeps_the_networks_of_its_generators_row(name):
     options = tiny.EVERY_STAGE.stages[name]

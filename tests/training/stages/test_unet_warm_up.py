@@ -31,6 +31,7 @@ def stage(name="cyce", options=OPTIONS):
     return stage_class(name, options)(options, toys.stage_data(images, np.arange(80) % 2), 0)
 
 
+@pytest.mark.slow
 def test_networks_learn_what_trained_ones_do_where_that_undoes_itself():
     trained = [line(-1.0, 1.0), line(-1.0, 1.0)]  # the negative of the negative is the image
     networks = [line(1.0, 0.0), line(0.5, 0.2)]
@@ -46,6 +47,7 @@ def test_a_network_learns_to_copy():
     assert slope_and_offset(network) == pytest.approx([1.0, 0.0], abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_pairs_of_a_trained_generator():
     class Trained:
         def generate(self, x):
