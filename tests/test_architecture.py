@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -212,3 +213,12 @@ def test_below_the_command_line_no_message_speaks_of_a_flag():
         if path.relative_to(PACKAGE).parts[0] != "cli":
             assert set(flags_in_messages(path.read_text(encoding="utf-8"))) <= of_other_programs, path
     assert flags_in_messages('raise InputError(out, "is a file", f"Name another --out, {out}")') == ["--out,"]
+
+
+def test_the_picture_of_the_house_is_the_table():
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = {}
+    for rooms, allowed in re.findall(r"^\| (`.+?) \| (.+) \|$", text.partition("## Arrows")[2], re.MULTILINE):
+        names = set(re.findall(r"`(\w+)`", allowed))
+        drawn |= {room.removesuffix(".py"): names for room in re.findall(r"`([\w.]+)`", rooms)}
+    assert drawn == {room: allowed for room, allowed in MAY_IMPORT.items() if room not in EVERYWHERE}
