@@ -57,6 +57,7 @@ def test_a_series_a_volume_and_a_broken_file_of_one_folder(bundle, tmp_path):
     assert sum(part for part, _ in done) == pytest.approx(3)
     assert {total for _, total in done} == {3}
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == summary.as_json()
+    assert summary.bundle == bundle.recipe.name
 
     folder = tmp_path / "out" / "mri" / "series_004"
     study = json.loads((folder / "study.json").read_text())

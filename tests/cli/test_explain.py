@@ -77,6 +77,7 @@ def test_broken_files_next_to_good_ones_get_a_line_each(tmp_path, bundle):
     assert [line for line in lines if not line.startswith(str(mixed))] == []  # nothing of TensorFlow's
     summary = json.loads(run.stdout)
     assert json.loads((out / "summary.json").read_text()) == summary
+    assert summary["bundle"] == str(bundle)
     assert sorted(study["source"] for study in summary["studies"]) == sorted(map(str, good))
     assert len(summary["errors"]) == summary["failed"] == len(reasons)
     # chest.dcm, slice.png, slice.jpg, head.nii, head.nii.gz: the ending keeps them apart

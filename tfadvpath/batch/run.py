@@ -79,6 +79,7 @@ class ExplainSummary:
     """Summary of a run: what became of every study.
 
     Attributes:
+        bundle: Folder of the bundle; its name where it was given in memory.
         out: Folder of all results.
         method: Name of the explainer.
         steps: Number of points of the path; None where the method has no path.
@@ -89,6 +90,7 @@ class ExplainSummary:
         remarks: Sentences on series, each with one of its files.
     """
 
+    bundle: str
     out: Path
     method: str
     steps: int | None
@@ -102,6 +104,7 @@ class ExplainSummary:
         """Returns the content of summary.json."""
         return {
             "version": __version__,
+            "bundle": self.bundle,
             "method": self.method,
             "steps": self.steps,
             "maps": list(self.maps),
@@ -155,6 +158,7 @@ def explain_studies(
         source = given[0] if given else "`inputs`"
         raise InputError(source, "holds no image that can be read", "Name image files or a folder of them")
     make_folder(out)
+    named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
     bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     explainer = get_explainer(
         bundle, options.method, options.seed, steps=options.steps, batch_size=options.batch_size
@@ -181,6 +185,7 @@ def explain_studies(
         if listener:
             listener(outcome)
     summary = ExplainSummary(
+        bundle=named,
         out=out,
         method=options.method,
         steps=options.steps or explainers.options(options.method).get("steps"),

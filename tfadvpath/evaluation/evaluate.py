@@ -116,7 +116,7 @@ def evaluate(
         missing=[method for method in METHODS if method not in chosen],
         origin={
             "Command": command or "tfadvpath.evaluate(…)",
-            "Bundle": f"{bundle.recipe.name}, manifest {bundle.digest[:16]}",
+            "Bundle": f"{bundle.recipe.name}, digest {bundle.digest[:16]}",
             "Options": json.dumps(options.as_json()),
             "Versions": versions,
         },

@@ -13,9 +13,6 @@ from tfadvpath.generators.base import AdversarialPair, PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.models.randomize import randomized
 
-# Name of the map that is made of the pair alone: no randomised classifier can change it.
-OF_THE_PAIR = "difference"
-
 
 class SamePair:
     """Images of a trained generator, judged by another classifier.

@@ -9,7 +9,6 @@ from typing import Any
 
 from tfadvpath.evaluation.claims import FAILS, HOLDS, UNDECIDED, ClaimedNumber
 from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
-from tfadvpath.evaluation.randomised import OF_THE_PAIR
 from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
 from tfadvpath.evaluation.report.paper import about_paper, paper_task
 from tfadvpath.evaluation.report.pictures import Shown, sheet
@@ -112,7 +111,6 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         charts=charts,
         examples=examples,
         survivors=[measured for measured in summary.maps.values() if measured.survives],
-        of_the_pair=OF_THE_PAIR,
         ranked_by=number_title(ClaimedNumber("iou", summary.options.percentiles[0])),
     )
 
