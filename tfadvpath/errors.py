@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
+
+# Characters of a foreign text, such as a library's error, that a message quotes.
+QUOTED = 120
 
 
 class InputError(ValueError):
@@ -22,3 +26,52 @@ class InputError(ValueError):
         self.problem = problem
         self.remedy = remedy
         super().__init__(" ".join(f"{source}: {problem}. {remedy}.".split()))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return InputError, (self.source, self.problem, self.remedy)
+
+
+class UnforeseenError(InputError):
+    """An exception that nobody foresaw, met on one input: a fault of this package, not of the person.
+
+    Args:
+        source: The file, folder or step at which it was raised.
+        kind: Name of the exception's class.
+        trace: Lines of the code that led to it, without the exception's text: that may quote a patient's
+            header.
+    """
+
+    def __init__(self, source: Path | str, kind: str, trace: str):
+        self.kind = kind
+        self.trace = trace
+        super().__init__(
+            source,
+            f"led to an unforeseen error ({kind}), which is a fault of tfadvpath",
+            "Please report it; the others are not affected",
+        )
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        return UnforeseenError, (self.source, self.kind, self.trace)
+
+
+def unforeseen(source: Path | str, error: BaseException) -> UnforeseenError:
+    """Returns an exception as the error of one input.
+
+    Args:
+        source: The file, folder or step at which it was raised.
+        error: The exception, while or after it is handled.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    trace = "".join(traceback.format_list(frames)) + f"{type(error).__module__}.{type(error).__qualname__}"
+    return UnforeseenError(source, type(error).__name__, trace)
+
+
+def quoted(text: object) -> str:
+    """Returns a foreign text as a message may quote it: its last line, printable, of 120 characters at most.
+
+    Args:
+        text: Error of a library, or a value of a file that is no patient's.
+    """
+    lines = str(text).strip().splitlines() or [type(text).__name__]
+    line = "".join(letter if letter.isprintable() else "?" for letter in lines[-1].strip())
+    return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from support.broken_files import dicom, dicom_bytes, nifti_bytes, volume
 from support.series import AXIAL, CORONAL, SAGITTAL, noise, oblique, write_series
 
-import tfadvpath.studies.readers
+import tfadvpath.studies.limits
 import tfadvpath.studies.study
 from tfadvpath.errors import InputError
 from tfadvpath.studies.find import find_studies
@@ -321,9 +321,9 @@ def test_a_slice_whose_pixels_have_another_size_than_its_header_said_is_refused(
 
 def test_a_series_that_no_memory_holds_is_refused_by_its_headers(tmp_path, monkeypatch):
     paths = write_series(tmp_path, noise(5, 12, 9))
-    monkeypatch.setattr(tfadvpath.studies.readers, "MAX_VALUES", 5 * 12 * 9)
+    monkeypatch.setattr(tfadvpath.studies.limits, "MAX_VALUES", 5 * 12 * 9)
     assert read_study(paths).images.shape == (5, 12, 9, 1)
-    monkeypatch.setattr(tfadvpath.studies.readers, "MAX_VALUES", 5 * 12 * 9 - 1)
+    monkeypatch.setattr(tfadvpath.studies.limits, "MAX_VALUES", 5 * 12 * 9 - 1)
     for path in paths:
         assert read_study(path).images.shape == (1, 12, 9, 1)
         path.write_bytes(path.read_bytes()[:-50])  # would be an error, if it were read

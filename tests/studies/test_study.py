@@ -23,7 +23,7 @@ from support.broken_files import (
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.find import find_studies
-from tfadvpath.studies.readers import MAX_FILE_BYTES
+from tfadvpath.studies.limits import MAX_FILE_BYTES
 from tfadvpath.studies.sizes import at_size
 from tfadvpath.studies.study import read_study
 

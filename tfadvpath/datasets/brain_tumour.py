@@ -97,10 +97,11 @@ def read_brain(path: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     if not labels.exists():
         raise InputError(path, "has no labels in labelsTr", f"Put {labels.name} there")
-    with open_slices(path, CHANNEL) as (slices, grid):
+    with open_slices(path, CHANNEL) as reading:
+        grid = reading.grid
         if grid.source is None or len(grid.source.get_data_shape()) < 4:
             raise InputError(path, "has no channels", "Pass volumes with FLAIR, T1w, T1gd and T2w")
-        volume = np.asarray(slices, np.float32)
+        volume = np.asarray(reading.slices, np.float32)
     tumour = np.isin(read_labels(labels, grid), TUMOUR_LABELS)
     count = max(1, round(len(volume) * _slice_distance(grid) * SLICES_PER_MM))
     _, rows, columns = volume.shape

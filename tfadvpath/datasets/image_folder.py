@@ -167,8 +167,8 @@ def _row(values: dict[str, str]) -> _Row:
 
 
 def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    with open_slices(path, channel=0) as (slices, grid):
-        if grid.slices_shape != (1, *shape):
+    with open_slices(path, channel=0) as reading:
+        if reading.grid.slices_shape != (1, *shape):
             raise InputError(path, "is not of its image's size", "Save it in that size")
-        (mask,) = slices
+        (mask,) = reading.slices
         return np.asarray(mask) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfadvpath.studies.image_file import JPEG_CHANNEL_TOLERANCE
-from tfadvpath.studies.readers import MAX_PIXELS
+from tfadvpath.studies.limits import MAX_PIXELS
 from tfadvpath.studies.sizes import FLAT
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadvpath.bundle.bundle import Bundle
-from tfadvpath.studies.readers import MAX_PIXELS
+from tfadvpath.studies.limits import MAX_PIXELS
 from tfadvpath.writers.templating import render
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from pydicom.uid import (
 from tfadvpath.errors import InputError
 from tfadvpath.studies.dicom_display import displayed
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.readers import Reader, check_finite, check_size, register
+from tfadvpath.studies.limits import check_size
+from tfadvpath.studies.readers import Reader, Reading, check_finite, register
 
 PIXEL_ELEMENTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 MAGIC = b"DICM"  # bytes 128 to 131
@@ -42,7 +43,7 @@ class DicomReader(Reader):
     def recognizes(self, head: bytes) -> bool:
         return head[128:132] == MAGIC
 
-    def read(self, path: Path, channel: int | None) -> tuple[Iterable[np.ndarray], Grid]:
+    def read(self, path: Path, channel: int | None) -> Reading:
         dataset = _parse(path)
         try:
             _check_kind(path, dataset)
@@ -52,7 +53,7 @@ class DicomReader(Reader):
             raise
         except Exception as error:  # odd headers fail in pydicom's conversions in many ways
             raise InputError(path, f"has a damaged DICOM header ({error})", COPY_AGAIN) from None
-        return _frames(path, dataset, grid.slices_shape[0]), grid
+        return Reading(_frames(path, dataset, grid.slices_shape[0]), grid)
 
 
 def _parse(path: Path) -> FileDataset:

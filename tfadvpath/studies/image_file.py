@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.readers import MAX_PIXELS, Reader, check_size, register
+from tfadvpath.studies.limits import MAX_PIXELS, check_size
+from tfadvpath.studies.readers import Reader, Reading, register
 
 # Chroma subsampling and rounding move the channels of a grey JPEG apart by a few of 255 levels.
 JPEG_CHANNEL_TOLERANCE = 8
@@ -27,10 +27,10 @@ class ImageFileReader(Reader):
 
     endings = (".png", ".jpg", ".jpeg")
 
-    def read(self, path: Path, channel: int | None) -> tuple[Iterable[np.ndarray], Grid]:
+    def read(self, path: Path, channel: int | None) -> Reading:
         pixels, kind = _decode(path)
         grey = _grey(path, pixels, JPEG_CHANNEL_TOLERANCE if kind == "JPEG" else 0)
-        return [grey], Grid(shape=grey.shape)
+        return Reading([grey], Grid(shape=grey.shape))
 
 
 def _decode(path: Path) -> tuple[np.ndarray, str]:

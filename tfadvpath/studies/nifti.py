@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +14,8 @@ from nibabel.nifti1 import Nifti1Pair
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.readers import Reader, check_finite, check_size, register
+from tfadvpath.studies.limits import check_size
+from tfadvpath.studies.readers import Reader, Reading, check_finite, register
 
 COPY_AGAIN = "Copy or write it again"
 
@@ -30,7 +30,7 @@ class NiftiReader(Reader):
 
     endings = (".nii.gz", ".nii", ".hdr")
 
-    def read(self, path: Path, channel: int | None) -> tuple[Iterable[np.ndarray], Grid]:
+    def read(self, path: Path, channel: int | None) -> Reading:
         image = _open(path)
         shape = _check_header(path, image)
         grid = _grid(path, image, shape)
@@ -38,7 +38,7 @@ class NiftiReader(Reader):
         index = _channel(path, image.shape, channel)
         voxels = _voxels(path, image, index)
         check_finite(path, voxels)
-        return grid.to_slices(voxels.reshape(shape)), grid
+        return Reading(grid.to_slices(voxels.reshape(shape)), grid)
 
 
 def _open(path: Path) -> Nifti1Pair:

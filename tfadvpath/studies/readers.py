@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,15 +15,6 @@ import numpy as np
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.grid import Grid
-
-# A header can claim any size, so it is checked before memory is taken. The largest single images in use,
-# mammograms and long-leg radiographs, have about 30 million pixels. A tomosynthesis study of 100 frames
-# (2457 x 1996) has 490 million, and 2**29 values in float32 take 2 GiB.
-MAX_PIXELS = 2**26
-MAX_VALUES = 2**29
-# The largest allowed volume in 8-byte values, and room for a header.
-MAX_FILE_BYTES = 9 * MAX_VALUES
-
 
 # The classes of all formats whose modules were imported; ``registry.readers`` imports them.
 REGISTERED: list[type[Reader]] = []
@@ -36,6 +27,22 @@ def register(kind: _Kind) -> _Kind:
     return kind
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a reader has of a file.
+
+    Attributes:
+        slices: Real-valued [rows, columns] arrays; they may be read while they are gone over.
+        grid: Grid of the file.
+        remarks: Sentences on what was passed over, such as a window that leaves nothing of the image, each
+            once; complete when all slices are read.
+    """
+
+    slices: Iterable[np.ndarray]
+    grid: Grid
+    remarks: list[str] = field(default_factory=list)
+
+
 class Reader(ABC):
     """Reads one file format.
 
@@ -46,15 +53,15 @@ class Reader(ABC):
     endings: tuple[str, ...]
 
     def recognizes(self, head: bytes) -> bool:
-        """Returns whether a file starts like this format, where its ending does not tell.
+        """Returns whether a file starts like this format, whatever its name.
 
         Args:
-            head: First 132 bytes of the file.
+            head: First 1024 bytes of the file.
         """
         return False
 
     @abstractmethod
-    def read(self, path: Path, channel: int | None) -> tuple[Iterable[np.ndarray], Grid]:
+    def read(self, path: Path, channel: int | None) -> Reading:
         """Reads a file that exists and is not empty.
 
         Args:
@@ -62,35 +69,27 @@ class Reader(ABC):
             channel: Index of the channel, of a file that has several.
 
         Returns:
-            The slices as real-valued [rows, columns] arrays, bright for high, finite; and their grid.
+            The slices as they are shown, bright for high, finite; and their grid.
 
         Raises:
             InputError: The file is no image that can be explained.
         """
 
+    def read_mask(self, path: Path, image: Path) -> Reading:
+        """Reads a mask by its stored values, whatever a viewer would show.
 
-def check_size(path: Path, shape: Sequence[int], pixels: int) -> None:
-    """Refuses an image before it is decoded if its header claims an unusable size.
+        Args:
+            path: File of the mask, which exists and is not empty.
+            image: File of the image that it belongs to.
 
-    Args:
-        path: File, for the message.
-        shape: Length of every dimension of the file.
-        pixels: Number of pixels of one slice.
+        Returns:
+            bool slices, True where the stored value is not 0; and their grid.
 
-    Raises:
-        InputError: A dimension is below 1, or the file is too large.
-    """
-    size = " x ".join(str(length) for length in shape)
-    if min(shape) < 1:
-        raise InputError(
-            path, f"has the size {size}, where every length must be at least 1", "Write it again"
-        )
-    if math.prod(shape) > MAX_VALUES or pixels > MAX_PIXELS:
-        raise InputError(
-            path,
-            f"is too large: {size} values, where a slice may have {MAX_PIXELS:,} and a file {MAX_VALUES:,}",
-            "Crop or shrink it, or check that its header is right",
-        )
+        Raises:
+            InputError: The file is no mask; it lies on another grid than its image; or the format is one
+                whose masks are not read.
+        """
+        raise InputError(path, "is of a format whose masks are not read", "Save the mask as PNG")
 
 
 def check_finite(path: Path, values: np.ndarray) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import tfadvpath.studies
 from tfadvpath.studies.readers import REGISTERED, Reader
 
-HEAD_BYTES = 132  # the DICOM magic is at 128 to 131
+# The magic of DICOM is at 128 to 131, that of NIfTI-1 at 344 to 347; packed by gzip it may lie later.
+HEAD_BYTES = 1024
 
 
 @functools.cache
@@ -33,17 +34,17 @@ def reader_by_ending(path: Path) -> Reader | None:
 
 
 def reader_for(path: Path) -> Reader | None:
-    """Returns the reader of a file's ending, else of its first bytes, else None.
+    """Returns the reader of a file's first bytes, whatever its name; else of its ending; else None.
 
     Args:
-        path: File that exists, where its ending does not tell.
+        path: File that exists.
 
     Raises:
         OSError: The file cannot be opened.
     """
-    by_ending = reader_by_ending(path)
-    if by_ending is not None:
-        return by_ending
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    return next((reader for reader in readers() if reader.recognizes(head)), None)
+    by_ending = reader_by_ending(path)
+    # Of two readers that know the first bytes, the one of the ending.
+    candidates = sorted(readers(), key=lambda reader: reader is not by_ending)
+    return next((reader for reader in candidates if reader.recognizes(head)), by_ending)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import numpy as np
 from tfadvpath.errors import InputError
 from tfadvpath.studies.find import find_studies
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.readers import MAX_FILE_BYTES, check_size, quiet
+from tfadvpath.studies.limits import MAX_FILE_BYTES, check_expansion, check_size
+from tfadvpath.studies.readers import Reading, quiet
 from tfadvpath.studies.registry import endings, reader_for
 from tfadvpath.studies.series import series_of
 from tfadvpath.studies.sizes import at_size
@@ -29,6 +31,7 @@ class Study:
         blank: bool [N]: slices of one value. Their images are 0, and there is nothing to explain.
         grid: Grid of the file or of the series.
         channel: Channel of a 4-D NIfTI file that was read; None where there is one.
+        remarks: Sentences on what was passed over in the files, such as a window that leaves nothing.
     """
 
     sources: tuple[Path, ...]
@@ -36,6 +39,7 @@ class Study:
     blank: np.ndarray
     grid: Grid
     channel: int | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -107,8 +111,9 @@ def read_study(
     if len(paths) == 1 and paths[0].is_dir():
         paths = list(_only_study(paths[0]))
     if len(paths) == 1:
-        with open_slices(paths[0], channel) as (slices, grid):
-            images = _images(slices, grid, size)
+        with open_slices(paths[0], channel) as reading:
+            grid, remarks = reading.grid, reading.remarks
+            images, blank = _images(paths, reading, size)
     else:
         if not paths:
             raise InputError("`path`", "names no file", "Pass the files of one series")
@@ -118,8 +123,9 @@ def read_study(
         paths = list(series.paths)
         grid = Grid(shape=(len(paths), *series.headers[0].size), affine=series.affine)
         check_size(paths[0].parent, grid.shape, grid.shape[1] * grid.shape[2])
-        images = _images(_series_slices(paths, grid), grid, size)
-    return Study(tuple(paths), images, images.max(axis=(1, 2, 3)) == 0, grid, channel)
+        remarks = []
+        images, blank = _images(paths, Reading(_series_slices(paths, grid, remarks), grid), size)
+    return Study(tuple(paths), images, blank, grid, channel, tuple(dict.fromkeys(remarks)))
 
 
 def _only_study(folder: Path) -> tuple[Path, ...]:
@@ -131,25 +137,35 @@ def _only_study(folder: Path) -> tuple[Path, ...]:
     return found[0].sources
 
 
-def _images(slices: Iterable[np.ndarray], grid: Grid, size: tuple[int, int] | None) -> np.ndarray:
-    count, rows, columns = grid.slices_shape
-    images = np.zeros((count, *(size or (rows, columns)), 1), dtype=np.float32)
-    for index, values in zip(range(count), slices, strict=True):
+def _images(
+    paths: Sequence[Path], reading: Reading, size: tuple[int, int] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the slices as images, and which of them are blank."""
+    count, rows, columns = reading.grid.slices_shape
+    shape = (count, *(size or (rows, columns)), 1)
+    check_expansion(paths[0], 4 * math.prod(shape) if count > 1 else 0, sum(map(_bytes_of, paths)))
+    images = np.zeros(shape, dtype=np.float32)
+    for index, values in zip(range(count), reading.slices, strict=True):
         images[index, ..., 0] = at_size(values, size)
-    return images
+    return images, images.max(axis=(1, 2, 3)) == 0
 
 
-def _series_slices(paths: Sequence[Path], grid: Grid) -> Iterator[np.ndarray]:
+def _bytes_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _series_slices(paths: Sequence[Path], grid: Grid, remarks: list[str]) -> Iterator[np.ndarray]:
     for path in paths:
-        with open_slices(path) as (slices, own):
-            if own.slices_shape != (1, *grid.slices_shape[1:]):
+        with open_slices(path) as reading:
+            if reading.grid.slices_shape != (1, *grid.slices_shape[1:]):
                 raise InputError(path, "has another size than the other slices of its series", "Take it out")
-            yield from slices
+            yield from reading.slices
+            remarks.extend(reading.remarks)
 
 
 @contextmanager
-def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterable[np.ndarray], Grid]]:
-    """Gives the slices of one file as its reader has them, and their grid, to the block that goes over them.
+def open_slices(path: Path, channel: int | None = None) -> Iterator[Reading]:
+    """Gives the slices of one file as its reader has them to the block that goes over them.
 
     Args:
         path: File to read.
@@ -164,7 +180,7 @@ def open_slices(path: Path, channel: int | None = None) -> Iterator[tuple[Iterab
         reader = reader_for(path)
         if reader is None:
             raise InputError(
-                path, "has an ending that no reader knows", f"Pass one of: {', '.join(endings())}"
+                path, "is of no format that is read", f"Pass one of: {', '.join(endings())}"
             )
         with quiet():
             yield reader.read(path, channel)
