@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import json
+import os
 import shutil
 
 import pytest
 
-from tfadvpath.files import is_partial, remove_partials, replacing_file, replacing_folder
+from tfadvpath.errors import InputError
+from tfadvpath.files import (
+    is_partial,
+    only_writer,
+    remove_partials,
+    replacing_file,
+    replacing_folder,
+    write_json,
+)
 
 
 def test_a_file_appears_when_its_block_ends(tmp_path):
@@ -85,7 +96,7 @@ def test_an_interruption_while_the_earlier_folder_is_deleted_leaves_the_new_one(
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     kept = [tmp_path / name for name in (".hidden", ".12", "7.file.keras", "a/.git.keras")]
-    left = [tmp_path / name for name in (".4711.file.keras", "a/.1.curves.png")]
+    left = [tmp_path / name for name in (f".tfadvpath-{16 * 'a'}.keras", f"a/.tfadvpath-{8 * '01'}")]
     for path in kept + left:
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -97,3 +108,64 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     remove_partials(tmp_path)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in left)
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path):
+    with only_writer(tmp_path):
+        refused = pytest.raises(InputError, match=r"is written to by another run \(process \d+ on ")
+        with refused, only_writer(tmp_path):
+            pass
+        (tmp_path / "inside").mkdir()
+        with only_writer(tmp_path / "inside"):
+            pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "inside"]
+    with only_writer(tmp_path):
+        pass
+
+
+def test_many_writers_at_once_lose_nothing(tmp_path):
+    def write(_):
+        for _ in range(40):
+            with replacing_file(tmp_path / "file.txt") as partial:
+                partial.write_text("whole")
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert (tmp_path / "file.txt").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", [251 * "n" + ".png", "\N{GREEK SMALL LETTER PI}" * 120, "\udcff.png", "a" * 255]
+)
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, name):
+    with replacing_file(tmp_path / name) as partial:
+        partial.write_text("x")
+    assert os.fsencode(next(tmp_path.iterdir()).name) == os.fsencode(name)
+    (tmp_path / name).unlink()
+    with replacing_folder(tmp_path / name) as partial:
+        (partial / "x").touch()
+    with replacing_folder(tmp_path / name) as partial:
+        (partial / "y").touch()
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a\udcff.png", "a\\xff.png"), ("ä😀", "ä😀"), ("\\udcff", "\\udcff"), ("\ud800", "\\ud800")],
+)
+def test_json_holds_every_name_in_a_form_that_every_parser_takes(tmp_path, name, text):
+    write_json(tmp_path / "a.json", {"files": [{name: name}], "n": 1, "none": None})
+    content = (tmp_path / "a.json").read_bytes()
+    values = json.loads(content.decode("ascii"))
+    assert values == {"files": [{text: text}], "n": 1, "none": None}
+    json.dumps(values, ensure_ascii=False).encode("utf-8")  # no half of a pair is in it
+
+
+def test_what_is_written_is_on_the_disk_before_its_name_is_there(tmp_path, monkeypatch):
+    events = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (events.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *names: (events.append("rename"), replace(*names)))
+    write_json(tmp_path / "a.json", {})
+    assert events == ["fsync", "rename", "fsync"]

@@ -7,7 +7,8 @@ from tfadvpath._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tfadvpath import explainers, generators, metrics, models, serving
-    from tfadvpath.batch.run import ExplainOptions, ExplainSummary, explain_studies
+    from tfadvpath.batch.outcomes import ExplainSummary
+    from tfadvpath.batch.run import ExplainOptions, explain_studies
     from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
     from tfadvpath.demo.demo import DemoSummary, run_demo
     from tfadvpath.errors import InputError
@@ -33,7 +34,7 @@ _HOMES = {
     "DemoSummary": "demo.demo",
     "EvaluationOptions": "evaluation.options",
     "ExplainOptions": "batch.run",
-    "ExplainSummary": "batch.run",
+    "ExplainSummary": "batch.outcomes",
     "Explanation": "explanation",
     "InputError": "errors",
     "LinearPath": "path.paths",

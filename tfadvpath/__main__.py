@@ -1,6 +1,6 @@
 """Runs the command line as ``python -m tfadvpath``."""
 
-from tfadvpath.cli.main import app
+from tfadvpath.cli.main import main
 
 if __name__ == "__main__":
-    app(prog_name="tfadvpath")
+    main()

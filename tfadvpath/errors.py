@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 # Characters of a foreign text, such as a library's error, that a message quotes.
 QUOTED = 120
@@ -27,7 +28,7 @@ class InputError(ValueError):
         self.remedy = remedy
         super().__init__(" ".join(f"{source}: {problem}. {remedy}.".split()))
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
         return InputError, (self.source, self.problem, self.remedy)
 
 
@@ -39,19 +40,35 @@ class UnforeseenError(InputError):
         kind: Name of the exception's class.
         trace: Lines of the code that led to it, without the exception's text: that may quote a patient's
             header.
+        log: File that holds the trace; None before it is written.
     """
 
-    def __init__(self, source: Path | str, kind: str, trace: str):
+    def __init__(self, source: Path | str, kind: str, trace: str, log: Path | None = None):
         self.kind = kind
         self.trace = trace
+        self.log = log
+        place = "" if log is None else f" with its trace, in {log}"
         super().__init__(
             source,
             f"led to an unforeseen error ({kind}), which is a fault of tfadvpath",
-            "Please report it; the others are not affected",
+            f"Please report it{place}",
         )
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
-        return UnforeseenError, (self.source, self.kind, self.trace)
+    def __reduce__(self) -> tuple[type[InputError], tuple[Any, ...]]:
+        return UnforeseenError, (self.source, self.kind, self.trace, self.log)
+
+    def logged(self, log: Path) -> UnforeseenError:
+        """Appends the trace to a file, and returns the error that names it; itself where that fails.
+
+        Args:
+            log: File of traces, which need not exist.
+        """
+        try:
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(f"{self.source}: {self.kind}\n{self.trace}\n\n")
+        except OSError:
+            return self
+        return UnforeseenError(self.source, self.kind, self.trace, log)
 
 
 def unforeseen(source: Path | str, error: BaseException) -> UnforeseenError:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import math
 import os
 import re
+import secrets
 import shutil
-import tempfile
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,20 +20,30 @@ from typing import Any
 
 from tfadvpath.errors import InputError
 
-_PARTIAL = re.compile(r"\.\d+\..")
+# Two processes may have the same number, in two containers or on two machines, hence random letters. The
+# name does not hold that of the file, which may be as long as a file system allows.
+_PARTIAL = re.compile(r"\.tfadvpath-[0-9a-f]{16}(\.|$)")
+_LOCK = ".tfadvpath-lock"
+_LONGEST_ENDING = 32  # letters
 
 
 @contextmanager
 def replacing_file(path: Path | str) -> Iterator[Path]:
     """Gives a hidden name beside a file to write to, and renames it if the block succeeds.
 
-    The name ends as the file's, since libraries choose the format by it.
+    The name ends as the file's, since libraries choose the format by it. What is written is on the disk
+    before the name is there, so that a machine that goes down leaves no half file under it.
     """
     path = Path(path)
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    partial = path.with_name(_partial_name("".join(path.suffixes[-2:])))
     try:
         yield partial
+        inside = is_partial(path.parent)  # put_in_place waits for all of a folder
+        if not inside:
+            _to_disk(partial)
         os.replace(partial, path)
+        if not inside:
+            _to_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -39,12 +53,10 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
     """Gives a hidden folder to fill beside a folder, and puts it in its place if the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    partial = path.with_name(_partial_name())
+    partial.mkdir()
     try:
         yield partial
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o777 & ~umask)  # mkdtemp makes it private
         put_in_place(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -52,28 +64,99 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
 
 def put_in_place(partial: Path, folder: Path) -> None:
     """Renames a whole folder to its name; an earlier one is deleted only after that."""
+    for path in (*partial.rglob("*"), partial):
+        _to_disk(path)
     earlier = None
     if folder.exists():
-        earlier = Path(tempfile.mkdtemp(prefix=f".{folder.name}-earlier-", dir=folder.parent))
-        os.replace(folder, earlier)
-    os.replace(partial, folder)
+        earlier = folder.with_name(_partial_name())
+        folder.rename(earlier)
+    partial.rename(folder)
+    _to_disk(folder.parent)
     if earlier:
         shutil.rmtree(earlier, ignore_errors=True)
 
 
+def _partial_name(ending: str = "") -> str:
+    return f".tfadvpath-{secrets.token_hex(8)}{ending[-_LONGEST_ENDING:]}"
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file's or a folder's content is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some file systems of networks and of containers have no such call for folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
 def is_partial(path: Path) -> bool:
-    """Returns whether a file is what ``replacing_file`` of a killed process left."""
+    """Returns whether a file or folder is what a killed process left of one that it was writing."""
     return _PARTIAL.match(path.name) is not None
 
 
 def remove_partials(folder: Path) -> None:
-    """Deletes what killed processes left of ``replacing_file`` in a folder and below.
+    """Deletes what killed processes left half-written in a folder and below.
 
     Args:
         folder: No other process writes there.
     """
-    for path in [path for path in folder.rglob(".*") if is_partial(path) and path.is_file()]:
-        path.unlink(missing_ok=True)
+    for path in [path for path in folder.rglob(".*") if is_partial(path)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keeps other processes that ask for the same from a folder while the block runs.
+
+    Args:
+        folder: It exists, and can be written to.
+
+    Raises:
+        InputError: Another process writes there.
+    """
+    path = folder / _LOCK
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(handle, folder)
+            # The process that held the lock may have deleted the file before it let go.
+            if _is_still(path, handle):
+                with contextlib.suppress(OSError):  # a full disk
+                    os.ftruncate(handle, 0)
+                    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(handle, 200, 0).decode("utf-8", "replace") or "of an unknown process"
+        raise InputError(
+            folder, f"is written to by another run ({holder})", "Wait for it, or name another folder"
+        ) from None
+    except OSError:
+        pass  # a file system without locks
 
 
 def make_folder(folder: Path) -> None:
@@ -107,7 +190,46 @@ def write_json(path: Path | str, values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A number is NaN or infinite, for which JSON has no word.
     """
-    write_text(path, json.dumps(values, indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(values))
+
+
+def json_text(values: Mapping[str, Any], indent: int = 2) -> str:
+    r"""Returns JSON that every reader takes, with a line's end.
+
+    File names are bytes: what is no UTF-8 in them is written as ``\xff``, since JSON holds text alone.
+
+    Args:
+        values: Anything that JSON holds; numbers are finite.
+        indent: Spaces before what lies deeper.
+
+    Raises:
+        ValueError: A number is NaN or infinite, for which JSON has no word.
+    """
+    return json.dumps(_as_text(values), indent=indent, allow_nan=False) + "\n"
+
+
+def _as_text(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {_as_text(name): _as_text(value) for name, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_as_text(value) for value in values]
+    return name_as_text(values) if isinstance(values, str) else values
+
+
+def name_as_text(name: str) -> str:
+    r"""Returns a file's name as text that can be written in UTF-8.
+
+    Args:
+        name: Name as Python has it, with the bytes that are no UTF-8 as single surrogates.
+
+    Example:
+        >>> name_as_text("chest\udcff.png")
+        'chest\\xff.png'
+    """
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # other surrogates, which no file's name gives
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def finite(value: float) -> float | None:

@@ -12,7 +12,7 @@ from support.series import decimals, noise, oblique, write_series
 from support.tiny import write_tiny_bundle
 
 from tfadvpath import ExplainOptions, explain_studies
-from tfadvpath.batch.run import Failure, Success
+from tfadvpath.batch.outcomes import Failure, Success
 from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.studies.study import read_study

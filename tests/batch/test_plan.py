@@ -79,4 +79,4 @@ def test_other_files_are_named_with_a_reason(tmp_path):
     touch(tmp_path, "x.png")
     (tmp_path / "readme.txt").write_text("text")
     _, ignored = planned([tmp_path], tmp_path / "out")
-    assert ignored == [(tmp_path / "readme.txt", "has an ending that no reader knows")]
+    assert ignored == [(tmp_path / "readme.txt", "is of no format that is read")]

@@ -12,8 +12,9 @@ from PIL import Image
 from support.broken_files import dicom, dicom_bytes, nifti_bytes, picture, png_bytes
 from support.explanations import NAMES, KnownExplainer, explanation_of
 
+from tfadvpath.batch.outcomes import Failure, Success
 from tfadvpath.batch.plan import plan
-from tfadvpath.batch.run import Failure, Success, run_tasks
+from tfadvpath.batch.run import run_tasks
 
 SIZE = (16, 16)
 

@@ -72,7 +72,7 @@ def test_broken_files_next_to_good_ones_get_a_line_each(tmp_path, bundle):
             len([line for line in lines if line.startswith(f"{mixed / name}: ") and reason in line]) == 1
         ), name
     assert [line for line in lines if "notes.txt" in line] == [
-        f"{mixed / 'notes.txt'}: ignored, it has an ending that no reader knows."
+        f"{mixed / 'notes.txt'}: ignored, it is of no format that is read."
     ]
     assert [line for line in lines if not line.startswith(str(mixed))] == []  # nothing of TensorFlow's
     summary = json.loads(run.stdout)
@@ -96,7 +96,7 @@ def test_broken_files_next_to_good_ones_get_a_line_each(tmp_path, bundle):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
@@ -112,14 +112,24 @@ def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
-    while len(list(out.glob("[!.]*"))) < 3 and time.monotonic() < deadline:
+    while len(list(out.glob("*.nii"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     run.send_signal(ending)
     stdout, stderr = run.communicate(timeout=60)
-    assert run.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL)
-    assert stdout + stderr == ""
-    finished = list(out.glob("[!.]*"))
+    assert run.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[ending]
+    finished = [path for path in out.glob("[!.]*") if path.is_dir()]
     assert 3 <= len(finished) < 120
+    if ending != signal.SIGKILL:
+        assert stderr == (
+            f"Interrupted: {len(finished)} of 120 studies are explained in {out}, 0 failed. "
+            "Go on by the same command with --resume.\n"
+        )
+        summary = json.loads((out / "summary.json").read_text())
+        assert (summary["explained"], summary["waiting"]) == (len(finished), 120 - len(finished))
+        assert sorted(path.name for path in out.glob(".*")) == []
+    else:
+        assert stderr == ""
+    assert stdout == ""
     for study in finished:
         files = json.loads((study / "study.json").read_text())["files"]
         assert all((study / name).stat().st_size for name in files)
@@ -130,7 +140,7 @@ def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
 def test_all_well_exits_0(explain, image):
     run = explain(image)
     assert run.exit_code == 0
-    assert "1 studies explained" in run.stdout
+    assert "1 study explained" in run.stdout
     assert run.stderr == ""
 
 
@@ -212,7 +222,7 @@ def test_what_is_unusual_about_a_series_is_said_in_a_line_each(explain, tmp_path
         f"{tmp_path / 'in' / 'zz.dcm'}: ignored, it is a copy of {paths[0].name}.",
         f"{paths[0]}: its series has gaps: slices are 3 to 6 mm apart.",
     ]
-    assert "1 studies explained" in run.stdout
+    assert "1 study explained" in run.stdout
     assert "3 slices" in run.stdout
 
 

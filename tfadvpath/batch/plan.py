@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfadvpath.studies.find import FoundStudy, find_studies
+from tfadvpath.studies.find import FoundStudy, ReadHeaders, find_studies, read_headers
 from tfadvpath.studies.study import source_name
 
-# A file in the results' folder that no study may take the name of.
+# Files in the results' folder that no study may take the name of.
 SUMMARY = "summary.json"
+ERROR_LOG = "errors.log"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Plan:
     remarks: list[tuple[Path, str]]
 
 
-def plan(inputs: Sequence[Path], out: Path) -> Plan:
+def plan(inputs: Sequence[Path], out: Path, read_headers: ReadHeaders = read_headers) -> Plan:
     """Finds the studies and names their results.
 
     The name of a file's results is the file's path relative to the given folder, or the file's name, both
@@ -57,12 +59,15 @@ def plan(inputs: Sequence[Path], out: Path) -> Plan:
     Args:
         inputs: Files and folders.
         out: Folder of all results.
+        read_headers: Function that yields the header of each of some DICOM files, in their order.
     """
-    found = find_studies(inputs)
-    results = out.resolve()
+    found = find_studies(inputs, read_headers)
+    results = Path(os.path.realpath(out))
     tasks: list[Task] = []
     taken: set[tuple[str, ...]] = set()
-    inside: set[tuple[str, ...]] = {(SUMMARY,)}  # folders that hold results' folders: no results themselves
+    own = {(SUMMARY,), (ERROR_LOG,)}
+    # With the folders that hold results' folders: they are no results themselves.
+    inside: set[tuple[str, ...]] = set(own)
     for study in found.studies:
         source = study.sources[0]
         if source != study.given and _is_below(source, results):
@@ -71,7 +76,7 @@ def plan(inputs: Sequence[Path], out: Path) -> Plan:
             # Some file systems take A.png and a.png for one.
             key = tuple(part.casefold() for part in name.parts)
             parents = {key[:n] for n in range(1, len(key))}
-            if key not in taken and key not in inside and not parents & (taken | {(SUMMARY,)}):
+            if key not in taken and key not in inside and not parents & (taken | own):
                 break
         taken.add(key)
         inside |= parents
@@ -88,7 +93,7 @@ def _candidates(study: FoundStudy) -> Iterator[Path]:
         relative = relative.with_name(study.label)
     yield relative
     folder = given if source != given else given.parent
-    yield Path(folder.resolve().name or "root") / relative
+    yield Path(Path(os.path.realpath(folder)).name or "root") / relative
     number = 2
     while True:
         yield Path(str(number)) / relative
@@ -96,4 +101,5 @@ def _candidates(study: FoundStudy) -> Iterator[Path]:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return folder in path.resolve().parents
+    # Of a link that leads back to itself, Path.resolve raises RuntimeError in Python 3.11 and 3.12.
+    return folder in Path(os.path.realpath(path)).parents

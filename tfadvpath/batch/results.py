@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfadvpath.batch.plan import Task
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, unforeseen
 from tfadvpath.explanation import PathExplanation, StudyExplanation
 from tfadvpath.files import finite, replacing_folder, write_json
+from tfadvpath.studies.find import STUDY_FILE
 from tfadvpath.writers.formats import formats
 from tfadvpath.writers.npz import at_slices
 
-# Every folder of results holds it. A folder without it is somebody else's and is not replaced.
-STUDY_FILE = "study.json"
 _OTHER_FOLDER = "Name another folder in `out`"
 
 
 def write_study(
-    result: StudyExplanation, task: Task, out: Path, format_names: Collection[str]
+    result: StudyExplanation,
+    task: Task,
+    out: Path,
+    format_names: Collection[str],
+    made_with: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes a study's folder under a temporary name and renames it; earlier results there are replaced.
 
@@ -30,6 +33,8 @@ def write_study(
         task: Task of the study; it names the folder.
         out: Folder of all results.
         format_names: Names of formats; those that do not apply to the study are passed over.
+        made_with: All that the results depend on besides the study's files, such as the method and the
+            bundle, as JSON holds it; a later run that goes on compares it with its own.
 
     Returns:
         The content of the study's study.json: scores and checks with one entry for each slice, None at blank
@@ -40,7 +45,6 @@ def write_study(
             it cannot be written.
     """
     folder = out / task.name
-    _check_place(folder, out)
     known = formats()
     chosen = [known[name] for name in format_names if known[name].applies(result.study)]
     if not chosen:
@@ -50,6 +54,7 @@ def write_study(
             f"Choose others of {', '.join(known)} in `formats`",
         )
     try:
+        _check_place(folder, out)
         with replacing_folder(folder) as partial:
             for each in chosen:
                 each.write(partial, result)
@@ -58,12 +63,19 @@ def write_study(
                 "sources": [str(path) for path in result.study.sources],
                 "folder": task.name.as_posix(),
                 **_record(result),
+                "remarks": list(result.study.remarks),
+                "sha256": result.study.digest,
+                "made_with": dict(made_with or {}),
                 "files": sorted(path.name for path in partial.iterdir()),
             }
             write_json(partial / STUDY_FILE, record)
+    except InputError:
+        raise
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
         raise InputError(folder, problem, f"{_OTHER_FOLDER}, or make room") from error
+    except Exception as error:
+        raise unforeseen(folder, error) from error
     return record
 
 

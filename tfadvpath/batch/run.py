@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import keras
 from tfadvpath import explainers
 from tfadvpath._version import __version__
 from tfadvpath.batch.explain import explained
-from tfadvpath.batch.plan import SUMMARY, Task, plan
+from tfadvpath.batch.outcomes import ExplainSummary, Failure, Resumed, Run, Success
+from tfadvpath.batch.plan import ERROR_LOG, SUMMARY, Task, plan
+from tfadvpath.batch.reading import Earlier, read_headers, read_studies
 from tfadvpath.batch.results import write_study
 from tfadvpath.bundle.bundle import Bundle, load_bundle
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, UnforeseenError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
-from tfadvpath.files import make_folder, write_json
+from tfadvpath.files import make_folder, only_writer, remove_partials, write_json
+from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT, ReaderProcess
 from tfadvpath.writers.formats import formats
 
 
@@ -35,6 +39,10 @@ class ExplainOptions:
         steps: Number of points of the path where the gradient is taken; None is the method's default.
         batch_size: Images explained at once.
         seed: Seed of all random numbers.
+        resume: Whether results of an earlier run that were made in the same way, from the same files, are
+            kept, and these studies not explained again.
+        memory_limit: Bytes of memory that reading one study may take.
+        time_limit: Seconds that a study of up to 10 MB may take to be read; a larger one as many times more.
     """
 
     method: str = "syce"
@@ -44,81 +52,9 @@ class ExplainOptions:
     steps: int | None = None
     batch_size: int = 16
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Success:
-    """A study whose results are written.
-
-    Attributes:
-        task: The study, and the folder of its results.
-        result: Study and explanation, with all maps.
-        record: Content of its study.json.
-    """
-
-    task: Task
-    result: StudyExplanation
-    record: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A study without results.
-
-    Attributes:
-        task: The study.
-        error: Reason, with what to do about it.
-    """
-
-    task: Task
-    error: InputError
-
-
-@dataclass(frozen=True, eq=False)
-class ExplainSummary:
-    """Summary of a run: what became of every study.
-
-    Attributes:
-        bundle: Folder of the bundle; its name where it was given in memory.
-        out: Folder of all results.
-        method: Name of the explainer.
-        steps: Number of points of the path; None where the method has no path.
-        maps: Names of the maps that were written.
-        studies: Content of the study.json of every explained study.
-        failures: Studies without results.
-        ignored: Files in folders that are no studies, with the reason.
-        remarks: Sentences on series, each with one of its files.
-    """
-
-    bundle: str
-    out: Path
-    method: str
-    steps: int | None
-    maps: Sequence[str]
-    studies: Sequence[dict[str, Any]]
-    failures: Sequence[Failure]
-    ignored: Sequence[tuple[Path, str]]
-    remarks: Sequence[tuple[Path, str]]
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the content of summary.json."""
-        return {
-            "version": __version__,
-            "bundle": self.bundle,
-            "method": self.method,
-            "steps": self.steps,
-            "maps": list(self.maps),
-            "out": str(self.out),
-            "explained": len(self.studies),
-            "failed": len(self.failures),
-            "studies": list(self.studies),
-            "errors": [
-                {"source": str(failure.task.source), "message": str(failure.error)}
-                for failure in self.failures
-            ],
-            "ignored": [{"source": str(path), "reason": reason} for path, reason in self.ignored],
-            "remarks": [{"source": str(path), "remark": remark} for path, remark in self.remarks],
-        }
+    resume: bool = False
+    memory_limit: int = MEMORY_LIMIT
+    time_limit: float = TIME_LIMIT
 
 
 def explain_studies(
@@ -127,13 +63,14 @@ def explain_studies(
     out: Path | str,
     options: ExplainOptions | None = None,
     *,
-    listener: Callable[[Success | Failure], None] | None = None,
+    listener: Callable[[Success | Resumed | Failure], None] | None = None,
     on_progress: Callable[[float, int], None] | None = None,
 ) -> ExplainSummary:
     """Explains the studies in files and folders and writes their results; a broken study stops no other.
 
-    Every study gets a folder in ``out``, and ``out`` a summary.json. Files below ``out`` are not explained
-    again.
+    Every study gets a folder in ``out``, and ``out`` a summary.json, also where the run is interrupted. Files
+    are read in a process of their own: one that takes too much memory or time, or ends that process, is a
+    study that failed. Files below ``out``, and folders of other results, are not explained again.
 
     Args:
         bundle: Bundle, or its folder.
@@ -147,56 +84,76 @@ def explain_studies(
 
     Raises:
         InputError: Nothing can be explained: there is no study; the bundle has no such method, or the method
-            no such map or option; ``out`` cannot be written to.
+            no such map or option; ``out`` cannot be written to, or another run writes there.
     """
     options = options or ExplainOptions()
     out = Path(out)
     given = [Path(one) for one in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     chosen_formats = _chosen("formats", options.formats, formats())
-    planned = plan(given, out)
-    if not planned.tasks:
-        source = given[0] if given else "`inputs`"
-        raise InputError(source, "holds no image that can be read", "Name image files or a folder of them")
-    make_folder(out)
-    named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
-    bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    explainer = get_explainer(
-        bundle, options.method, options.seed, steps=options.steps, batch_size=options.batch_size
-    )
-    chosen_maps = _chosen("maps", options.maps, explainer.map_names)
-    channel = bundle.recipe.data.volume_channel if options.channel is None else options.channel
-    keras.utils.set_random_seed(options.seed)
-    tasks = planned.tasks
-    studies, failures = [], []
-    for outcome in run_tasks(
-        explainer,
-        tasks,
-        bundle.image_size,
-        out,
-        chosen_maps,
-        chosen_formats,
-        channel,
-        lambda done: on_progress(done, len(tasks)) if on_progress else None,
-    ):
-        if isinstance(outcome, Failure):
-            failures.append(outcome)
-        else:
-            studies.append(outcome.record)
-        if listener:
-            listener(outcome)
-    summary = ExplainSummary(
-        bundle=named,
-        out=out,
-        method=options.method,
-        steps=options.steps or explainers.options(options.method).get("steps"),
-        maps=chosen_maps,
-        studies=studies,
-        failures=failures,
-        ignored=planned.ignored,
-        remarks=planned.remarks,
-    )
-    write_json(out / SUMMARY, summary.as_json())
+    with ReaderProcess(options.memory_limit, options.time_limit) as reader:
+        planned = plan(given, out, functools.partial(read_headers, reader))
+        if not planned.tasks:
+            source = given[0] if given else "`inputs`"
+            raise InputError(
+                source, "holds no image that can be read", "Name image files or a folder of them"
+            )
+        make_folder(out)
+        named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
+        bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+        explainer = get_explainer(
+            bundle, options.method, options.seed, steps=options.steps, batch_size=options.batch_size
+        )
+        chosen_maps = _chosen("maps", options.maps, explainer.map_names)
+        channel = bundle.recipe.data.volume_channel if options.channel is None else options.channel
+        steps = options.steps or explainers.options(options.method).get("steps")
+        made_with = {
+            "tfadvpath": __version__,
+            "bundle": bundle.digest,
+            "method": options.method,
+            "steps": steps,
+            "maps": chosen_maps,
+            "formats": chosen_formats,
+            "channel": channel,
+            "seed": options.seed,
+        }
+        keras.utils.set_random_seed(options.seed)
+        tasks = planned.tasks
+        run = Run(planned, named, out, options.method, steps, chosen_maps)
+        with only_writer(out):
+            remove_partials(out)
+            for name in (SUMMARY, ERROR_LOG):  # of an earlier run
+                (out / name).unlink(missing_ok=True)
+            try:
+                for outcome in run_tasks(
+                    explainer,
+                    tasks,
+                    bundle.image_size,
+                    out,
+                    chosen_maps,
+                    chosen_formats,
+                    channel,
+                    lambda done: on_progress(done, len(tasks)) if on_progress else None,
+                    reader=reader,
+                    made_with=made_with,
+                    resume=options.resume,
+                ):
+                    run.note(outcome)
+                    if listener:
+                        listener(outcome)
+            finally:
+                summary = run.summary()
+                _write_summary(summary)
     return summary
+
+
+def _write_summary(summary: ExplainSummary) -> None:
+    path = summary.out / SUMMARY
+    try:
+        write_json(path, summary.as_json())
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be written ({error.strerror or error})", "Make room and go on with `resume`"
+        ) from error
 
 
 def run_tasks(
@@ -208,7 +165,11 @@ def run_tasks(
     format_names: Collection[str],
     channel: int | None = None,
     on_progress: Callable[[float], None] = lambda studies: None,
-) -> Iterator[Success | Failure]:
+    *,
+    reader: ReaderProcess | None = None,
+    made_with: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> Iterator[Success | Resumed | Failure]:
     """Explains every task's study and writes its results; a broken study does not stop the others.
 
     Args:
@@ -220,22 +181,34 @@ def run_tasks(
         format_names: Names of the formats to write.
         channel: Index of the channel of 4-D NIfTI files.
         on_progress: Function that is called with the number of studies, or the part of one, that got done.
+        reader: Process that reads the studies ahead; None reads them in this one.
+        made_with: All that the results depend on besides the studies' files; it goes into each study.json.
+        resume: Whether results that were made with the same, from the same files, are kept.
 
     Yields:
         What became of each task, in their order.
     """
-    results = explained(explainer, [task.sources for task in tasks], size, channel, on_progress)
-    for task, result in zip(tasks, results, strict=True):
+    studies = read_studies(
+        tasks, size, channel, out, reader=reader, made_with=(made_with or {}) if resume else None
+    )
+    for task, result in zip(tasks, explained(explainer, studies, on_progress), strict=True):
+        if isinstance(result, Earlier):
+            yield Resumed(task, result.record)
+            continue
         if isinstance(result, InputError):
-            yield Failure(task, result)
+            yield _failed(task, result, out)
             continue
         chosen = StudyExplanation(result.study, result.explanation.only(map_names))
         try:
-            record = write_study(chosen, task, out, format_names)
+            record = write_study(chosen, task, out, format_names, made_with)
         except InputError as error:
-            yield Failure(task, error)
+            yield _failed(task, error, out)
         else:
             yield Success(task, result, record)
+
+
+def _failed(task: Task, error: InputError, out: Path) -> Failure:
+    return Failure(task, error.logged(out / ERROR_LOG) if isinstance(error, UnforeseenError) else error)
 
 
 def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> Explainer:

@@ -11,19 +11,68 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from tfadvpath.cli.exit_codes import SOME_FAILED
+
 _Thing = TypeVar("_Thing")
 _PARAMETER = re.compile(r"`(\w+)`")
-_console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+
+class _Stderr(Console):
+    def on_broken_pipe(self) -> None:
+        """Goes on without a word where nobody listens: the results are worth more than the lines."""
+        self.quiet = True
+
+
+_console = _Stderr(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
     """Prints one line on stderr, above a progress bar if there is one."""
     # File names may hold control characters and bytes that are no text.
     line = "".join(letter if letter.isprintable() else "?" for letter in text)
-    _console.print(line, soft_wrap=True)
+    try:
+        _console.print(line, soft_wrap=True)
+    except OSError:
+        _console.quiet = True  # as of a broken pipe
+
+
+def answer(text: str) -> None:
+    """Prints a command's result on stdout.
+
+    Args:
+        text: One line or several.
+
+    Raises:
+        typer.Exit: It cannot be written, as on a full disk. A reader that wants no more, such as ``head``, is
+            no fault.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(f"Standard output: cannot be written ({error.strerror}). Make room there, and run it again.")
+        raise typer.Exit(SOME_FAILED) from None
+
+
+def open_closed_streams() -> None:
+    """Opens the standard streams that a process was started without.
+
+    The next file that is opened would take such a stream's number, and get what libraries write there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        flags = os.O_WRONLY if number else os.O_RDONLY
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, flags), number)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 @contextmanager
@@ -91,6 +140,11 @@ class Bars:
     def move_to(self, title: str, done: float, total: float) -> None:
         """Moves the bar of a title to where so much is done."""
         self.advance(title, done - (self._done if title == self._title else 0.0), total)
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns a number with its noun: 1 study, 2 studies."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def names_in(text: str) -> list[str] | None:

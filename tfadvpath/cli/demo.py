@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow
+from tfadvpath.cli.console import Bars, answer, import_tensorflow
 from tfadvpath.cli.train import training_shown
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def demo(
             on_progress=bars.advance,
         )
     if as_json:
-        typer.echo(json.dumps(summary.as_json(), indent=2))
+        answer(json.dumps(summary.as_json(), indent=2))
     else:
-        typer.echo("\n".join([*_lines(summary.measured), f"The report is {summary.page}"]))
+        answer("\n".join([*_lines(summary.measured), f"The report is {summary.page}"]))
 
 
 def _lines(measured: Measurements) -> list[str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, names_in, say
+from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, names_in, say
+from tfadvpath.cli.exit_codes import SOME_FAILED
 
 if TYPE_CHECKING:
     from tfadvpath.evaluation.summary import Summary
 
-_SOME_FAILED = 1
 _TITLE_WIDTH = 20  # of a table's first column, in characters
 
 
@@ -83,11 +83,11 @@ def evaluate(
             command=shlex.join(["tfadvpath", *sys.argv[1:]]),
         )
     if as_json:
-        typer.echo((out / REPORT_FILE).read_text(encoding="utf-8"), nl=False)
+        answer((out / REPORT_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
-        typer.echo(_lines(summary, out))
+        answer(_lines(summary, out))
     if summary.failed:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _lines(summary: Summary, out: Path) -> str:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, names_in, say
+from tfadvpath.cli.console import Bars, answer, counted, import_tensorflow, in_flags, names_in, say
+from tfadvpath.cli.exit_codes import NOTHING_DONE, SOME_FAILED
 
 if TYPE_CHECKING:
-    from tfadvpath.batch.run import ExplainSummary
-
-_SOME_FAILED, _NOTHING_EXPLAINED = 1, 2
+    from tfadvpath.batch.outcomes import ExplainSummary
 
 
 def explain(
@@ -55,19 +54,34 @@ def explain(
     seed: Annotated[
         int, typer.Option(min=0, help="Of all random numbers. Only mask_perturbation draws any.")
     ] = 0,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep what an earlier run in --out explained in the same way."),
+    ] = False,
+    memory_limit: Annotated[
+        float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one study may take.")
+    ] = 8.0,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="For reading a study of up to 10 MB; larger ones in proportion."
+        ),
+    ] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Explain images: which pixels the classifier's decision depends on.
 
     Each study gets a folder in --out: pictures of the maps over the input, the arrays, and for NIfTI input
     or a DICOM series the maps on its grid. summary.json lists scores, checks and errors. Broken files are
-    named and skipped.
+    named and skipped: files are read in a process of their own, with a limit of memory and of time.
 
-    Exit code: 0 all explained, 1 some studies failed, 2 nothing could be explained.
+    Exit code: 0 all explained, 1 some studies failed, 2 nothing could be explained or wrong use, 3 a fault of
+    tfadvpath, 130 or 143 interrupted.
     """
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.
-    from tfadvpath.batch.run import ExplainOptions, Failure, Success, explain_studies
+    from tfadvpath.batch.outcomes import Failure, Resumed, Success
+    from tfadvpath.batch.run import ExplainOptions, explain_studies
     from tfadvpath.bundle.bundle import DEMONSTRATION
 
     options = ExplainOptions(
@@ -78,6 +92,9 @@ def explain(
         steps=steps,
         batch_size=batch_size,
         seed=seed,
+        resume=resume,
+        memory_limit=round(memory_limit * 2**30),
+        time_limit=time_limit,
     )
     if bundle is None:
         say(
@@ -85,35 +102,50 @@ def explain(
             "its maps mean nothing for real patients."
         )
 
-    def listen(outcome: Success | Failure) -> None:
+    done = failed = studies = 0
+
+    def listen(outcome: Success | Resumed | Failure) -> None:
+        nonlocal done, failed
         if isinstance(outcome, Failure):
+            failed += 1
             say(in_flags(str(outcome.error), ctx.command))
+        else:
+            done += 1
+
+    def show(part: float, total: int) -> None:
+        nonlocal studies
+        studies = total
+        bars.advance("Explaining", part, total)
 
     with Bars() as bars:
-        summary = explain_studies(
-            bundle or DEMONSTRATION,
-            inputs,
-            out,
-            options,
-            listener=listen,
-            on_progress=lambda done, total: bars.advance("Explaining", done, total),
-        )
+        try:
+            summary = explain_studies(
+                bundle or DEMONSTRATION, inputs, out, options, listener=listen, on_progress=show
+            )
+        except KeyboardInterrupt as interrupt:
+            of_all = f" of {studies}" if studies else ""
+            interrupt.args = (f"{done}{of_all} studies are explained in {out}, {failed} failed",)
+            raise
     for path, reason in summary.ignored:
         say(f"{path}: ignored, it {reason}.")
     for path, remark in summary.remarks:
         say(f"{path}: {remark}.")
-    typer.echo(json.dumps(summary.as_json(), indent=2) if as_json else _sentence(summary))
+    answer(json.dumps(summary.as_json(), indent=2) if as_json else _sentence(summary))
     if summary.failures:
-        raise typer.Exit(_SOME_FAILED if summary.studies else _NOTHING_EXPLAINED)
+        raise typer.Exit(SOME_FAILED if summary.studies else NOTHING_DONE)
 
 
 def _sentence(summary: ExplainSummary) -> str:
     studies = summary.studies
     slices = sum(study["slices"] - study["blank"] for study in studies)
-    blank = sum(study["blank"] for study in studies)
-    text = f"{len(studies)} studies explained in {summary.out}: {slices} slices, "
+    text = f"{counted(len(studies), 'study', 'studies')} explained in {summary.out}: "
+    text += f"{counted(slices, 'slice')}, "
     if any("crossings" in study for study in studies):
         crossings = sum(study["crossings"] for study in studies)
         text += f"in {crossings} of them the adversary crossed the decision; "
-    text += f"{blank} blank slices."
-    return text + (f" {len(summary.failures)} studies failed." if summary.failures else "")
+    text += f"{counted(sum(study['blank'] for study in studies), 'blank slice')}."
+    if summary.resumed:
+        text += f" {counted(summary.resumed, 'study', 'studies')} of an earlier run."
+    if summary.failures:
+        text += f" {counted(len(summary.failures), 'study', 'studies')} failed."
+    return text

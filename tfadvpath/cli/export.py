@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import import_tensorflow
+from tfadvpath.cli.console import answer, import_tensorflow
 from tfadvpath.errors import InputError
 
 
@@ -55,9 +55,9 @@ def export(
         xla=xla,
     )
     if as_json:
-        typer.echo(json.dumps({"folder": str(version), **read_manifest(version)}, indent=2))
+        answer(json.dumps({"folder": str(version), **read_manifest(version)}, indent=2))
     else:
-        typer.echo(f"The SavedModel is in {version}. Check it: tfadvpath serve-check {version}")
+        answer(f"The SavedModel is in {version}. Check it: tfadvpath serve-check {version}")
 
 
 def _numbers(text: str) -> list[int]:

@@ -2,35 +2,79 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from tfadvpath._version import __version__
-from tfadvpath.cli.console import in_flags, say
+from tfadvpath.cli.console import in_flags, open_closed_streams, say
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.evaluate import evaluate
+from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
 from tfadvpath.cli.explain import explain
 from tfadvpath.cli.export import export
 from tfadvpath.cli.prepare import prepare
 from tfadvpath.cli.serve_check import serve_check
 from tfadvpath.cli.train import train
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted, unforeseen
 
-_WRONG, _INTERRUPTED = 2, 130
+# What a person does after a command was interrupted.
+_GO_ON = {
+    "explain": "Go on by the same command with --resume",
+    "train": "Go on by the same command with --resume",
+    "evaluate": "Run it again: methods that were measured are not measured again",
+}
+# TensorFlow's errors of a full disk or memory, by name: it is not imported for them.
+_EXHAUSTED = "ResourceExhaustedError"
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM, as job schedulers and container runtimes do."""
 
 
 class _Commands(typer.core.TyperGroup):
-    """Answers what a person can cause with one line and an exit code."""
+    """Answers whatever happens with one line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, TyperException):
+            raise
         except InputError as error:
             say(in_flags(str(error), self.commands.get(ctx.invoked_subcommand)))
-            raise typer.Exit(_WRONG) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(NOTHING_DONE) from None
+        except KeyboardInterrupt as error:
+            how_far = f": {error}" if str(error) else ""
+            say(f"Interrupted{how_far}. {_GO_ON.get(ctx.invoked_subcommand, 'Run it again')}.")
+            raise typer.Exit(TERMINATED if isinstance(error, Terminated) else INTERRUPTED) from None
+        except Exception as error:
+            code, line = _said(error, ctx.invoked_subcommand)
+            say(line)
+            raise typer.Exit(code) from None
+
+
+def _said(error: Exception, command: str | None) -> tuple[int, str]:
+    """Returns the exit code and the line of an exception that no command answers itself."""
+    name = f"tfadvpath {command}" if command else "tfadvpath"
+    if isinstance(error, OSError) and error.errno is not None:
+        where = name if error.filename is None else error.filename
+        return NOTHING_DONE, f"{where}: {error.strerror}. Make room or mend it, and run it again."
+    if isinstance(error, MemoryError):
+        return NOTHING_DONE, f"{name}: the memory is full. Close other programs, or give it less at once."
+    if type(error).__name__ == _EXHAUSTED:
+        return NOTHING_DONE, f"{name}: no room is left ({quoted(error)}). Make room, and run it again."
+    try:
+        handle, log = tempfile.mkstemp(prefix="tfadvpath-", suffix=".log")
+        os.close(handle)
+    except OSError:
+        return INTERNAL_ERROR, str(unforeseen(name, error))
+    return INTERNAL_ERROR, str(unforeseen(name, error).logged(Path(log)))
 
 
 app = typer.Typer(
@@ -60,3 +104,21 @@ def _start(
 
 for verb in (explain, demo, train, prepare, evaluate, export, serve_check):
     app.command()(verb)
+
+
+def main() -> None:
+    """Runs the command line in a process of its own."""
+    open_closed_streams()
+
+    def terminate(*_: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        app(prog_name="tfadvpath")
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Python would try again at its end, and end with a code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

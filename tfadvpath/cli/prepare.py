@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, in_flags, say
+from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, say
+from tfadvpath.cli.exit_codes import SOME_FAILED
 from tfadvpath.recipes.data import DATA_SETS, PreparedData
 from tfadvpath.recipes.prepare import PATIENTS_PER_SEED
 from tfadvpath.recipes.prepare import prepare as prepare_data
 
-_SOME_BROKEN = 1
 Task = enum.StrEnum("Task", {task.replace("-", "_").upper(): task for task in DATA_SETS})  # type: ignore[misc]
 
 
@@ -93,6 +93,6 @@ def prepare(
         )
     for line in summary.warnings():
         say(line)
-    typer.echo(json.dumps(summary.content, indent=1) if as_json else "\n".join(summary.lines()))
+    answer(json.dumps(summary.content, indent=1) if as_json else "\n".join(summary.lines()))
     if summary.errors:
-        raise typer.Exit(_SOME_BROKEN)
+        raise typer.Exit(SOME_FAILED)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tfadvpath.cli.console import answer
+
 
 def serve_check(
     version: Annotated[
@@ -28,10 +30,10 @@ def serve_check(
 
     summary = check_saved_model(version)
     if as_json:
-        typer.echo(json.dumps(summary.as_json(), indent=2))
+        answer(json.dumps(summary.as_json(), indent=2))
         return
-    typer.echo(f"{'signature':<16} {'images':>6} {'seconds':>9} {'difference':>11}")
+    answer(f"{'signature':<16} {'images':>6} {'seconds':>9} {'difference':>11}")
     for call in summary.calls:
         numbers = f"{call.images:>6} {call.seconds:>9.3f} {call.largest_difference:>11.1e}"
-        typer.echo(f"{call.signature:<16} {numbers}")
-    typer.echo(f"{version} answers as recorded")
+        answer(f"{call.signature:<16} {numbers}")
+    answer(f"{version} answers as recorded")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfadvpath.cli.console import Bars, import_tensorflow, say
+from tfadvpath.cli.console import Bars, answer, import_tensorflow, say
 
 if TYPE_CHECKING:
     from tfadvpath.training.loop import Event, Listener
@@ -50,12 +50,12 @@ def train(
     with Bars() as bars:
         trained = train_recipe(chosen, out, stage, resume, training_shown(bars))
     if as_json:
-        typer.echo(json.dumps(trained.figures, indent=2))
+        answer(json.dumps(trained.figures, indent=2))
         return
     for part, stages in trained.figures.items():
         for name, values in stages.items():
-            typer.echo(f"{part}, {name}: {_listed(values)}")
-    typer.echo(f"The bundle is in {trained.folder}")
+            answer(f"{part}, {name}: {_listed(values)}")
+    answer(f"The bundle is in {trained.folder}")
 
 
 def training_shown(bars: Bars) -> Listener:

@@ -10,8 +10,9 @@ from typing import Any
 
 import keras
 
+from tfadvpath.batch.outcomes import Failure, Success
 from tfadvpath.batch.plan import SUMMARY, plan
-from tfadvpath.batch.run import Failure, get_explainer, run_tasks
+from tfadvpath.batch.run import get_explainer, run_tasks
 from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
 from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.datasets.phantoms import write_brain_phantoms
@@ -115,6 +116,7 @@ def run_demo(
     ):
         if isinstance(outcome, Failure):
             raise outcome.error
+        assert isinstance(outcome, Success)  # without `resume` none is of an earlier run
         labels = out / "phantoms" / "labelsTr" / outcome.task.source.name
         explained.append(patient_of(outcome.result, labels, data))
         studies.append(outcome.record)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfadvpath.studies.dicom import DicomReader
 from tfadvpath.studies.registry import reader_by_ending, reader_for
-from tfadvpath.studies.series import group_series
+from tfadvpath.studies.series import SliceHeader, group_series, read_slice_header
+
+# Every folder of results holds it.
+STUDY_FILE = "study.json"
+# What is in it, whoever else calls a file so.
+_STUDY_KEYS = {"source", "folder", "slices", "files"}
+_LARGEST_STUDY_FILE = 2**26
+
+ReadHeaders = Callable[[Iterable[Path]], Iterable[SliceHeader | None]]
 
 
 @dataclass(frozen=True)
@@ -41,15 +51,23 @@ class FoundStudies:
     remarks: list[tuple[Path, str]]
 
 
-def find_studies(inputs: Iterable[Path | str] | Path | str) -> FoundStudies:
+def read_headers(paths: Iterable[Path]) -> Iterator[SliceHeader | None]:
+    """Yields the header of each DICOM file, or None where it is no slice of a series."""
+    return map(read_slice_header, paths)
+
+
+def find_studies(
+    inputs: Iterable[Path | str] | Path | str, read_headers: ReadHeaders = read_headers
+) -> FoundStudies:
     """Expands files and folders to the studies that are to be read.
 
     A file named in ``inputs`` is taken as it is, also if it is missing: ``read_study`` says what is wrong
-    with it. Folders are walked in sorted order, without hidden entries and following links to folders.
-    One-slice files of a DICOM series in one folder are one study.
+    with it. Folders are walked in sorted order, without hidden entries and following links to folders;
+    results of earlier runs are passed over. One-slice files of a DICOM series in one folder are one study.
 
     Args:
         inputs: Files and folders, or one of them.
+        read_headers: Function that yields the header of each of some DICOM files, in their order.
     """
     files: dict[Path, Path] = {}  # with the input that each was found in
     ignored: dict[Path, str] = {}
@@ -64,7 +82,7 @@ def find_studies(inputs: Iterable[Path | str] | Path | str) -> FoundStudies:
                 files.setdefault(file, path)
             else:
                 ignored[file] = reason
-    grouped = group_series(file for file in files if _is_dicom(file))
+    grouped = group_series(read_headers([file for file in files if _is_dicom(file)]))
     ignored |= dict(grouped.ignored)
     series_of = {path: series for series in grouped.series for path in series.paths}
     studies: dict[tuple[Path, ...], FoundStudy] = {}
@@ -89,13 +107,16 @@ def _is_dicom(file: Path) -> bool:
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
     """Yields every visible entry below a folder that is no folder; an unreadable folder stands for itself."""
-    real = folder.resolve()
+    real = Path(os.path.realpath(folder))
     if real in seen:  # links may lead in a circle
         return
     seen.add(real)
     try:
         entries = sorted(folder.iterdir())
     except OSError:
+        yield folder
+        return
+    if holds_results(folder):
         yield folder
         return
     for entry in entries:
@@ -107,8 +128,22 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
             yield entry
 
 
+def holds_results(folder: Path) -> bool:
+    """Returns whether a folder is one of a study's results."""
+    path = folder / STUDY_FILE
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_STUDY_FILE:
+            return False
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.keys() >= _STUDY_KEYS
+
+
 def _reason_to_ignore(file: Path) -> str | None:
     """Returns why a file found in a folder is no study; None if it is one, or should be one and is broken."""
+    if holds_results(file):
+        return "holds the results of an earlier run"
     if not file.is_file():
         return None if file.is_symlink() or file.is_dir() else "is not a regular file"
     if file.name.upper() == "DICOMDIR":
@@ -118,6 +153,6 @@ def _reason_to_ignore(file: Path) -> str | None:
     if reader_by_ending(file) is not None:
         return None
     try:
-        return None if reader_for(file) is not None else "has an ending that no reader knows"
+        return None if reader_for(file) is not None else "is of no format that is read"
     except OSError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class Study:
         grid: Grid of the file or of the series.
         channel: Channel of a 4-D NIfTI file that was read; None where there is one.
         remarks: Sentences on what was passed over in the files, such as a window that leaves nothing.
+        digest: SHA-256 of the files' contents, as whoever keeps results of them asks for; else None.
     """
 
     sources: tuple[Path, ...]
@@ -40,6 +42,7 @@ class Study:
     grid: Grid
     channel: int | None = None
     remarks: tuple[str, ...] = ()
+    digest: str | None = None
 
     @property
     def source(self) -> Path:
@@ -192,11 +195,20 @@ def open_slices(path: Path, channel: int | None = None) -> Iterator[Reading]:
         raise InputError(path, "does not fit into memory", "Crop or shrink it") from None
 
 
+def _broken_link(path: Path) -> str:
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads back to itself"
+    return "is a link to a file that does not exist"
+
+
 def _check_file(path: Path) -> None:
     try:
-        if path.is_symlink() and not path.exists():
-            raise InputError(path, "is a link to a file that does not exist", "Mend or remove the link")
         if not path.exists():
+            if path.is_symlink():
+                raise InputError(path, _broken_link(path), "Mend or remove the link")
             raise InputError(path, "does not exist", "Check the spelling")
         if path.is_dir():
             raise InputError(

@@ -1,0 +1,155 @@
+"""What became of the studies of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfadvpath._version import __version__
+from tfadvpath.batch.plan import Plan, Task
+from tfadvpath.errors import InputError
+from tfadvpath.explanation import StudyExplanation
+
+
+@dataclass(frozen=True, eq=False)
+class Success:
+    """A study whose results are written.
+
+    Attributes:
+        task: The study, and the folder of its results.
+        result: Study and explanation, with all maps.
+        record: Content of its study.json.
+    """
+
+    task: Task
+    result: StudyExplanation
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Resumed:
+    """A study whose results an earlier run wrote.
+
+    Attributes:
+        task: The study, and the folder of its results.
+        record: Content of its study.json.
+    """
+
+    task: Task
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A study without results.
+
+    Attributes:
+        task: The study.
+        error: Reason, with what to do about it.
+    """
+
+    task: Task
+    error: InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainSummary:
+    """Summary of a run: what became of every study.
+
+    Attributes:
+        bundle: Folder of the bundle; its name where it was given in memory.
+        out: Folder of all results.
+        method: Name of the explainer.
+        steps: Number of points of the path; None where the method has no path.
+        maps: Names of the maps that were written.
+        studies: Content of the study.json of every explained study.
+        resumed: Number of these that an earlier run explained.
+        failures: Studies without results.
+        ignored: Files in folders that are no studies, with the reason.
+        remarks: Sentences on studies, each with one of its files.
+        waiting: Number of studies that were not come to, since the run was interrupted or failed as a whole.
+    """
+
+    bundle: str
+    out: Path
+    method: str
+    steps: int | None
+    maps: Sequence[str]
+    studies: Sequence[dict[str, Any]]
+    resumed: int
+    failures: Sequence[Failure]
+    ignored: Sequence[tuple[Path, str]]
+    remarks: Sequence[tuple[Path, str]]
+    waiting: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the content of summary.json."""
+        return {
+            "version": __version__,
+            "bundle": self.bundle,
+            "method": self.method,
+            "steps": self.steps,
+            "maps": list(self.maps),
+            "out": str(self.out),
+            "explained": len(self.studies),
+            "resumed": self.resumed,
+            "failed": len(self.failures),
+            "waiting": self.waiting,
+            "studies": list(self.studies),
+            "errors": [
+                {"source": str(failure.task.source), "message": str(failure.error)}
+                for failure in self.failures
+            ],
+            "ignored": [{"source": str(path), "reason": reason} for path, reason in self.ignored],
+            "remarks": [{"source": str(path), "remark": remark} for path, remark in self.remarks],
+        }
+
+
+class Run:
+    """A run as it goes on.
+
+    Args:
+        planned: Studies that are to be explained.
+        bundle: Folder or name of the bundle.
+        out: Folder of all results.
+        method: Name of the explainer.
+        steps: Number of points of the path; None where the method has no path.
+        maps: Names of the maps that are written.
+    """
+
+    def __init__(
+        self, planned: Plan, bundle: str, out: Path, method: str, steps: int | None, maps: Sequence[str]
+    ):
+        self._planned = planned
+        self._bundle, self._out = bundle, out
+        self._method, self._steps, self._maps = method, steps, maps
+        self._studies: list[dict[str, Any]] = []
+        self._failures: list[Failure] = []
+        self._resumed = 0
+
+    def note(self, outcome: Success | Resumed | Failure) -> None:
+        """Counts what became of a study, without its images."""
+        if isinstance(outcome, Failure):
+            self._failures.append(outcome)
+        else:
+            self._studies.append(outcome.record)
+            self._resumed += isinstance(outcome, Resumed)
+
+    def summary(self) -> ExplainSummary:
+        """Returns what became of the studies until now."""
+        said = [(Path(study["source"]), text) for study in self._studies for text in study["remarks"]]
+        return ExplainSummary(
+            bundle=self._bundle,
+            out=self._out,
+            method=self._method,
+            steps=self._steps,
+            maps=self._maps,
+            studies=self._studies,
+            resumed=self._resumed,
+            failures=self._failures,
+            ignored=self._planned.ignored,
+            remarks=[*self._planned.remarks, *said],
+            waiting=len(self._planned.tasks) - len(self._studies) - len(self._failures),
+        )

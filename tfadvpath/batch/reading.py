@@ -1,0 +1,119 @@
+"""Studies of a run, read ahead in a process of their own; those that an earlier run explained are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfadvpath.batch.plan import Task
+from tfadvpath.errors import InputError, unforeseen
+from tfadvpath.files import sha256
+from tfadvpath.studies.find import STUDY_FILE
+from tfadvpath.studies.reader_process import ReaderProcess
+from tfadvpath.studies.series import SliceHeader, read_slice_header
+from tfadvpath.studies.study import Study, read_study
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """A study that an earlier run explained in the same way, from the same files.
+
+    Attributes:
+        record: Content of its study.json.
+    """
+
+    record: dict[str, Any]
+
+
+def read_studies(
+    tasks: Sequence[Task],
+    size: tuple[int, int],
+    channel: int | None,
+    out: Path,
+    *,
+    reader: ReaderProcess | None = None,
+    made_with: Mapping[str, Any] | None = None,
+) -> Iterator[Study | Earlier | InputError]:
+    """Yields each task's study, or what an earlier run has of it, or the error that says why it has none.
+
+    Args:
+        tasks: Tasks of a plan.
+        size: Height and width of the images.
+        channel: Index of the channel of 4-D NIfTI files.
+        out: Folder of all results.
+        reader: Process that reads, and reads ahead; None reads in this one.
+        made_with: All that the results depend on besides the files, where results of earlier runs that were
+            made with the same are to be kept; None reads every study.
+    """
+    requests = ((task, (task.sources, size, channel, out / task.name, made_with)) for task in tasks)
+    if reader is not None:
+        yield from reader.map((task.sources, read_task, arguments) for task, arguments in requests)
+        return
+    for task, arguments in requests:
+        try:
+            yield read_task(*arguments)
+        except InputError as error:
+            yield error
+        except Exception as error:
+            yield unforeseen(task.source, error)
+
+
+def read_task(
+    sources: Sequence[Path],
+    size: tuple[int, int],
+    channel: int | None,
+    folder: Path,
+    made_with: Mapping[str, Any] | None,
+) -> Study | Earlier:
+    """Reads one study, or what an earlier run has of it.
+
+    Args:
+        sources: The study's file, or the files of its series.
+        size: Height and width of the images.
+        channel: Index of the channel of a 4-D NIfTI file.
+        folder: Folder of its results.
+        made_with: As of ``read_studies``.
+
+    Raises:
+        InputError: The study cannot be read.
+    """
+    record = None if made_with is None else _earlier_record(folder, made_with)
+    if record is not None and record.get("sha256") == _digest(sources):
+        return Earlier(record)
+    study = read_study(sources, size, channel)
+    return dataclasses.replace(study, digest=_digest(sources))
+
+
+def _earlier_record(folder: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the study.json of whole results that were made with the same; else None."""
+    try:
+        record = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
+        same = record["made_with"] == json.loads(json.dumps(made_with))
+        whole = all((folder / name).is_file() for name in record["files"])
+        return record if same and whole else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _digest(sources: Sequence[Path]) -> str:
+    try:
+        digests = [sha256(path) for path in sources]
+    except OSError:
+        return ""  # reading it says what is wrong
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def read_headers(reader: ReaderProcess, paths: Iterable[Path]) -> Iterator[SliceHeader | None]:
+    """Yields the header of each DICOM file, or None where it is no slice of a series or cannot be read.
+
+    Args:
+        reader: Process that reads.
+        paths: DICOM files.
+    """
+    for header in reader.map((((path,), read_slice_header, (path,)) for path in paths), ahead=64):
+        yield None if isinstance(header, InputError) else header
