@@ -53,11 +53,16 @@ def answer(text: str) -> None:
     try:
         typer.echo(text)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stdout()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stdout()
         say(f"Standard output: cannot be written ({error.strerror}). Make room there, and run it again.")
         raise typer.Exit(SOME_FAILED) from None
+
+
+def close_stdout() -> None:
+    """Sends what is still written to stdout nowhere, else Python tries it again at its end and fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def open_closed_streams() -> None:

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tfadvpath._version import __version__
-from tfadvpath.cli.console import in_flags, open_closed_streams, say
+from tfadvpath.cli.console import close_stdout, in_flags, open_closed_streams, say
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
@@ -120,5 +120,4 @@ def main() -> None:
         try:
             sys.stdout.flush()
         except OSError:
-            # Python would try again at its end, and end with a code of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            close_stdout()
