@@ -13,7 +13,16 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
-from support.broken_files import nifti_bytes, picture, png_bytes, volume, write_broken_files, write_good_files
+from support.broken_files import (
+    dicom,
+    dicom_bytes,
+    nifti_bytes,
+    picture,
+    png_bytes,
+    volume,
+    write_broken_files,
+    write_good_files,
+)
 from support.explanations import KnownExplainer
 from support.series import noise, write_series
 from typer.testing import CliRunner
@@ -275,3 +284,28 @@ def test_real_files_of_every_kind_are_explained(explain, real_data, tmp_path, pa
         source = nib.load(path)
         assert nib.load(folder / "fi_v2_smooth.nii.gz").shape == source.shape[:3]
         np.testing.assert_allclose(nib.load(folder / "fi_v2_smooth.nii.gz").affine, source.affine, atol=1e-4)
+
+
+def test_resume_and_the_limits_are_options_of_the_command(explain, image, tmp_path):
+    run = explain(image, "--resume", "--memory-limit", "0.5", "--time-limit", "5")
+    assert (run.exit_code, run.stderr) == (0, "")
+    run = explain(image, "--resume", "--json")
+    assert json.loads(run.stdout)["resumed"] == 1
+    run = explain(image, "--resume")
+    assert run.stdout.endswith("0 blank slices. 1 study of an earlier run.\n")
+    run = explain(image, "--memory-limit", "0")
+    assert run.exit_code == 2
+    assert "--memory-limit" in run.stderr
+
+
+def test_what_was_passed_over_in_a_file_is_said_and_kept(explain, tmp_path):
+    values = picture(top=4095).astype(np.uint16)
+    path = tmp_path / "narrow.dcm"
+    path.write_bytes(dicom_bytes(dicom(values, 12, WindowCenter="0", WindowWidth="1")))
+    run = explain(path)
+    assert run.exit_code == 0
+    [line] = run.stderr.splitlines()
+    assert line.startswith(f"{path}: its window")
+    study = json.loads((tmp_path / "out" / "narrow.dcm" / "study.json").read_text())
+    assert study["blank"] == 0
+    assert [f"{path}: {remark}." for remark in study["remarks"]] == [line]
