@@ -114,4 +114,4 @@ def test_a_page_that_is_wrong_is_seen(copied, tmp_path):
         text=True,
         check=False,
     )
-    assert "has an ending that no reader knows" in finished.stderr
+    assert "is of no format that is read" in finished.stderr

@@ -6,6 +6,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+# File of traces beside the results of a run.
+ERROR_LOG = "errors.log"
 # Characters of a foreign text, such as a library's error, that a message quotes.
 QUOTED = 120
 

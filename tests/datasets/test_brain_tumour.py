@@ -1,4 +1,6 @@
+import gzip
 import json
+import os
 
 import nibabel as nib
 import numpy as np
@@ -184,6 +186,69 @@ def test_each_broken_case_gets_one_line_and_the_others_go_on(tmp_path):
     for name, reason in (("cut", "truncated"), ("flat", "no channels"), ("shifted", "another grid")):
         assert reason in dropped[name]
     assert dropped["unlabelled"] == "has no labels in labelsTr"
+
+
+def test_nothing_outside_the_folder_is_read(tmp_path):
+    source, outside = tmp_path / "source", tmp_path / "outside"
+    image, labels = random_case((8, 8, 4))
+    write(outside, "other", image, labels)
+    for name in ("good", "image", "labels"):
+        write(source, name, image, labels)
+    for kind, name in (("imagesTr", "image"), ("labelsTr", "labels")):
+        (source / kind / f"{name}.nii.gz").unlink()
+        (source / kind / f"{name}.nii.gz").symlink_to(outside / kind / "other.nii.gz")
+    errors = []
+    config = PrepareConfig(size=32, shares=Shares(1, 0, 0))
+    summary = prepare(BrainTumour, source, tmp_path / "out", config, errors.append)
+    assert summary["parts"]["train"]["patients"] == 1
+    reasons = {dropped["case"]: dropped["reason"] for dropped in summary["dropped"]}
+    assert reasons.keys() == {"image", "labels"}
+    assert all("leads out of the folder" in reason for reason in reasons.values())
+    assert len(errors) == 2
+
+
+def test_names_that_cannot_be_told_apart_or_written_down_are_left_out(tmp_path):
+    image, labels = random_case((8, 8, 4))
+    path, _ = write(tmp_path, "a", image, labels)
+    (tmp_path / "imagesTr" / os.fsdecode(b"\xff.nii.gz")).write_bytes(path.read_bytes())
+    (tmp_path / "imagesTr" / "a.nii").write_bytes(gzip.decompress(path.read_bytes()))
+    (tmp_path / "labelsTr" / "a.nii").write_bytes((tmp_path / "labelsTr" / "a.nii.gz").read_bytes())
+    config = PrepareConfig(size=32, shares=Shares(1, 0, 0))
+    summary = prepare(BrainTumour, tmp_path, tmp_path / "out", config)
+    assert summary["parts"]["train"]["images"] == 4
+    reasons = {dropped["case"]: dropped["reason"] for dropped in summary["dropped"]}
+    assert reasons == {
+        "\ufffd.nii.gz": "has a name that is not in UTF-8",
+        "a.nii.gz": "has the name of another case, but for the ending",
+    }
+    text = (tmp_path / "out" / "summary.json").read_text(encoding="utf-8")
+    assert json.loads(text)["dropped"] == summary["dropped"]
+
+
+def test_slices_that_lie_metres_apart_take_no_memory(tmp_path):
+    image, labels = random_case((4, 4, 31))
+    with pytest.raises(InputError, match="says that it covers 31,000 mm, which no patient does"):
+        read_brain(*write(tmp_path, "b", image, labels, (1.0, 1.0, 1000.0)))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_volume_without_the_third_channel_is_refused(tmp_path, channels):
+    image, labels = random_case((4, 4, 5))
+    with pytest.raises(InputError, match="has no channel"):
+        read_brain(*write(tmp_path, "b", image[..., :channels], labels))
+
+
+@pytest.mark.parametrize("scale", [0.5, 3])
+def test_labels_that_are_no_whole_numbers_are_refused(tmp_path, scale):
+    image, labels = random_case((4, 4, 5))
+    paths = write(tmp_path, "b", image, (labels * scale).astype(np.float32))
+    if scale == 3:
+        assert read_brain(*paths)[1].mean() == pytest.approx(
+            (labels == 1).mean()
+        )  # 3 is a label of the tumour
+    else:
+        with pytest.raises(InputError, match="holds values that are no whole numbers"):
+            read_brain(*paths)
 
 
 @pytest.mark.parametrize(

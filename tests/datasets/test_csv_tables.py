@@ -22,6 +22,11 @@ def test_rows_come_with_their_lines_and_without_spaces(tmp_path):
         (b"file,patient\na,b\nc,d,e\n", "line 3.*2 values"),
         (b"file,patient\n\xff\xfe,b\n", "cannot be read as a table"),
         (b'file,patient\n"a,b\n', "cannot be read as a table"),
+        (
+            b"file,patient\n" + b"a" * 200_000 + b",b\n",
+            "cannot be read as a table .field larger than field limit",
+        ),
+        (b"\xff\xfef\0i\0l\0e\0", "cannot be read as a table"),
         (None, "cannot be read as a table"),
     ],
 )
@@ -51,6 +56,7 @@ def test_a_box_is_four_numbers_or_nothing():
         (("1", "2", "0", "4"), "has a box without an area: 1, 2, 0, 4"),
         (("1", "2", "3", "-4"), "has a box without an area: 1, 2, 3, -4"),
         (("nan", "2", "3", "4"), "has a box without an area: nan, 2, 3, 4"),
+        (("9" * 999, "2", "3", "?"), f"has no box of four numbers: {'9' * 119}…"),
     ],
 )
 def test_half_a_box_is_refused(values, message):

@@ -1,8 +1,10 @@
 import csv
+import shutil
 
 import cv2
 import numpy as np
 import pytest
+from support.image_folders import SHAPE, config, write
 
 from tfadvpath.datasets.image_folder import ImageFolder, ImageFolderConfig
 from tfadvpath.datasets.prepare import prepare
@@ -11,30 +13,6 @@ from tfadvpath.datasets.splits import Shares
 from tfadvpath.errors import InputError
 from tfadvpath.studies.sizes import nearest
 from tfadvpath.studies.study import read_study
-
-SHAPE = (40, 60)
-
-
-def config(**options):
-    return ImageFolderConfig(size=32, shares=Shares(1, 0, 0), **options)
-
-
-def write(folder, table, images="images", masks=None):
-    """Writes a table and its images; the masks' pixels are 255 from the image's middle row on."""
-    with (folder / "table.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, table[0].keys())
-        writer.writeheader()
-        writer.writerows(table)
-    random = np.random.default_rng(0)
-    for row in table:
-        path = folder / images / row["file"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), random.integers(0, 255, SHAPE, np.uint8))
-        if masks is not None:
-            drawn = np.zeros(SHAPE, np.uint8)
-            drawn[SHAPE[0] // 2 :] = 255
-            (folder / masks).mkdir(exist_ok=True)
-            cv2.imwrite(str(folder / masks / row["file"]), drawn)
 
 
 def load(folder, out, **options):
@@ -146,7 +124,9 @@ def test_slices_of_the_lower_grade_gliomas_are_read_with_their_masks(real_data, 
     with (real_data / "lgg" / "slices.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["patient"].startswith("TCGA_CS_494")]
     for name in ("flair", "mask"):
-        (tmp_path / name).symlink_to(real_data / "lgg" / name)
+        (tmp_path / name).mkdir()
+        for row in rows:
+            shutil.copy(real_data / "lgg" / name / row["file"], tmp_path / name)
     with (tmp_path / "slices.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, rows[0].keys())
         table.writeheader()

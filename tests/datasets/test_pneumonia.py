@@ -148,6 +148,43 @@ def test_a_missing_table_or_folder_is_named(phantoms, tmp_path, missing, problem
         prepare(Pneumonia, source, tmp_path / "out", ALL)
 
 
+def test_nothing_outside_the_folder_is_read(phantoms, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(phantoms, source)
+    labels = read_rsna_labels(source)
+    away, linked, folder, good = [patient for patient, boxes in labels.opacities.items() if boxes][:4]
+    shutil.copy(source / IMAGES / f"{away}.dcm", tmp_path / "outside.dcm")
+    (source / IMAGES / f"{linked}.dcm").unlink()
+    (source / IMAGES / f"{linked}.dcm").symlink_to(tmp_path / "outside.dcm")
+    (source / IMAGES / f"{folder}.dcm").unlink()
+    (source / IMAGES / f"{folder}.dcm").mkdir()
+    shutil.copy(source / IMAGES / f"{good}.dcm", source / IMAGES / f"{folder}.dcm" / "one.dcm")
+    escape = "../../outside"
+    for name in (BOXES, KINDS):
+        rows = rows_of(source, name)
+        for row in rows:
+            row["patientId"] = row["patientId"].replace(away, escape)
+        write_rows(source, name, rows)
+    errors = []
+    summary = prepare(Pneumonia, source, tmp_path / "out", ALL, errors.append)
+    reasons = {dropped["case"]: dropped["reason"] for dropped in summary["dropped"]}
+    assert "leads out of the folder" in reasons[escape]
+    assert "leads out of the folder" in reasons[linked]
+    assert "is a folder" in reasons[folder]
+    assert len(errors) == 3
+    assert summary["parts"]["train"]["images"] == len(labels.opacities) - 3
+
+
+@pytest.mark.parametrize("name", [BOXES, KINDS])
+def test_a_table_outside_the_folder_is_not_read(phantoms, tmp_path, name):
+    source = tmp_path / "source"
+    shutil.copytree(phantoms, source)
+    (source / name).rename(tmp_path / name)
+    (source / name).symlink_to(tmp_path / name)
+    with pytest.raises(InputError, match="leads out of the folder"):
+        prepare(Pneumonia, source, tmp_path / "out", ALL)
+
+
 @pytest.mark.real_data
 def test_the_challenges_tables_hold_what_the_paper_counts(real_data):
     labels = read_rsna_labels(real_data / "rsna_labels")

@@ -91,7 +91,7 @@ def test_another_run_takes_the_place_of_the_earlier_and_of_nothing_else(source, 
     prepare(ImageFolder, source, out, CONFIG)
     Prepared(out, "image-folder").load("train", 32)  # leaves a cache
     (out / "notes.txt").write_text("mine")
-    (out / ".records-killed").mkdir()
+    (out / f".tfadvpath-{16 * '0'}").mkdir()  # of a killed run
     prepare(ImageFolder, source, out, ImageFolderConfig(size=64, shares=Shares(1, 0, 0)))
     assert (out / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in out.iterdir()) == ["notes.txt", "records", "summary.json"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zlib
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 from support.broken_files import jpeg_bytes, picture, png_bytes
+from support.raw_pictures import jpeg, png, waves
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.study import read_study
@@ -90,3 +96,85 @@ def test_an_animation_is_refused(tmp_path):
     first.save(tmp_path / "a.png", save_all=True, append_images=[second])
     with pytest.raises(InputError, match="is an animation"):
         read_study(tmp_path / "a.png")
+
+
+def read(folder, content, name="a.png"):
+    """The one slice of a file."""
+    path = folder / name
+    path.write_bytes(content)
+    return read_study(path).images[0, ..., 0]
+
+
+def unit(values):
+    return (values - values.min()) / np.ptp(values)
+
+
+SAMPLES = {depth: picture(48, 40, 2**depth - 1) for depth in (8, 16)}
+
+
+@pytest.mark.parametrize("name", [b"\xff.png", "Röntgen 肺.png".encode(), b"a\nb.png"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_any_name_of_a_file_will_do(tmp_path, name, depth):
+    content = png(np.dstack([SAMPLES[depth]] * 3), depth, 2)
+    np.testing.assert_allclose(read(tmp_path, content, os.fsdecode(name)), unit(SAMPLES[depth]), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.dcm", "a.nii.gz", "a"])
+@pytest.mark.parametrize("content", [png(GREY), jpeg(GREY)], ids=["png", "jpeg"])
+def test_the_content_counts_and_not_the_name(tmp_path, content, name):
+    np.testing.assert_array_equal(read(tmp_path, content, name), read(tmp_path, content, "true.png"))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"GIF89a", "GIF"),
+        (b"BM", "BMP"),
+        (b"MM\0*", "TIFF"),
+        (b"II*\0", "TIFF"),
+        (b"RIFF1234WEBPVP8 ", "WebP"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"%PDF-1.7", "PDF"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.png", "a.jpeg"])
+def test_another_format_under_the_name_of_a_picture_is_named(tmp_path, start, kind, name):
+    with pytest.raises(InputError, match=f"is a {kind} file, whatever its name says"):
+        read(tmp_path, start + bytes(99), name)
+
+
+@pytest.mark.parametrize("inks", [0, 40])
+def test_the_black_of_a_printers_jpeg_is_not_taken_for_alpha(tmp_path, inks):
+    black = 255 - waves()
+    layers = [np.full_like(black, inks)] * 3 + [black]
+    shown = read(tmp_path, jpeg(np.dstack(layers), "CMYK", quality=100), "a.jpg")
+    assert np.abs(shown - unit(255.0 - black)).max() < 0.03
+
+
+def test_the_mean_of_nearly_equal_channels_is_taken(tmp_path):
+    content = jpeg(np.dstack([GREY // 2, GREY // 2 + 3, GREY // 2]), quality=95)
+    (tmp_path / "a.jpg").write_bytes(content)
+    with Image.open(tmp_path / "a.jpg") as image:
+        levels = np.asarray(image).astype(float).mean(axis=2)
+    np.testing.assert_array_equal(read(tmp_path, content, "a.jpg"), unit(levels).astype(np.float32))
+
+
+@pytest.mark.slow
+def test_the_largest_picture_takes_less_than_a_gigabyte_and_a_half(tmp_path):
+    side = 8192
+    packer = zlib.compressobj(1)
+    pixels = b"".join(packer.compress(b"\0" + b"\xff" * 8 * side) for _ in range(side)) + packer.flush()
+    content = png(np.empty((side, side, 0)), 16, 6, pixels=pixels)
+    (tmp_path / "a.png").write_bytes(content)
+    assert len(content) < 10_000_000
+    script = (
+        "import resource, sys; from tfadvpath.studies.study import read_study; "
+        "print(read_study(sys.argv[1]).images.shape, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "a.png"], capture_output=True, text=True, check=True
+    )
+    shape, kilobytes = answer.stdout.rsplit(maxsplit=1)
+    assert shape == "(1, 8192, 8192, 1)"
+    assert int(kilobytes) < 1_500_000

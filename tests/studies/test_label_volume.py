@@ -47,5 +47,67 @@ def test_labels_of_another_grid_are_refused(tmp_path, study):
 
 
 def test_missing_labels_are_named(tmp_path, study):
-    with pytest.raises(InputError, match=r"labels\.nii\.gz: cannot be read as labels"):
+    with pytest.raises(InputError, match=r"labels\.nii\.gz: does not exist"):
         read_labels(tmp_path / "labels.nii.gz", study.grid)
+
+
+def written(folder, values, dtype=None, slope=None):
+    content = bytearray(nib.Nifti1Image(values, AFFINE, dtype=dtype).to_bytes())
+    if slope is not None:
+        content[112:120] = np.array(slope, "<f4").tobytes()
+    (folder / "labels.nii").write_bytes(content)
+    return folder / "labels.nii"
+
+
+LABELS = np.arange(8 * 9 * 4).reshape(8, 9, 4) % 4
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"values": LABELS.astype(np.uint8)},
+        {"values": LABELS.astype(np.int64), "dtype": np.int64},
+        {"values": LABELS.astype(np.float32)},
+        {"values": LABELS.astype(np.float64)[..., np.newaxis]},
+        {"values": (LABELS * 10).astype(np.int16), "slope": (0.1, 0)},
+        {"values": (LABELS + 5).astype(np.int16), "slope": (1, -5)},
+        {"values": LABELS.astype(float), "dtype": np.int16},  # which nibabel scales
+    ],
+    ids=range(7),
+)
+def test_whole_numbers_come_back_however_they_are_stored(tmp_path, study, options):
+    slices = read_labels(written(tmp_path, **options), study.grid)
+    assert slices.dtype.kind in "iu"
+    np.testing.assert_array_equal(slices, study.grid.to_slices(LABELS))
+
+
+@pytest.mark.parametrize(
+    ("values", "slope", "problem"),
+    [
+        (LABELS + 0.3, None, "holds values that are no whole numbers"),
+        (LABELS.astype(np.int16), (0.5, 0), "holds values that are no whole numbers"),
+        (np.where(LABELS == 1, np.nan, LABELS), None, "holds NaN or infinite values"),
+        (LABELS * 1e12, None, "holds labels beyond 2,147,483,647"),
+        (np.stack([LABELS] * 2, axis=-1).astype(np.uint8), None, "lies on another grid than its study"),
+    ],
+)
+def test_what_is_no_label_volume_is_refused(tmp_path, study, values, slope, problem):
+    with pytest.raises(InputError, match=problem):
+        read_labels(written(tmp_path, values, slope=slope), study.grid)
+
+
+def test_a_size_that_is_not_the_studys_takes_no_memory(tmp_path, study, monkeypatch):
+    monkeypatch.setattr(np, "empty", lambda *args, **options: pytest.fail("memory is taken"))
+    header = nib.Nifti1Header()
+    header.set_data_shape((500, 500, 500))
+    header.set_data_dtype(np.uint8)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    (tmp_path / "labels.nii").write_bytes(header.binaryblock + bytes(500))
+    with pytest.raises(InputError, match="lies on another grid than its study"):
+        read_labels(tmp_path / "labels.nii", study.grid)
+
+
+def test_a_picture_holds_no_labels(tmp_path, study):
+    (tmp_path / "labels.nii").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(500))
+    with pytest.raises(InputError, match="is not a NIfTI file"):
+        read_labels(tmp_path / "labels.nii", study.grid)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from support.broken_files import dicom, dicom_bytes, jpeg_bytes, picture, png_by
 from tfadvpath.errors import InputError
 from tfadvpath.studies.dicom import DicomReader
 from tfadvpath.studies.image_file import ImageFileReader
+from tfadvpath.studies.masks import read_mask
 from tfadvpath.studies.nifti import NiftiReader
 from tfadvpath.studies.registry import HEAD_BYTES, endings, reader_for, readers
 from tfadvpath.studies.study import read_study
@@ -50,21 +53,39 @@ def huge_dicom(path):
 
 def write_nifti(path, slices):
     volume = slices.transpose(2, 1, 0)[::-1, ::-1]  # rows from anterior to posterior, columns to the left
-    kind = nib.Nifti1Pair if path.suffix.lower() == ".hdr" else nib.Nifti1Image
-    nib.save(kind(volume, np.eye(4)), path)
+    if of_pair(path):
+        image = nib.Nifti1Pair(volume, np.eye(4))
+        write_pair(path, image.header.binaryblock, volume.tobytes(order="F"))
+    else:
+        nib.save(nib.Nifti1Image(volume, np.eye(4)), path)
 
 
 def huge_nifti(path):
     header = Nifti1Header()
     header.set_data_shape((30000, 30000, 30000))
     header.set_data_dtype(np.int16)
-    if path.suffix.lower() == ".hdr":
+    if of_pair(path):
         header["magic"] = b"ni1"
-        path.with_suffix(".img").write_bytes(bytes(1000))
+        write_pair(path, header.binaryblock, bytes(1000))
     else:
         header["magic"], header["vox_offset"] = b"n+1", 352
-    with nib.openers.Opener(path, "wb") as file:
-        file.write(header.binaryblock + bytes(4 + 1000))
+        path.write_bytes(packed(path, header.binaryblock + bytes(4 + 1000)))
+
+
+def of_pair(path):
+    return re.search(r"\.(hdr|img)(\.gz)?$", path.name.lower()) is not None
+
+
+def write_pair(path, header, voxels):
+    """Writes both files of a pair, of which the name of one is given, in its spelling."""
+    for ending, content in (("hdr", header), ("img", voxels)):
+        spelt = ending.upper() if path.name.isupper() else ending
+        file = path.with_name(re.sub("hdr|img", spelt, path.name, flags=re.IGNORECASE))
+        file.write_bytes(packed(file, content))
+
+
+def packed(path, content):
+    return gzip.compress(content) if path.name.lower().endswith(".gz") else content
 
 
 def write_picture(path, slices):
@@ -205,7 +226,28 @@ def test_a_file_without_its_ending_is_known_by_its_first_bytes_to_one_reader_at_
     bare = path.rename(tmp_path / "bare")
     if knowing:
         assert reader_for(bare) is knowing[0]
+    if knowing and not of_pair(path):
         assert read_study(bare).images.shape[1:3] == SIZE
     else:
-        with pytest.raises(InputError, match="has an ending that no reader knows"):
+        with pytest.raises(InputError, match=r"is of no format that is read|is half of a pair"):
             read_study(bare)
+
+
+@every_ending
+def test_a_mask_is_read_by_its_stored_values(tmp_path, files, ending):
+    """255 where the finding is: exactly, but for the pixels at the edge that a lossy format moves."""
+    finding = slices_of(files) > 150
+    image, mask = tmp_path / f"a{ending}", tmp_path / "masks" / f"a{ending}"
+    mask.parent.mkdir()
+    files.write(image, slices_of(files))
+    files.write(mask, finding * np.uint8(255))
+    grid = read_study(image).grid
+    found = read_mask(mask, image, grid)
+    assert found.dtype == bool
+    assert np.count_nonzero(found != finding) <= (0.01 * finding.size if ending in files.lossy else 0)
+    if ending not in files.lossy:
+        files.write(mask, finding * np.uint8(1))
+        np.testing.assert_array_equal(read_mask(mask, image, grid), finding)
+    files.write(mask, slices_of(files)[:, :-1] * np.uint8(0))
+    with pytest.raises(InputError, match=r"size|grid"):
+        read_mask(mask, image, grid)

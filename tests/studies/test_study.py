@@ -135,7 +135,7 @@ def test_folders_are_walked_in_order_without_hidden_files(tmp_path):
     assert [str(path.relative_to(tmp_path)) for path in studies] == ["a/z.dcm", "b/1.PNG", "b/2.png", "b/IM7"]
     assert ignored == [
         (tmp_path / "a" / "DICOMDIR", "is an index of the files beside it"),
-        (tmp_path / "a" / "notes.txt", "has an ending that no reader knows"),
+        (tmp_path / "a" / "notes.txt", "is of no format that is read"),
     ]
     assert read_study(studies[-1]).images.shape == (1, 48, 40, 1)
 
@@ -153,7 +153,7 @@ def test_links_in_a_circle_end(tmp_path):
     (tmp_path / "a" / "1.png").write_bytes(b"x")
     studies, _ = found(tmp_path)
     assert studies == [tmp_path / "a" / "1.png", tmp_path / "a" / "self"]
-    with pytest.raises(InputError, match="is a link to a file that does not exist"):
+    with pytest.raises(InputError, match="is a link that leads back to itself"):
         read_study(tmp_path / "a" / "self")
 
 
@@ -162,7 +162,7 @@ def test_links_in_a_circle_end(tmp_path):
     [
         ("missing.dcm", "does not exist"),
         ("folder", "is a folder that holds no studies"),
-        ("notes.txt", "has an ending"),
+        ("notes.txt", "is of no format that is read"),
         ("pipe.png", "is not a regular"),
     ],
 )

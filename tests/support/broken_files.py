@@ -16,6 +16,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     UID,
     BasicTextSRStorage,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -152,19 +153,19 @@ def _broken_dicom() -> dict[str, tuple[bytes, str]]:
         "truncated_jpeg.dcm": (in_jpeg[:-200], "ends within its pixel data"),
         "damaged_jpeg.dcm": (
             dicom_bytes(dicom(pixels, syntax=JPEGBaseline8Bit, frames=encapsulate([jpeg[: len(jpeg) // 2]]))),
-            "is truncated or damaged",
+            "is truncated: its JPEG stream",
         ),
         "damaged_jpeg_2000.dcm": (
             dicom_bytes(
                 dicom(pixels, syntax=JPEG2000Lossless, frames=encapsulate([stream[: len(stream) // 2]]))
             ),
-            "is truncated or damaged",
+            "is truncated: its JPEG 2000 stream",
         ),
         "damaged_rle.dcm": (
             dicom_bytes(dicom(pixels, syntax=RLELossless, frames=encapsulate([bytes(64)]))),
             "is truncated or damaged",
         ),
-        "too_few_frames.dcm": (dicom_bytes(dicom(pixels, NumberOfFrames=3)), "is truncated"),
+        "too_few_frames.dcm": (dicom_bytes(dicom(pixels, NumberOfFrames=3)), "make 5,760"),
         "no_pixels.dcm": (dicom_bytes(dicom(pixels, PixelData=None)), "holds no pixel data"),
         "report.dcm": (dicom_bytes(report), "is a structured report"),
         "colour.dcm": (dicom_bytes(colour), "is a colour image (RGB)"),
@@ -178,7 +179,43 @@ def _broken_dicom() -> dict[str, tuple[bytes, str]]:
         ),
         "no_rows.dcm": (dicom_bytes(dicom(pixels, Rows=0)), "has the size 1 x 0 x 40"),
         "nan.dcm": (dicom_bytes(floats), "holds no number"),
+        "damaged_header.dcm": (
+            whole.replace(b"\x08\x00\x60\x00CS", b"\x08\x00\x60\x00C\x00"),
+            "its Modality",
+        ),
+        "no_number.dcm": (
+            dicom_bytes(dicom(pixels, RescaleSlope="2.25")).replace(b"2.25", b"2x25"),
+            "its RescaleSlope is no number",
+        ),
+        "beyond_numbers.dcm": (
+            dicom_bytes(dicom(pixels, RescaleSlope="1e308", RescaleIntercept="1e308")),
+            "beyond all numbers",
+        ),
+        "segmentation.dcm": (dicom_bytes(dicom(pixels, Modality="SEG")), "is a segmentation"),
+        "three_samples.dcm": (
+            dicom_bytes(
+                dicom(np.zeros((8, 24), np.uint8), Columns=8, SamplesPerPixel=3, PlanarConfiguration=0)
+            ),
+            "has 3 samples per pixel",
+        ),
+        "other_size.dcm": (
+            dicom_bytes(dicom(pixels, syntax=JPEG2000Lossless, frames=encapsulate([stream]), Rows=8)),
+            "holds a compressed frame of 48 x 40 values",
+        ),
+        "bomb.dcm": (deflated_dicom(400), "which no image of a patient does"),
     }
+
+
+def deflated_dicom(zeros: int) -> bytes:
+    """A deflated file, and so many times 2**20 zeros behind its pixels."""
+    content = dicom_bytes(dicom(picture().astype(np.uint8), syntax=DeflatedExplicitVRLittleEndian))
+    start = 144 + int.from_bytes(content[140:144], "little")
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = deflater.compress(zlib.decompress(content[start:], -zlib.MAX_WBITS))
+    packed += deflater.flush(zlib.Z_FULL_FLUSH)
+    # What follows a full flush stands by itself, so that it can be repeated as it is.
+    block = deflater.compress(bytes(2**20)) + deflater.flush(zlib.Z_FULL_FLUSH)
+    return content[:start] + packed + block * zeros + deflater.flush()
 
 
 def _broken_nifti() -> dict[str, tuple[bytes, str]]:
@@ -194,6 +231,12 @@ def _broken_nifti() -> dict[str, tuple[bytes, str]]:
     flat = bytearray(whole)
     flat[312:328] = bytes(16)  # srow_z, the third row of the affine
     colours = np.zeros((4, 4, 4), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+    def changed(place: int, *values: object) -> bytes:
+        """The whole file with other bytes in its header."""
+        packed = b"".join(np.asarray(value).tobytes() for value in values)
+        return whole[:place] + packed + whole[place + len(packed) :]
+
     return {
         "empty.nii.gz": (b"", "is empty (0 bytes)"),
         "text.nii.gz": (b"this is not an image\n" * 20, "is not a NIfTI file"),
@@ -201,7 +244,25 @@ def _broken_nifti() -> dict[str, tuple[bytes, str]]:
         "truncated.nii": (whole[:-500], "is truncated"),
         "truncated.nii.gz": (packed[: len(packed) // 2], "its gzip stream ends early"),
         "short.nii.gz": (gzip.compress(whole[:-500]), "is truncated"),
-        "checksum.nii.gz": (bytes(wrong_sum), "is damaged"),
+        "checksum.nii.gz": (bytes(wrong_sum), "is damaged: its gzip stream cannot be unpacked"),
+        "cut_header.nii": (whole[:200], "it ends within its header"),
+        "offset.nii.gz": (gzip.compress(changed(108, np.float32(8e9))), "has the vox_offset 8000000000"),
+        "offset_nan.nii": (changed(108, np.float32("nan")), "has the vox_offset nan"),
+        "offset_behind.nii": (changed(108, np.float32(1e6)), "has a vox_offset of 1,000,000, beyond the end"),
+        "datatype.nii": (changed(70, np.int16(77)), "has the datatype 77"),
+        "dimensions.nii": (changed(40, np.int16(9)), "has 9 dimensions"),
+        "negative.nii": (changed(42, np.int16(-5)), "has the size -5 x 24 x 6"),
+        "long_double.nii": (changed(70, np.int16(1536)), "holds floats of 128 bits"),
+        "bits.nii": (changed(70, np.int16(1)), "holds single bits"),
+        "intercept.nii": (changed(112, np.float32(1), np.float32("nan")), "invalid intercept"),
+        "quaternion.nii": (
+            changed(252, np.int16(1), np.int16(0), np.float32(3)),
+            "has a qform that is no rotation",
+        ),
+        "analyze.hdr": (whole[:344] + bytes(4), "is no NIfTI volume but Analyze 7.5"),
+        "sizeof_hdr.nii": (changed(0, np.int32(349)), "has the sizeof_hdr 349"),
+        "voxels_alone.img": (bytes(100), "without its .hdr file"),
+        "expands.nii.gz": (_much_in_little(), "bytes, which no image of a patient does"),
         "nan.nii.gz": (gzip.compress(nifti_bytes(np.full((5, 5, 5), np.nan, np.float32))), "holds no number"),
         "some_inf.nii": (nifti_bytes(some_inf), "holds NaN or infinite values (1 of 2,880)"),
         "one_dimension.nii": (nifti_bytes(volume((9,))), "is 1-D"),
@@ -218,6 +279,15 @@ def _broken_nifti() -> dict[str, tuple[bytes, str]]:
     }
 
 
+def _much_in_little() -> bytes:
+    """A compressed file of 4 GB, of which the first part is here."""
+    header = nib.Nifti1Header()
+    header.set_data_shape((512, 512, 2048))
+    header.set_data_dtype(np.float64)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    return gzip.compress(header.binaryblock + bytes(1000))
+
+
 def _broken_pictures() -> dict[str, tuple[bytes, str]]:
     pixels = picture().astype(np.uint8)
     rng = np.random.default_rng(8)
@@ -228,10 +298,13 @@ def _broken_pictures() -> dict[str, tuple[bytes, str]]:
     damaged[len(png) // 2] ^= 0xFF
     return {
         "empty.png": (b"", "is empty (0 bytes)"),
+        "tiff.png": (b"II*\0" + bytes(200), "is a TIFF file"),
+        "webp.jpg": (b"RIFF\x10\0\0\0WEBPVP8 " + bytes(200), "is a WebP file"),
         "text.png": (b"this is not an image\n" * 20, "is not a PNG or JPEG file"),
-        "dicom.jpg": (dicom_bytes(dicom(pixels)), "is not a PNG or JPEG file"),
         "truncated.png": (png[: len(png) // 2], "is truncated or damaged"),
-        "truncated.jpg": (jpeg[: len(jpeg) // 2], "is truncated or damaged"),
+        "truncated.jpg": (jpeg[: len(jpeg) // 2], "is truncated: its JPEG stream lacks its end mark"),
+        "cut_scan.jpg": (jpeg[: len(jpeg) // 2] + jpeg[-2:], "its JPEG data cannot be decoded whole"),
+        "lossless.jpg": (jpeg.replace(b"\xff\xc0", b"\xff\xc3"), "is compressed as lossless JPEG"),
         "damaged.png": (bytes(damaged), "is truncated or damaged"),
         "colour.png": (png_bytes(colours), "is a colour image"),
         "colour.jpg": (jpeg_bytes(colours), "is a colour image"),

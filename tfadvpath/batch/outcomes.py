@@ -1,4 +1,4 @@
-"""What became of the studies of a run."""
+"""Outcomes of the studies of a run."""
 
 from __future__ import annotations
 

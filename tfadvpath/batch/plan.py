@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfadvpath.errors import ERROR_LOG
 from tfadvpath.studies.find import FoundStudy, ReadHeaders, find_studies, read_headers
 from tfadvpath.studies.study import source_name
 
-# Files in the results' folder that no study may take the name of.
 SUMMARY = "summary.json"
-ERROR_LOG = "errors.log"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def plan(inputs: Sequence[Path], out: Path, read_headers: ReadHeaders = read_hea
     results = Path(os.path.realpath(out))
     tasks: list[Task] = []
     taken: set[tuple[str, ...]] = set()
-    own = {(SUMMARY,), (ERROR_LOG,)}
+    own = {(SUMMARY,), (ERROR_LOG,)}  # files that no study may take the name of
     # With the folders that hold results' folders: they are no results themselves.
     inside: set[tuple[str, ...]] = set(own)
     for study in found.studies:

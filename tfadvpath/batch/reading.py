@@ -77,7 +77,8 @@ def read_task(
         size: Height and width of the images.
         channel: Index of the channel of a 4-D NIfTI file.
         folder: Folder of its results.
-        made_with: As of ``read_studies``.
+        made_with: Settings that results of an earlier run must have been made with to be kept; None reads the
+            study.
 
     Raises:
         InputError: The study cannot be read.

@@ -14,11 +14,11 @@ from tfadvpath import explainers
 from tfadvpath._version import __version__
 from tfadvpath.batch.explain import explained
 from tfadvpath.batch.outcomes import ExplainSummary, Failure, Resumed, Run, Success
-from tfadvpath.batch.plan import ERROR_LOG, SUMMARY, Task, plan
+from tfadvpath.batch.plan import SUMMARY, Task, plan
 from tfadvpath.batch.reading import Earlier, read_headers, read_studies
 from tfadvpath.batch.results import write_study
 from tfadvpath.bundle.bundle import Bundle, load_bundle
-from tfadvpath.errors import InputError, UnforeseenError
+from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
 from tfadvpath.files import make_folder, only_writer, remove_partials, write_json

@@ -58,6 +58,15 @@ def prepare(
     seed: Annotated[
         int, typer.Option(min=0, help="Other seeds give other phantoms, or deal the patients out anew.")
     ] = 0,
+    memory_limit: Annotated[
+        float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one case may take.")
+    ] = 8.0,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="For reading a case of up to 10 MB; larger ones in proportion."
+        ),
+    ] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Prepare images for training, or generate studies with known findings.
@@ -71,7 +80,8 @@ def prepare(
     phantom-brain: 4-channel NIfTI volumes and labels in the form of Task01_BrainTumour.
     phantom-chest: DICOM X-rays, boxes and classes in the form of the RSNA challenge.
 
-    Exit code: 0 all prepared, 1 something broken was left out, 2 nothing could be prepared.
+    Exit code: 0 all prepared, 1 something broken was left out, 2 nothing could be prepared or wrong use, 3 a
+    fault of tfadvpath, 130 or 143 interrupted.
     """
     if issubclass(DATA_SETS[task.value], PreparedData):
         import_tensorflow()
@@ -88,6 +98,8 @@ def prepare(
             patients=patients,
             size=size,
             seed=seed,
+            memory_limit=round(memory_limit * 2**30),
+            time_limit=time_limit,
             on_error=lambda error: say(in_flags(str(error), ctx.command)),
             on_progress=lambda share: bars.advance("Preparing", share, 1),
         )

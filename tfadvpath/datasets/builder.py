@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfadvpath.datasets.splits import Case, Shares, Split, split_by_list, split_by_shares
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, unforeseen
+from tfadvpath.studies.reader_process import ReaderProcess
 
 # Images are stored as 16-bit PNG: an intensity in [0, 1] is off by 7.7e-6 at most.
 LEVELS = 2**16 - 1
@@ -102,12 +103,13 @@ class _Info(tfds.core.DatasetInfo):
 class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder that reads a folder with images of two classes.
 
-    A case that cannot be read is left out, the others go on. After ``download_and_prepare``, ``dropped`` says
-    what is left out, and ``counts`` what each part holds.
+    A case that cannot be read is left out, the others go on. Nothing outside the folder is read. After
+    ``download_and_prepare``, ``dropped`` says what is left out, and ``counts`` what each part holds.
 
     Args:
         on_error: Function that is called with each error of a case or of a table.
         on_progress: Function that is called after each case with its share of the work.
+        reader: Process that reads the files; None reads them in this one.
         **options: Arguments of ``tfds.core.GeneratorBasedBuilder``: data_dir, config.
     """
 
@@ -123,9 +125,11 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         *,
         on_error: Callable[[InputError], None] = lambda error: None,
         on_progress: Callable[[float], None] = lambda share: None,
+        reader: ReaderProcess | None = None,
         **options: Any,
     ):
         super().__init__(**options)
+        self._reader = reader
         self.dropped: list[Dropped] = []
         self.counts: dict[str, Count] = {}
         self.on_error = on_error
@@ -148,6 +152,21 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         Raises:
             InputError: The case cannot be read.
         """
+
+    def read(self, sources: Sequence[Path], function: Callable[..., Any], *arguments: Any) -> Any:
+        """Returns what a function reads of some files, in the process that reads if there is one.
+
+        Args:
+            sources: The files.
+            function: Function of a module, which returns what can be pickled.
+            *arguments: Arguments of the function.
+
+        Raises:
+            InputError: The files cannot be read.
+        """
+        if self._reader is None:
+            return function(*arguments)
+        return self._reader.call(sources, function, *arguments)
 
     def leave_out(self, case: str, reason: str, part: str, indexes: Collection[int]) -> None:
         """Notes that some images of a case are left out, if there are any."""
@@ -202,8 +221,12 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
                         yield count.images, self._example(image, case, patients[case], count)
                         missing.discard(image.index)
             except InputError as error:
-                self.on_error(error)
-                self.dropped.append(Dropped(case, error.problem, part, tuple(sorted(missing))))
+                self._drop(case, error, part, missing)
+            except MemoryError:
+                too_large = InputError(case, "does not fit into memory", "Crop or shrink it")
+                self._drop(case, too_large, part, missing)
+            except Exception as error:
+                self._drop(case, unforeseen(case, error), part, missing)
             else:
                 self.leave_out(case, reason, part, missing)
             self._on_progress(share)
@@ -213,6 +236,10 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
                 f"leaves no image for the part {part}",
                 "Name the folder that the list was made for, or mend the files named above",
             )
+
+    def _drop(self, case: str, error: InputError, part: str, missing: Collection[int]) -> None:
+        self.on_error(error)
+        self.dropped.append(Dropped(case, error.problem, part, tuple(sorted(missing))))
 
     @staticmethod
     def _example(image: Record, case: str, patient: str, count: Count) -> dict[str, Any]:

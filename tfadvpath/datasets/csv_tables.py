@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import QUOTED, InputError, quoted
 
 BOX_COLUMNS = ("x", "y", "width", "height")
 Box = tuple[float, float, float, float]
@@ -38,7 +38,9 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[s
                     )
                 yield table.line_num, {name: value.strip() for name, value in row.items()}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, f"cannot be read as a table ({error})", "Save it as CSV in UTF-8") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        problem = f"cannot be read as a table ({quoted(reason)})"
+        raise InputError(path, problem, "Save it as CSV in UTF-8, with short values") from None
 
 
 def box_of(row: dict[str, str]) -> Box | None:
@@ -56,10 +58,19 @@ def box_of(row: dict[str, str]) -> Box | None:
     try:
         x, y, width, height = map(float, texts)
     except ValueError:
-        raise ValueError(f"has no box of four numbers: {', '.join(texts)}") from None
+        raise ValueError(f"has no box of four numbers: {shown(', '.join(texts))}") from None
     if not all(map(math.isfinite, (x, y, width, height))) or min(width, height) <= 0:
-        raise ValueError(f"has a box without an area: {', '.join(texts)}")
+        raise ValueError(f"has a box without an area: {shown(', '.join(texts))}")
     return x, y, width, height
+
+
+def shown(value: str) -> str:
+    """Returns a value of a table as a message may show it: in one line of limited length.
+
+    Args:
+        value: Any text.
+    """
+    return value if value.isprintable() and len(value) <= QUOTED else quoted(value)
 
 
 def are_fractions(boxes: Iterable[Box]) -> bool:

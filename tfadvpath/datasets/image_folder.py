@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-
 from tfadvpath.datasets.boxes import filled_boxes
 from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig, Record
-from tfadvpath.datasets.csv_tables import Box, are_fractions, box_of, read_table
+from tfadvpath.datasets.csv_tables import Box, are_fractions, box_of, read_table, shown
+from tfadvpath.datasets.source_files import inside, readable_name
 from tfadvpath.datasets.splits import Case
 from tfadvpath.errors import InputError
+from tfadvpath.studies.files import check_file
+from tfadvpath.studies.masks import read_mask
 from tfadvpath.studies.sizes import nearest
-from tfadvpath.studies.study import open_slices, read_study
+from tfadvpath.studies.study import Study, read_study
 
 MIN_TUMOUR_PIXELS = 10
 MASK_FOLDERS = ("mask", "masks")
+MOST_SOUGHT = 100  # files of the table that are looked for, to find the folder of the images
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -50,7 +53,8 @@ class ImageFolder(LabelledImageBuilder):
     image is [file, 0].
 
     Images are grey PNG, JPEG, DICOM or NIfTI files of one slice, read and resized as ``read_study`` does.
-    Masks are of the images' size, other than 0 where the finding is; they take the nearest pixel.
+    Masks are of the images' size, their stored values other than 0 where the finding is; they take the
+    nearest pixel. Those of NIfTI images are NIfTI with the same affine.
     """
 
     CONFIG: ClassVar = ImageFolderConfig
@@ -67,10 +71,9 @@ class ImageFolder(LabelledImageBuilder):
         if not self._rows:
             raise InputError(self._source, "has a table without a usable row", "Mend the table")
         config = self.builder_config
-        first = next(iter(self._rows))
         self._masks = self._folder(config.masks) if config.masks is not None else self._find_masks()
         self._folder_of_images = (
-            self._folder(config.images) if config.images is not None else self._find_images(first)
+            self._folder(config.images) if config.images is not None else self._find_images()
         )
         self._fractions = are_fractions(box for row in self._rows.values() for box in row.boxes)
         return [Case(file, row.patient) for file, row in self._rows.items()]
@@ -78,9 +81,10 @@ class ImageFolder(LabelledImageBuilder):
     def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         if wanted is not None and 0 not in wanted:
             return
-        path, row = self._folder_of_images / case, self._rows[case]
+        path, row = inside(self._source, self._folder_of_images / case), self._rows[case]
         size = (self.builder_config.size, self.builder_config.size)
-        study = read_study(path, size, channel=0)
+        check_file(path)  # of a folder ``read_study`` would take the one study in it
+        study: Study = self.read([path], read_study, path, size, 0)
         count, *shape = study.grid.slices_shape
         if count != 1:
             raise InputError(path, f"holds {count} slices, where an image has one", "Save them one by one")
@@ -92,15 +96,17 @@ class ImageFolder(LabelledImageBuilder):
             return
         mask = filled_boxes(row.boxes, (1, 1) if self._fractions else (shape[0], shape[1]), size)
         if self._masks is not None:
-            drawn = self._masks / case
-            if drawn.exists() or row.positive:
-                mask |= nearest(_read_mask(drawn, (shape[0], shape[1])), size)
+            drawn = inside(self._source, self._masks / case)
+            if os.path.lexists(drawn) or row.positive:
+                [marked] = self.read([drawn], read_mask, drawn, path, study.grid)
+                mask |= nearest(marked, size)
         yield Record(0, study.images[0, ..., 0], mask, row.positive)
 
     def _read_rows(self) -> dict[str, _Row]:
         tables = sorted(path for path in self._source.glob("*.csv") if not path.name.startswith("."))
         if len(tables) != 1:
             raise InputError(self._source, f"holds {len(tables)} CSV tables", "Leave one, with all images")
+        inside(self._source, tables[0])
         rows: dict[str, _Row] = {}
         wrong: dict[str, list[int]] = {}  # lines, by what is wrong with them
         for line, values in read_table(tables[0], ("file", "patient")):
@@ -115,7 +121,7 @@ class ImageFolder(LabelledImageBuilder):
                         raise ValueError("repeats a file with other values")
                     known.boxes += row.boxes
             except ValueError as error:
-                self._unusable.setdefault(file, f"{tables[0].name} {error}")
+                self._unusable.setdefault(file, f"{readable_name(tables[0])} {error}")
                 wrong.setdefault(str(error), []).append(line)
         for problem, lines in wrong.items():
             how_many = "1 row" if len(lines) == 1 else f"{len(lines)} rows"
@@ -125,7 +131,7 @@ class ImageFolder(LabelledImageBuilder):
         return {file: row for file, row in rows.items() if file not in self._unusable}
 
     def _folder(self, name: str) -> Path:
-        folder = self._source / name
+        folder = inside(self._source, self._source / name)
         if not folder.is_dir():
             raise InputError(folder, "is no folder", "Name a folder inside the source")
         return folder
@@ -136,17 +142,24 @@ class ImageFolder(LabelledImageBuilder):
             raise InputError(self._source, "holds several folders of masks", "Name one in `masks`")
         return found[0] if found else None
 
-    def _find_images(self, file: str) -> Path:
+    def _find_images(self) -> Path:
+        """Returns the folder of the first of the table's files that there is."""
         folders = [self._source, *(path for path in sorted(self._source.iterdir()) if path != self._masks)]
-        found = [folder for folder in folders if (folder / file).exists()]
-        if len(found) != 1:
-            problem = f"holds {file} of its table in {len(found)} folders"
+        # Names that go their own way tell nothing of the folder.
+        names = [file for file in self._rows if not Path(file).is_absolute() and ".." not in Path(file).parts]
+        if not names:
+            return self._source
+        places = {
+            file: [path for path in folders if os.path.lexists(path / file)] for file in names[:MOST_SOUGHT]
+        }
+        file = next((file for file in places if places[file]), names[0])
+        if len(places[file]) != 1:
             raise InputError(
                 self._source,
-                problem,
+                f"holds {shown(file)} of its table in {len(places[file])} folders",
                 "Name the folder of the images in `images`, and that of the masks in `masks`",
             )
-        return found[0]
+        return places[file][0]
 
 
 def _row(values: dict[str, str]) -> _Row:
@@ -156,19 +169,11 @@ def _row(values: dict[str, str]) -> _Row:
     try:
         number = float(values[column])
     except ValueError:
-        raise ValueError(f"has the {column} {values[column]!r}") from None
+        raise ValueError(f"has the {column} {shown(values[column])!r}") from None
     if column == "label" and number not in (0, 1):
-        raise ValueError(f"has the label {values[column]}, where 0 or 1 is meant")
+        raise ValueError(f"has the label {shown(values[column])}, where 0 or 1 is meant")
     if not number >= 0:
-        raise ValueError(f"has the {column} {values[column]}")
+        raise ValueError(f"has the {column} {shown(values[column])}")
     box = box_of(values)
     positive = number == 1 if column == "label" else number >= MIN_TUMOUR_PIXELS
     return _Row(values["patient"], positive, [] if box is None else [box])
-
-
-def _read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    with open_slices(path, channel=0) as reading:
-        if reading.grid.slices_shape != (1, *shape):
-            raise InputError(path, "is not of its image's size", "Save it in that size")
-        (mask,) = reading.slices
-        return np.asarray(mask) > 0

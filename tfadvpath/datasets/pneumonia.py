@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from tfadvpath.datasets.boxes import filled_boxes
 from tfadvpath.datasets.builder import LabelledImageBuilder, Record
-from tfadvpath.datasets.csv_tables import BOX_COLUMNS, Box, are_fractions, box_of, read_table
+from tfadvpath.datasets.csv_tables import BOX_COLUMNS, Box, are_fractions, box_of, read_table, shown
+from tfadvpath.datasets.source_files import inside, readable_name
 from tfadvpath.datasets.splits import Case
 from tfadvpath.errors import InputError
-from tfadvpath.studies.study import read_study
+from tfadvpath.studies.files import check_file
+from tfadvpath.studies.study import Study, read_study
 
 NORMAL, OPACITY = "Normal", "Lung Opacity"
 IMAGES = "stage_2_train_images"
@@ -44,17 +46,19 @@ class Pneumonia(LabelledImageBuilder):
         self._opacities, self._unusable = labels.opacities, dict(labels.unusable)
         self._fractions = are_fractions(box for boxes in labels.opacities.values() for box in boxes)
         for path in sorted(folder.iterdir()):
-            known = path.stem in labels.opacities or path.stem in labels.unusable
+            name = readable_name(path).removesuffix(path.suffix)
+            known = name in labels.opacities or name in labels.unusable
             if not known and not path.name.startswith("."):
-                self._unusable[path.stem] = "is in no table"
+                self._unusable[name] = "is in no table"
         return [Case(patient, patient) for patient in labels.opacities]
 
     def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         if wanted is not None and 0 not in wanted:
             return
-        path = self._source / IMAGES / f"{case}.dcm"
+        path = inside(self._source, self._source / IMAGES / f"{case}.dcm")
         size = (self.builder_config.size, self.builder_config.size)
-        study = read_study(path, size)
+        check_file(path)  # of a folder ``read_study`` would take the one study in it
+        study: Study = self.read([path], read_study, path, size)
         count, rows, columns = study.grid.slices_shape
         if count != 1:
             raise InputError(path, f"holds {count} frames, where an X-ray has one", "Pass single X-rays")
@@ -88,11 +92,11 @@ def read_rsna_labels(folder: Path | str) -> RsnaLabels:
     """
     folder = Path(folder)
     kinds: dict[str, set[str]] = {}
-    for _, row in read_table(folder / KINDS, ("patientId", "class")):
+    for _, row in read_table(inside(folder, folder / KINDS), ("patientId", "class")):
         kinds.setdefault(row["patientId"], set()).add(row["class"])
     opacities: dict[str, list[Box]] = {}
     unusable: dict[str, str] = {}
-    for line, row in read_table(folder / BOXES, ("patientId", *BOX_COLUMNS, "Target")):
+    for line, row in read_table(inside(folder, folder / BOXES), ("patientId", *BOX_COLUMNS, "Target")):
         patient = row["patientId"]
         boxes = opacities.setdefault(patient, [])
         try:
@@ -118,7 +122,7 @@ def _why_not(kinds: set[str], boxes: list[Box] | None) -> str | None:
         return f"has {len(kinds)} classes in {KINDS}"
     (kind,) = kinds
     if kind not in (NORMAL, OPACITY):
-        return f"is of the class {kind}"
+        return f"is of the class {shown(kind)}"
     if boxes is None:
         return f"has no row in {BOXES}"
     if (kind == OPACITY) != bool(boxes):

@@ -6,7 +6,6 @@ import collections
 import contextlib
 import dataclasses
 import io
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ import tensorflow_datasets as tfds
 
 from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig
 from tfadvpath.errors import InputError
-from tfadvpath.files import replacing_file, replacing_folder
+from tfadvpath.files import remove_partials, replacing_folder, write_json
+from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT, ReaderProcess
 
 RECORDS, SUMMARY = "records", "summary.json"
 _REASONS = 5  # said on the console
@@ -29,6 +29,8 @@ def prepare(
     config: PrepareConfig,
     on_error: Callable[[InputError], None] = lambda error: None,
     on_progress: Callable[[float], None] = lambda share: None,
+    memory_limit: int = MEMORY_LIMIT,
+    time_limit: float = TIME_LIMIT,
 ) -> dict[str, Any]:
     """Reads a source and writes its images, split into parts, as records.
 
@@ -41,6 +43,8 @@ def prepare(
         config: Size and split.
         on_error: Function that is called with each error of a case or of a table; the others go on.
         on_progress: Function that is called after each case with its share of the work.
+        memory_limit: Bytes of memory that reading one case may take.
+        time_limit: Seconds that a case of up to 10 MB may take to be read; a larger one as many times more.
 
     Returns:
         The summary: for each part the numbers of images and patients and the share of class 1, and what was
@@ -54,12 +58,13 @@ def prepare(
         raise InputError(source, "is no folder", "Name the folder of the images")
     if not any(source.iterdir()):
         raise InputError(source, "is an empty folder", "Name the folder of the images")
-    for leftover in out.glob(f".{RECORDS}-*"):
-        shutil.rmtree(leftover)
+    remove_partials(out)
     tfds.disable_progress_bar()
-    with replacing_folder(out / RECORDS) as folder:
+    with ReaderProcess(memory_limit, time_limit) as reader, replacing_folder(out / RECORDS) as folder:
         config = dataclasses.replace(config, name="prepared")
-        made = builder(data_dir=folder, config=config, on_error=on_error, on_progress=on_progress)
+        made = builder(
+            data_dir=folder, config=config, on_error=on_error, on_progress=on_progress, reader=reader
+        )
         with contextlib.redirect_stdout(io.StringIO()):  # it speaks of a download
             made.download_and_prepare(
                 download_dir=folder / "downloads",
@@ -68,8 +73,7 @@ def prepare(
         shutil.rmtree(folder / "downloads")
         summary = _summary(made, source, made.data_path.relative_to(folder))
         (out / SUMMARY).unlink(missing_ok=True)  # no summary beside other records
-    with replacing_file(out / SUMMARY) as partial:
-        partial.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_json(out / SUMMARY, summary)
     return summary
 
 

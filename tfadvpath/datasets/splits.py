@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 
 # The parts' names, and their keys in a list.
 PARTS = {"train": "train_indexes", "validation": "val_indexes", "test": "test_indexes"}
@@ -105,7 +105,7 @@ def split_by_list(path: Path | str, cases: Iterable[Case]) -> Split:
             twice = len(listed) - len(set(listed))
             if twice:
                 raise InputError(
-                    path, f"names {twice} images of {case} twice in {PARTS[part]}", "Mend the list"
+                    path, f"names {twice} images of {quoted(case)} twice in {PARTS[part]}", "Mend the list"
                 )
         if indexes:
             split[part] = {case: frozenset(listed) for case, listed in indexes.items()}
@@ -120,7 +120,7 @@ def _read_list(path: Path) -> dict[str, Sequence[tuple[str, int]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(path, f"cannot be read as a list of images ({error})", remedy) from None
+        raise InputError(path, f"cannot be read as a list of images ({quoted(error)})", remedy) from None
     if not isinstance(content, dict) or set(content) != set(PARTS.values()):
         raise InputError(path, "is no list of images", remedy)
     for key in PARTS.values():
@@ -142,6 +142,6 @@ def _check_patients(path: Path, split: Split, patient_of: dict[str, str]) -> Non
             if part_of.setdefault(patient, part) != part:
                 raise InputError(
                     path,
-                    f"has the patient {patient} in {PARTS[part_of[patient]]} and in {PARTS[part]}",
+                    f"has the patient {quoted(patient)} in {PARTS[part_of[patient]]} and in {PARTS[part]}",
                     "Keep each patient to one part",
                 )

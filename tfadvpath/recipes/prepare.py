@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfadvpath.errors import InputError
-from tfadvpath.files import make_folder
+from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
+from tfadvpath.files import make_folder, only_writer
 from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
+from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT
 
 # Beyond the phantoms of recipes whose seeds are below 1000: a bundle may be tried on what is generated here.
 _APART = 1_000_000_000
@@ -66,6 +67,8 @@ def prepare(
     patients: int | None = None,
     size: int | None = None,
     seed: int = 0,
+    memory_limit: int = MEMORY_LIMIT,
+    time_limit: float = TIME_LIMIT,
     on_error: Callable[[InputError], None] = lambda error: None,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> PrepareSummary:
@@ -83,6 +86,8 @@ def prepare(
         size: Rows and columns in pixels, at least 32; 224 without it, for phantoms 240 (brain) and 1024
             (chest).
         seed: Seed of the phantoms, or of the patients' split; not negative.
+        memory_limit: Bytes of memory that reading one case may take.
+        time_limit: Seconds that a case of up to 10 MB may take to be read; a larger one as many times more.
         on_error: Function that is called with each error of a case or of a table; the others go on.
         on_progress: Function that is called with the share of the work that got done.
 
@@ -107,7 +112,9 @@ def prepare(
     _check_range("seed", seed, 0)
     make_folder(out)
     if issubclass(kind, PreparedData):
-        return _write_records(kind, task, out, given, size, seed, on_error, on_progress)
+        with only_writer(out):
+            limits = (memory_limit, time_limit)
+            return _write_records(kind, task, out, given, size, seed, on_error, on_progress, limits)
     if not issubclass(kind, PhantomData):
         raise InputError("`task`", f"{task!r} can be neither generated nor prepared", "Choose another")
     count = patients or _PATIENTS
@@ -131,6 +138,7 @@ def _write_records(
     seed: int,
     on_error: Callable[[InputError], None],
     on_progress: Callable[[float], None],
+    limits: tuple[int, float],
 ) -> PrepareSummary:
     # These import TensorFlow.
     from tfadvpath.datasets.prepare import prepare as write_records
@@ -143,12 +151,17 @@ def _write_records(
     options |= {} if shares is None else {"shares": Shares(*shares)}
     errors: list[InputError] = []
 
+    (out / ERROR_LOG).unlink(missing_ok=True)  # of an earlier run
+
     def note(error: InputError) -> None:
+        if isinstance(error, UnforeseenError):
+            error = error.logged(out / ERROR_LOG)
         errors.append(error)
         on_error(error)
 
     builder = kind.load_builder()
-    content = write_records(builder, Path(given["source"]), out, builder.CONFIG(**options), note, on_progress)
+    config = builder.CONFIG(**options)
+    content = write_records(builder, Path(given["source"]), out, config, note, on_progress, *limits)
     return PrepareSummary(task, out, content, errors)
 
 

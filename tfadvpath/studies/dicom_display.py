@@ -2,37 +2,168 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+from tfadvpath.errors import InputError
+from tfadvpath.studies.dicom_attributes import MEND, Attributes
+from tfadvpath.studies.dicom_file import DicomFile
+from tfadvpath.studies.dicom_padding import Padding, read_padding
+from tfadvpath.studies.dicom_pixels import PixelFormat
+from tfadvpath.studies.dicom_tables import read_table
+from tfadvpath.studies.readers import check_finite
+
+# From values to values of the same shape, each by itself.
+Step = Callable[[np.ndarray], np.ndarray]
+
+# The function LINEAR is meant for values of step 1, where a window of width 1 holds one value (PS3.3,
+# C.11.2.1.2). It cuts a step off the window: of finer values, such as fractions, that may be the most of it.
+_COARSE = 0.5
+_WIDE = 100
+# Pixels that are worked on at a time, so that what is made on the way takes little memory.
+_BLOCK = 2**20
+_MOST_LEVELS = 2**16
 
 
-def displayed(stored: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
-    """Applies the modality and VOI transformations, inverts MONOCHROME1, and darkens the padding.
+class _Modality(NamedTuple):
+    """Modality transformation, with what is known of the values that it leads to.
 
-    The steps of DICOM PS3.4 N.2. A VOI LUT goes before a window, and of several the first is taken, as
-    viewers do. A window of no width is passed over.
+    Attributes:
+        name: Name in remarks.
+        step: Function of the stored values.
+        may_be_negative: Whether some stored value leads to one below zero.
+        gap: Smallest difference of two values.
+    """
+
+    name: str
+    step: Step
+    may_be_negative: bool
+    gap: float
+
+
+class Display:
+    """The way from stored to shown values of a file's frames.
+
+    The steps of DICOM PS3.4 N.2: the modality and the VOI transformation, the inversion of MONOCHROME1; and
+    the padding is made dark. A VOI LUT goes before a window, and of several the first is taken, as viewers
+    do. What leaves nothing of the image is passed over.
 
     Args:
-        stored: Decoded values [rows, columns].
-        dataset: The file's attributes.
-        frame: Index of the frame, for files with per-frame attributes.
+        file: The file.
+        layout: Format of its stored values.
+        remarks: List that gets a sentence on each kind of what is passed over.
 
-    Returns:
-        float64 [rows, columns], bright for high, in no fixed range.
+    Raises:
+        InputError: An attribute cannot be used.
     """
-    values = _modality(stored, dataset, frame)
-    values = _voi(values, dataset, frame)
-    if dataset.PhotometricInterpretation.strip() == "MONOCHROME1":
-        values = -values
-    padding = _padding(stored, dataset)
-    if padding is not None and padding.any() and not padding.all():
-        # The padding around the image lies far outside its range and would leave it without contrast.
-        values[padding] = values[~padding].min()
-    return values
+
+    def __init__(self, file: DicomFile, layout: PixelFormat, remarks: list[str]):
+        self._file = file
+        self._layout = layout
+        self._remarks = remarks
+        self._remarked: set[str] = set()
+        self._padding = read_padding(file.path, file.attributes, layout)
+        self._inverted = file.attributes.text("PhotometricInterpretation").upper() == "MONOCHROME1"
+
+    def shown(self, stored: np.ndarray, frame: int) -> np.ndarray:
+        """Returns what a viewer shows of a frame, bright for high, in no fixed range.
+
+        Args:
+            stored: Stored values [rows, columns].
+            frame: Index of the frame, for files with attributes for each.
+
+        Returns:
+            float64 [rows, columns], finite.
+
+        Raises:
+            InputError: A value is not finite, or an attribute cannot be used.
+        """
+        padding = None if self._padding is None else self._padding.holds(stored)
+        if padding is not None and (padding.all() or not padding.any()):
+            padding = None
+        if self._layout.is_float:
+            check_finite(self._file.path, stored if padding is None else stored[~padding])
+        levels = _levels(stored, None if padding is None else self._padding)
+        values = _applied(stored, self._steps(levels, frame))
+        if padding is not None:
+            # The padding around the image lies far outside its range and would leave it without contrast.
+            values[padding] = np.min(values, where=~padding, initial=np.inf)
+        return values
+
+    def _steps(self, levels: np.ndarray, frame: int) -> list[Step]:
+        """Returns the steps that leave something of an image of some stored values."""
+        modality = self._modality(levels, frame)
+        steps: list[Step] = []
+        if len(levels) > 1 and np.ptp(modality.step(levels)) == 0:
+            self._remark(modality.name, f"{modality.name} leaves nothing of the image and is passed over")
+        else:
+            steps = [modality.step, *self._voi(modality, levels, frame)]
+        return [*steps, np.negative] if self._inverted else steps
+
+    def _modality(self, levels: np.ndarray, frame: int) -> _Modality:
+        path, attributes = self._file.path, self._file.attributes
+        tables = attributes.items("ModalityLUTSequence")
+        if tables:
+            table = read_table(path, tables[0], "ModalityLUTSequence", self._layout.signed)
+            return _Modality("its modality LUT", table.of, False, 1.0)
+        group = attributes.of_frame(frame, "PixelValueTransformationSequence")
+        slope, intercept = group.number("RescaleSlope"), group.number("RescaleIntercept") or 0.0
+        slope = 1.0 if slope is None else slope
+        if slope == 0:
+            raise InputError(path, "has a RescaleSlope of 0, which leaves nothing of the image", MEND)
+        step = partial(_rescaled, slope=slope, intercept=intercept)
+        if not np.isfinite(step(levels)).all():
+            raise InputError(
+                path, "has a RescaleSlope or a RescaleIntercept that leads to values beyond all numbers", MEND
+            )
+        bounds = levels if self._layout.is_float else np.array(self._layout.bounds)
+        gap = np.diff(levels).min(initial=np.inf) if self._layout.is_float else 1
+        return _Modality("its rescaling", step, bool(step(bounds).min() < 0), abs(slope) * float(gap))
+
+    def _voi(self, modality: _Modality, levels: np.ndarray, frame: int) -> list[Step]:
+        """Returns the VOI LUT or the window, if there is one that leaves something."""
+        levels = modality.step(levels)
+        group = self._file.attributes.of_frame(frame, "FrameVOILUTSequence")
+        tables = group.items("VOILUTSequence")
+        if tables:
+            table = read_table(self._file.path, tables[0], "VOILUTSequence", modality.may_be_negative)
+            if len(levels) == 1 or np.ptp(table.of(levels)) > 0:
+                return [table.of]
+            self._remark("its VOI LUT", "its VOI LUT leaves nothing of the image and is passed over")
+        step = self._window(group, levels, modality.gap)
+        return [] if step is None else [step]
+
+    def _window(self, group: Attributes, levels: np.ndarray, gap: float) -> Step | None:
+        centers, widths = group.numbers("WindowCenter"), group.numbers("WindowWidth")
+        if not centers or not widths:
+            return None
+        center, width = centers[0], widths[0]
+        what = f"its window (center {center:g}, width {width:g})"
+        if not (np.isfinite(center) and np.isfinite(width) and width > 0):
+            self._remark("its window", f"{what} has no usable width or center and is passed over")
+            return None
+        function = group.text("VOILUTFunction").upper()
+        if function not in ("LINEAR_EXACT", "SIGMOID"):
+            is_fine = gap < _COARSE and width < _WIDE
+            function = "LINEAR_EXACT" if width < 1 or is_fine else "LINEAR"
+        step = partial(window, center=center, width=width, function=function)
+        left = len(np.unique(step(levels)))
+        ramp = width - 1 if function == "LINEAR" else width
+        if left == 2 < len(levels) and function != "SIGMOID" and ramp <= gap:
+            self._remark("its window", f"{what} leaves two values of the image and is passed over")
+            return None
+        if left == 1 < len(levels):
+            self._remark("its window", f"{what} leaves nothing of the image and is passed over")
+            return None
+        return step
+
+    def _remark(self, kind: str, remark: str) -> None:
+        if kind not in self._remarked:  # each frame may have a window of its own
+            self._remarked.add(kind)
+            self._remarks.append(remark)
 
 
 def window(values: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
@@ -58,57 +189,44 @@ def window(values: np.ndarray, center: float, width: float, function: str = "LIN
     return np.clip((values - center) / width + 0.5, 0, 1)
 
 
-def _modality(stored: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
-    if dataset.get("ModalityLUTSequence"):
-        return apply_modality_lut(stored, dataset).astype(np.float64)
-    attributes = _attributes(dataset, frame, "PixelValueTransformationSequence")
-    slope, intercept = _number(attributes, "RescaleSlope"), _number(attributes, "RescaleIntercept")
-    if slope == 0:
-        raise ValueError("its RescaleSlope is 0")
-    return stored.astype(np.float64) * (1 if slope is None else slope) + (intercept or 0)
+def _rescaled(values: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return values.astype(np.float64) * slope + intercept
 
 
-def _voi(values: np.ndarray, dataset: Dataset, frame: int) -> np.ndarray:
-    attributes = _attributes(dataset, frame, "FrameVOILUTSequence")
-    if attributes.get("VOILUTSequence"):
-        entries, first = attributes.VOILUTSequence[0].LUTDescriptor[:2]
-        # pydicom counts table places in the table's own type, so larger values would wrap around.
-        places = np.clip(np.rint(values), first, first + (entries or 2**16) - 1).astype(np.int64)
-        return apply_voi(places, attributes).astype(np.float64)
-    center, width = _number(attributes, "WindowCenter"), _number(attributes, "WindowWidth")
-    function = str(attributes.get("VOILUTFunction") or "LINEAR").strip().upper()
-    smallest_width = np.nextafter(0, 1) if function in ("LINEAR_EXACT", "SIGMOID") else 1
-    if center is None or width is None or width < smallest_width:
-        return values
-    return window(values, center, width, function)
+def _levels(stored: np.ndarray, padding: Padding | None) -> np.ndarray:
+    """Returns the distinct stored values beside the padding, in order, as float64.
+
+    All of them where they have 16 bits; else those of some pixels, with the smallest and the largest.
+    """
+    if stored.dtype.kind != "f" and stored.dtype.itemsize <= 2:
+        bits = 8 * stored.dtype.itemsize
+        present = np.zeros(2**bits, bool)
+        for block in _blocks(stored.view(f"u{stored.dtype.itemsize}")):
+            present[block] = True
+        levels = np.flatnonzero(present).astype(f"u{stored.dtype.itemsize}").view(stored.dtype)
+        levels = np.sort(levels)
+        return (levels if padding is None else levels[~padding.holds(levels)]).astype(np.float64)
+    parts = [stored.ravel()[:: -(-stored.size // _MOST_LEVELS)]]
+    for block in _blocks(stored):
+        inside = block if padding is None else block[~padding.holds(block)]
+        if inside.size:
+            parts.append(np.array([inside.min(), inside.max()]))
+    levels = np.concatenate(parts)
+    return np.unique(levels if padding is None else levels[~padding.holds(levels)]).astype(np.float64)
 
 
-def _attributes(dataset: Dataset, frame: int, sequence: str) -> Dataset:
-    """Returns where a frame's attributes stand: its own group, the shared group, or the file's top level."""
-    own = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
-    for group in own + list(dataset.get("SharedFunctionalGroupsSequence") or []):
-        if group.get(sequence):
-            return group[sequence].value[0]
-    return dataset
+def _applied(stored: np.ndarray, steps: list[Step]) -> np.ndarray:
+    values = np.empty(stored.shape, np.float64)
+    for block, into in zip(_blocks(stored), _blocks(values), strict=True):
+        shown = block
+        for step in steps:
+            shown = step(shown)
+        into[...] = shown
+    return values
 
 
-def _number(attributes: Dataset, name: str) -> float | None:
-    """Returns the first value of a numeric attribute; None if it is missing, empty or not finite."""
-    value = attributes.get(name)
-    if isinstance(value, MultiValue):
-        value = value[0] if value else None
-    if value is None or value == "":
-        return None
-    number = float(value)
-    return number if math.isfinite(number) else None
-
-
-def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:
-    """Returns the pixels that are padding, bool [rows, columns]; None if the file names no padding value."""
-    value = dataset.get("PixelPaddingValue")
-    if value is None or stored.dtype.kind not in "iu":
-        return None
-    limit = dataset.get("PixelPaddingRangeLimit")
-    # Some files write the value of signed pixels as unsigned: it wraps to the pixels' type.
-    bounds = np.array([value, value if limit is None else limit]).astype(stored.dtype)
-    return (stored >= bounds.min()) & (stored <= bounds.max())
+def _blocks(values: np.ndarray) -> list[np.ndarray]:
+    """Returns views of some rows each."""
+    rows = max(1, _BLOCK // values.shape[1])
+    return [values[start : start + rows] for start in range(0, len(values), rows)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfadvpath.studies.dicom import DicomReader
+from tfadvpath.studies.nifti_voxels import header_beside
 from tfadvpath.studies.registry import reader_by_ending, reader_for
 from tfadvpath.studies.series import SliceHeader, group_series, read_slice_header
 
@@ -148,8 +149,9 @@ def _reason_to_ignore(file: Path) -> str | None:
         return None if file.is_symlink() or file.is_dir() else "is not a regular file"
     if file.name.upper() == "DICOMDIR":
         return "is an index of the files beside it"
-    if file.suffix.lower() == ".img" and file.with_suffix(".hdr").exists():
-        return f"is read with {file.with_suffix('.hdr').name}"
+    header = header_beside(file)
+    if header is not None:
+        return f"is read with {header.name}"
     if reader_by_ending(file) is not None:
         return None
     try:

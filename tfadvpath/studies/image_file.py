@@ -6,86 +6,160 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.limits import MAX_PIXELS, check_size
+from tfadvpath.studies.jpeg import decode_jpeg
+from tfadvpath.studies.jpeg_stream import START as JPEG_START
+from tfadvpath.studies.png import PALETTE, SIGNATURE, Png, decode_png, read_png
 from tfadvpath.studies.readers import Reader, Reading, register
+from tfadvpath.studies.two_levels import two_levels
 
 # Chroma subsampling and rounding move the channels of a grey JPEG apart by a few of 255 levels.
 JPEG_CHANNEL_TOLERANCE = 8
+# Starts of other files that are found under the name of a PNG or JPEG file.
+OTHER_FORMATS = (
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x8aMNG", "MNG"),
+    (b"8BPS", "Photoshop"),
+    (b"%PDF", "PDF"),
+    (b"PK\x03\x04", "ZIP"),
+)
 
 
 @register
 class ImageFileReader(Reader):
-    """Reads grey PNG (1, 8 and 16 bit) and JPEG files.
+    """Reads grey PNG (1 to 16 bit) and JPEG files.
 
     Colour files are read if their channels are equal, in JPEG nearly equal. Opaque alpha is dropped.
-    Rotation notes of cameras (EXIF) are not applied: the grid is the stored one.
+    Rotation notes of cameras (EXIF) are not applied: the grid is the stored one. A JPEG file is refused where
+    its decoder has to guess.
     """
 
     endings = (".png", ".jpg", ".jpeg")
 
+    def recognizes(self, head: bytes) -> bool:
+        return head.startswith((SIGNATURE, JPEG_START))
+
     def read(self, path: Path, channel: int | None) -> Reading:
-        pixels, kind = _decode(path)
-        grey = _grey(path, pixels, JPEG_CHANNEL_TOLERANCE if kind == "JPEG" else 0)
+        content = path.read_bytes()
+        if content.startswith(JPEG_START):
+            grey = _mean(path, decode_jpeg(path, content))
+        else:
+            png = _png(path, content)
+            pixels = decode_png(path, png)
+            grey = _by_palette(path, pixels, png) if png.colour == PALETTE else _equal(path, pixels)
         return Reading([grey], Grid(shape=grey.shape))
 
+    def read_mask(self, path: Path, image: Path) -> Reading:
+        """Reads a mask: PNG by its stored values, whatever its palette shows; JPEG by its two levels.
 
-def _decode(path: Path) -> tuple[np.ndarray, str]:
-    """Returns pixels [rows, columns] or [rows, columns, channels], and "PNG" or "JPEG".
-
-    Pillow decodes because it refuses a truncated file, where OpenCV returns half an image.
-    """
-    try:
-        # verify() checks the checksums of PNG chunks and leaves the image unusable, hence the second open.
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            check_size(path, (image.height, image.width), image.height * image.width)
-            image.verify()
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
-            if getattr(image, "is_animated", False):
-                raise InputError(path, "is an animation", "Save its frames as single files")
-            deep = ";16" in str(image.tile[0][3]) and image.mode in ("LA", "RGB", "RGBA")
-            image.load()
-            if deep:
-                # Pillow keeps 8 of the 16 bits of these, OpenCV keeps all.
-                return np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)), "PNG"
-            if image.mode == "P":
-                colours = image.convert("RGBA" if "transparency" in image.info else "RGB")
-                return np.asarray(colours), "PNG"
-            return np.asarray(image), str(image.format)
-    except InputError:
-        raise
-    except UnidentifiedImageError:
-        raise InputError(
-            path,
-            "is not a PNG or JPEG file, whatever its name says",
-            "Pass an image, or give it its true ending",
-        ) from None
-    except Image.DecompressionBombError:
-        raise InputError(
-            path,
-            f"is too large: more pixels than the {MAX_PIXELS:,} that a slice may have",
-            "Crop or shrink it, or check that its header is right",
-        ) from None
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, zlib.error and struct.error
-        raise InputError(path, f"is truncated or damaged ({error})", "Copy or save it again") from None
+        Pixels that are wholly transparent are no part of a mask.
+        """
+        content = path.read_bytes()
+        if content.startswith(JPEG_START):
+            shown = decode_jpeg(path, content)
+            mask = two_levels(path, shown if shown.ndim == 2 else shown.max(axis=2))
+        else:
+            png = _png(path, content)
+            stored = decode_png(path, png)
+            if stored.ndim == 2:
+                mask = stored != 0
+            else:
+                colours, alpha = _split(stored)
+                mask = colours[..., 0] != 0
+                for index in range(1, colours.shape[2]):
+                    mask |= colours[..., index] != 0
+                if alpha is not None:
+                    mask &= alpha != 0
+        return Reading([mask], Grid(shape=mask.shape))
 
 
-def _grey(path: Path, pixels: np.ndarray, tolerance: int) -> np.ndarray:
-    """Returns the one grey channel [rows, columns] of the decoded pixels."""
+def _png(path: Path, content: bytes) -> Png:
+    if content.startswith(SIGNATURE):
+        return read_png(path, content)
+    kind = "WebP" if content[:4] == b"RIFF" and content[8:12] == b"WEBP" else None
+    kind = kind or next((name for start, name in OTHER_FORMATS if content.startswith(start)), None)
+    if kind is not None:
+        raise InputError(path, f"is a {kind} file, whatever its name says", "Save it as PNG")
+    raise InputError(
+        path,
+        "is not a PNG or JPEG file, whatever its name says",
+        "Pass an image, or give it its true ending",
+    )
+
+
+def _split(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns the colours [rows, columns, channels], and alpha if there is any."""
+    return (pixels[..., :-1], pixels[..., -1]) if pixels.shape[2] in (2, 4) else (pixels, None)
+
+
+def _equal(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Returns the one grey channel of a PNG file that may hold it several times."""
     if pixels.ndim == 2:
         return pixels
-    if pixels.shape[2] in (2, 4):
-        pixels, alpha = pixels[..., :-1], pixels[..., -1]
-        opaque = np.iinfo(alpha.dtype).max
-        if not (alpha == opaque).all():
-            raise InputError(path, "has transparent pixels", "Save it without an alpha channel")
-    levels = pixels.astype(np.int32)
-    apart = int((levels.max(axis=2) - levels.min(axis=2)).max())
-    if apart > tolerance:
-        raise InputError(
-            path, f"is a colour image: its channels differ by up to {apart} levels", "Save it as a grey image"
-        )
-    return levels.mean(axis=2)
+    colours, alpha = _split(pixels)
+    if alpha is not None:
+        _check_opaque(path, bool((alpha == np.iinfo(alpha.dtype).max).all()))
+    grey = colours[..., 0].copy()
+    if any((colours[..., index] != grey).any() for index in range(1, colours.shape[2])):
+        _refuse_colours(path, _apart(colours))
+    return grey
+
+
+def _mean(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Returns the grey channel of a JPEG file, or the mean of three that are nearly the same."""
+    if pixels.ndim == 2:
+        return pixels
+    apart = _apart(pixels)
+    if apart > JPEG_CHANNEL_TOLERANCE:
+        _refuse_colours(path, apart)
+    total = pixels[..., 0].astype(np.uint16)
+    for index in range(1, 3):
+        total += pixels[..., index]
+    return total / 3
+
+
+def _by_palette(path: Path, places: np.ndarray, png: Png) -> np.ndarray:
+    """Returns the grey values of a palette's colours."""
+    colours = np.frombuffer(png.palette, np.uint8).reshape(-1, 3)
+    used = np.flatnonzero(cv2.calcHist([places], [0], None, [256], [0, 256]))
+    if used[-1] >= len(colours):
+        raise InputError(path, "uses colours that its palette does not hold", "Save it again, as grey image")
+    opacity = np.full(256, 255, np.uint8)
+    opacity[: len(png.opacity)] = np.frombuffer(png.opacity[:256], np.uint8)
+    _check_opaque(path, bool((opacity[used] == 255).all()))
+    apart = _apart(colours[used][np.newaxis])
+    if apart:
+        _refuse_colours(path, apart)
+    levels = np.zeros(256, np.uint8)
+    levels[: len(colours)] = colours[:, 0]
+    return cv2.LUT(places, levels)  # an index array would take 8 bytes a pixel
+
+
+def _apart(colours: np.ndarray) -> int:
+    """Returns by how many levels the channels of a pixel differ at most."""
+    most = 0
+    for row in colours:
+        channels = [row[:, index] for index in range(row.shape[1])]
+        most = max(most, int((np.maximum.reduce(channels) - np.minimum.reduce(channels)).max()))
+    return most
+
+
+def _check_opaque(path: Path, opaque: bool) -> None:
+    if not opaque:
+        raise InputError(path, "has transparent pixels", "Save it without an alpha channel")
+
+
+def _refuse_colours(path: Path, apart: int) -> None:
+    problem = f"is a colour image: its channels differ by up to {apart} levels"
+    raise InputError(path, problem, "Save it as a grey image")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
-import nibabel
 import numpy as np
-from nibabel.nifti1 import Nifti1Pair
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.files import check_file
 from tfadvpath.studies.grid import Grid
+from tfadvpath.studies.nifti import same_grid, volume_grid
+from tfadvpath.studies.nifti_header import NiftiHeader
+from tfadvpath.studies.nifti_voxels import check_values, open_nifti, read_voxels, scaled
+from tfadvpath.studies.readers import quiet
+
+ROUNDING = 1e-3  # of a scaled label: slopes are stored in float32
+LARGEST = 2**31 - 1
 
 
 def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
@@ -24,18 +29,36 @@ def read_labels(path: Path | str, grid: Grid) -> np.ndarray:
         The file's integers as slices [N, rows, columns], shown as the study's.
 
     Raises:
-        InputError: The file cannot be read, or its grid is another.
+        InputError: The file cannot be read, its grid is another, or its values are no whole numbers.
     """
     path = Path(path)
     if grid.affine is None:
         raise ValueError("`grid` must be of a NIfTI file. Received: one without an affine")
+    check_file(path)
     try:
-        image = cast(Nifti1Pair, nibabel.load(path))
-        labels = np.asarray(image.dataobj)
-    except Exception as error:  # nibabel's own, gzip's and zlib's, and what damaged headers lead to
-        raise InputError(path, f"cannot be read as labels ({error})", "Copy it again") from error
-    while labels.ndim > len(grid.shape) and labels.shape[-1] == 1:
-        labels = labels[..., 0]
-    if labels.shape != tuple(grid.shape) or not np.allclose(np.asarray(image.affine), grid.affine, atol=1e-4):
-        raise InputError(path, "lies on another grid than its study", "Pass the labels of that study")
-    return grid.to_slices(labels)
+        with quiet():
+            file = open_nifti(path)
+            own = volume_grid(file)
+            if file.header.channels > 1 or not same_grid(own, grid):
+                raise InputError(path, "lies on another grid than its study", "Pass the labels of that study")
+            stored = read_voxels(file, 0)
+            check_values(path, file.header, stored)
+            return _whole(path, file.header, grid.to_slices(stored))
+    except OSError as error:
+        problem = f"cannot be read as labels ({error.strerror or error})"
+        raise InputError(path, problem, "Check its permissions") from None
+
+
+def _whole(path: Path, header: NiftiHeader, slices: np.ndarray) -> np.ndarray:
+    if header.dtype.kind in "iu" and (header.slope, header.intercept) == (1, 0):
+        return slices
+    labels = np.empty(slices.shape, np.int32)
+    for label, stored in zip(labels, slices, strict=True):
+        values = scaled(header, stored)
+        whole = np.rint(values)
+        if np.abs(values - whole).max() > ROUNDING:
+            raise InputError(path, "holds values that are no whole numbers", "Pass the labels, not a map")
+        if np.abs(whole).max() > LARGEST:
+            raise InputError(path, f"holds labels beyond {LARGEST:,}", "Number them from 0 on")
+        label[...] = whole
+    return labels

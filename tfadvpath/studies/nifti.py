@@ -2,83 +2,106 @@
 
 from __future__ import annotations
 
-import gzip
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.arrayproxy import ArrayProxy
-from nibabel.nifti1 import Nifti1Pair
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.byte_streams import unpacked_head
 from tfadvpath.studies.grid import Grid
 from tfadvpath.studies.limits import check_size
-from tfadvpath.studies.readers import Reader, Reading, check_finite, register
+from tfadvpath.studies.nifti_header import LONGEST_HEADER, NiftiHeader, version_of
+from tfadvpath.studies.nifti_voxels import NiftiFile, check_values, open_nifti, read_voxels, scaled
+from tfadvpath.studies.readers import Reader, Reading, register
 
-COPY_AGAIN = "Copy or write it again"
+IMAGE_BYTES = 4  # of a voxel in a study, beside the stored one
 
 
 @register
 class NiftiReader(Reader):
-    """Reads NIfTI-1 and NIfTI-2 volumes (.nii, .nii.gz, or the .hdr of a pair) as axial slices.
+    """Reads NIfTI-1 and NIfTI-2 volumes (.nii, or the .hdr and .img of a pair, .gz or not) as axial slices.
 
     The axes nearest to RAS+ are taken, so oblique volumes are not resampled. A volume that is one sagittal
-    or coronal slice is shown in its own plane. A 4-D file needs a channel.
+    or coronal slice is shown in its own plane. A 4-D file needs a channel. Whether a file is packed by gzip
+    is seen from its bytes, whatever its name says.
     """
 
-    endings = (".nii.gz", ".nii", ".hdr")
+    endings = (".nii.gz", ".nii", ".hdr.gz", ".hdr", ".img.gz", ".img")
+
+    def recognizes(self, head: bytes) -> bool:
+        return version_of(unpacked_head(head, LONGEST_HEADER)) is not None
 
     def read(self, path: Path, channel: int | None) -> Reading:
-        image = _open(path)
-        shape = _check_header(path, image)
-        grid = _grid(path, image, shape)
-        check_size(path, image.shape, math.prod(grid.slices_shape[1:]))
-        index = _channel(path, image.shape, channel)
-        voxels = _voxels(path, image, index)
-        check_finite(path, voxels)
-        return Reading(grid.to_slices(voxels.reshape(shape)), grid)
+        file = open_nifti(path)
+        grid = volume_grid(file)
+        index = _channel(path, file.header, channel)
+        stored = read_voxels(file, index, IMAGE_BYTES)
+        check_values(path, file.header, stored)
+        slices = _shown(file.header, grid.to_slices(stored))
+        return Reading(slices, grid, list(file.header.remarks))
+
+    def read_mask(self, path: Path, image: Path) -> Reading:
+        """Reads a mask: True where the scaled value is not 0, but for rounding."""
+        file = open_nifti(path)
+        grid = volume_grid(file)
+        if file.header.channels > 1:
+            problem = f"has {file.header.channels} channels, where a mask has one"
+            raise InputError(path, problem, "Take one volume out of it")
+        stored = read_voxels(file, 0)
+        check_values(path, file.header, stored)
+        return Reading(_marked(file.header, grid.to_slices(stored)), grid, list(file.header.remarks))
 
 
-def _open(path: Path) -> Nifti1Pair:
-    """Returns the header; the voxels stay in the file."""
-    try:
-        image = nib.load(path)
-    except (nib.filebasedimages.ImageFileError, gzip.BadGzipFile):
-        raise InputError(
-            path, "is not a NIfTI file, whatever its name says", "Give it its true ending"
-        ) from None
-    except EOFError:
-        raise InputError(path, "is truncated: it ends within its header", COPY_AGAIN) from None
-    except Exception as error:  # nibabel's header errors, zlib and struct errors
-        raise InputError(path, f"has a damaged NIfTI header ({error})", COPY_AGAIN) from None
-    if not isinstance(image, Nifti1Pair):
-        kind = type(image).__name__.removesuffix("Image")
-        raise InputError(path, f"is no NIfTI volume but {kind}", "Convert it to a NIfTI volume")
-    if not Path(image.file_map["image"].filename or path).exists():
-        raise InputError(path, "is half of a pair without its .img file", "Put the .img file beside it")
-    return image
+def volume_grid(file: NiftiFile) -> Grid:
+    """Returns the grid of a file.
+
+    Args:
+        file: The file and its header.
+
+    Raises:
+        InputError: The file is too large, or its orientation is unknown.
+    """
+    path, header = file.path, file.header
+    grid = _grid(path, header)
+    check_size(path, header.shape, math.prod(grid.slices_shape[1:]))
+    return grid
 
 
-def _check_header(path: Path, image: Nifti1Pair) -> tuple[int, ...]:
-    """Returns the spatial shape: two or three lengths."""
-    shape = tuple(int(length) for length in image.shape)
-    used = len(shape)
-    while used > 3 and shape[used - 1] == 1:
-        used -= 1
-    if used < 2 or used > 4:
-        raise InputError(path, f"is {used}-D, where 2-D to 4-D files are read", "Take one volume out of it")
-    dtype = image.get_data_dtype()
-    if dtype.fields is not None:
-        raise InputError(path, "holds colour (RGB) voxels", "Convert it to one grey value a voxel")
-    if dtype.kind == "c":
-        raise InputError(path, "holds complex voxels", "Take their magnitude")
-    return shape[:3]
+def same_grid(one: Grid, other: Grid) -> bool:
+    """Returns whether the values of two NIfTI files lie at the same places.
+
+    Args:
+        one: Grid of a file; an axis of length 1 at the end may be left out.
+        other: Grid of another.
+    """
+    if one.affine is None or other.affine is None:
+        return False
+    shapes = [grid.shape + (1,) * (3 - len(grid.shape)) for grid in (one, other)]
+    return shapes[0] == shapes[1] and bool(np.allclose(one.affine, other.affine, atol=1e-4))
 
 
-def _grid(path: Path, image: Nifti1Pair, shape: tuple[int, ...]) -> Grid:
-    affine = np.asarray(image.affine, dtype=np.float64)
+def _shown(header: NiftiHeader, slices: np.ndarray) -> Iterator[np.ndarray]:
+    for stored in slices:
+        yield scaled(header, stored)
+
+
+def _marked(header: NiftiHeader, slices: np.ndarray) -> Iterable[np.ndarray]:
+    """Yields where the scaled values are other than 0, but for the rounding of the scaling."""
+    rounding = 0.0
+    if (header.slope, header.intercept) != (1, 0):
+        if header.dtype.kind in "iu":
+            rounding = abs(header.slope) / 2
+        else:
+            rounding = 4 * float(np.finfo(header.dtype).eps) * abs(header.intercept)
+    for stored in slices:
+        yield np.abs(scaled(header, stored)) > rounding if rounding else scaled(header, stored) != 0
+
+
+def _grid(path: Path, header: NiftiHeader) -> Grid:
+    shape, affine = header.space, header.affine
     axes = affine[:3, :3].copy()
     if len(shape) == 2 and not axes[:, 2].any():
         axes[:, 2] = np.cross(axes[:, 0], axes[:, 1])  # a 2-D file may leave out the third axis
@@ -95,49 +118,18 @@ def _grid(path: Path, image: Nifti1Pair, shape: tuple[int, ...]) -> Grid:
     orientation = nib.orientations.io_orientation(directions).astype(int)
     thin = [int(orientation[axis, 0]) for axis in range(3) if (*shape, 1)[axis] == 1]
     slice_axis = thin[0] if len(thin) == 1 else 2
-    return Grid(shape, affine, image.header.copy(), orientation, slice_axis)
+    return Grid(shape, affine, header.source.copy(), orientation, slice_axis)
 
 
-def _channel(path: Path, shape: tuple[int, ...], channel: int | None) -> int | None:
-    """Returns the index into the fourth axis; None for a file without one, whatever channel is asked for."""
-    if len(shape) < 4:
-        return None
-    channels = shape[3]
-    if channel is None and channels > 1:
-        raise InputError(
-            path,
-            f"has {channels} channels (0 to {channels - 1})",
-            "Choose one by `channel`",
-        )
+def _channel(path: Path, header: NiftiHeader, channel: int | None) -> int:
+    """Returns the index into the fourth axis; 0 for a file with one channel, whatever is asked for."""
+    channels = header.channels
     if channels == 1:
         return 0
-    if channel is None or not 0 <= channel < channels:
-        raise InputError(
-            path,
-            f"has no channel {channel}",
-            f"Choose one of 0 to {channels - 1} by `channel`",
-        )
+    if channel is None:
+        problem = f"has {channels} channels (0 to {channels - 1})"
+        raise InputError(path, problem, "Choose one by `channel`")
+    if not 0 <= channel < channels:
+        problem = f"has no channel {channel}"
+        raise InputError(path, problem, f"Choose one of 0 to {channels - 1} by `channel`")
     return channel
-
-
-def _voxels(path: Path, image: Nifti1Pair, channel: int | None) -> np.ndarray:
-    """Returns the scaled voxels of one channel, in the file's axes."""
-    stored = math.prod(image.shape) * image.get_data_dtype().itemsize
-    needed = cast(ArrayProxy, image.dataobj).offset + stored
-    try:
-        if isinstance(image, nib.Nifti1Image) and path.name.lower().endswith(".gz"):
-            with gzip.open(path) as stream:
-                content = stream.read(needed)
-                stream.read(2**24)  # gzip compares the checksum at the end, which damage may move
-            found = len(content)
-            if found >= needed:
-                image = type(image).from_bytes(content)
-        else:
-            found = Path(image.file_map["image"].filename or path).stat().st_size
-        if found >= needed:
-            return np.asarray(image.dataobj if channel is None else image.dataobj[:, :, :, channel])
-    except EOFError:
-        raise InputError(path, "is truncated: its gzip stream ends early", COPY_AGAIN) from None
-    except Exception as error:  # zlib.error, BadGzipFile, OSError and nibabel's own
-        raise InputError(path, f"is damaged ({error})", COPY_AGAIN) from None
-    raise InputError(path, f"is truncated: it has {found:,} of {needed:,} bytes", COPY_AGAIN)

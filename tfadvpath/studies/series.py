@@ -10,28 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pydicom
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.dicom_file import open_header
+from tfadvpath.studies.dicom_kinds import kind_of
 from tfadvpath.studies.readers import quiet
 
-_TAGS = (
-    "Columns",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "ImageType",
-    "InstanceNumber",
-    "Modality",
-    "NumberOfFrames",
-    "PixelSpacing",
-    "Rows",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-)
 # Radiography, mammography, dental images, angiography, fluoroscopy, scanned film: images of their own.
 _RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX", "RG", "XA", "RF", "DF", "OPG")
 # Distances of neighbouring slices that differ by more than that share of their median are said to be uneven.
@@ -138,21 +124,20 @@ class Grouped:
     remarks: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def group_series(paths: Iterable[Path]) -> Grouped:
+def group_series(headers: Iterable[SliceHeader | None]) -> Grouped:
     """Finds the series among DICOM files; files that belong to none are in no list of the result.
 
     Args:
-        paths: DICOM files. A file that cannot be read belongs to no series: its reader says what is wrong.
+        headers: Header of each file, as ``read_slice_header`` returns it.
     """
     members: dict[tuple[Path, str], list[SliceHeader]] = {}
-    for path in paths:
-        header = read_slice_header(path)
+    for header in headers:
         if header is not None:
-            members.setdefault((path.parent, header.series), []).append(header)
+            members.setdefault((header.path.parent, header.series), []).append(header)
     grouped = Grouped()
-    for headers in members.values():
-        if len(headers) > 1:
-            _group(headers, grouped)
+    for together in members.values():
+        if len(together) > 1:
+            _group(together, grouped)
     return grouped
 
 
@@ -193,29 +178,32 @@ def read_slice_header(path: Path) -> SliceHeader | None:
     try:
         with quiet():
             return _header(path)
-    except Exception:  # whatever is wrong with the header: the reader will say it of the file itself
+    except (InputError, OSError):  # the reader will say it of the file itself
         return None
 
 
 def _header(path: Path) -> SliceHeader | None:
-    dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-    series = str(dataset.get("SeriesInstanceUID") or "")
-    size = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-    single = int(dataset.get("NumberOfFrames") or 1) == 1
-    if not series or not single or 0 in size or dataset.get("Modality") in _RADIOGRAPHS:
+    file = open_header(path)
+    attributes = file.attributes
+    series = attributes.text("SeriesInstanceUID")
+    size = attributes.whole("Rows") or 0, attributes.whole("Columns") or 0
+    single = (attributes.whole("NumberOfFrames") or 1) == 1
+    if not series or not single or 0 in size or attributes.text("Modality") in _RADIOGRAPHS:
         return None
-    directions = _numbers(dataset.get("ImageOrientationPatient"), 6)
+    if kind_of(attributes, file.pixels is not None) is not None:
+        return None
+    directions = _numbers(attributes.numbers("ImageOrientationPatient"), 6)
     return SliceHeader(
         path=path,
         series=series,
-        instance=str(dataset.get("SOPInstanceUID") or ""),
+        instance=attributes.text("SOPInstanceUID"),
         size=size,
-        number=_whole(dataset.get("InstanceNumber")),
-        series_number=_whole(dataset.get("SeriesNumber")),
-        localizer="LOCALIZER" in (dataset.get("ImageType") or ()),
+        number=attributes.whole("InstanceNumber"),
+        series_number=attributes.whole("SeriesNumber"),
+        localizer="LOCALIZER" in attributes.texts("ImageType"),
         directions=None if directions is None else directions.reshape(2, 3),
-        position=_numbers(dataset.get("ImagePositionPatient"), 3),
-        spacing=_numbers(dataset.get("PixelSpacing"), 2),
+        position=_numbers(attributes.numbers("ImagePositionPatient"), 3),
+        spacing=_numbers(attributes.numbers("PixelSpacing"), 2),
     )
 
 
@@ -319,12 +307,6 @@ def _same(values: np.ndarray | None, others: np.ndarray | None) -> bool:
     return bool(np.allclose(values, others, rtol=_ROUNDING, atol=_ROUNDING))
 
 
-def _numbers(values: Any, count: int) -> np.ndarray | None:
-    if values is None or len(values) != count:
-        return None
-    numbers = np.asarray([float(value) for value in values], np.float64)
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _whole(value: Any) -> int | None:
-    return None if value is None or str(value) == "" else int(value)
+def _numbers(values: Sequence[float], count: int) -> np.ndarray | None:
+    numbers = np.asarray(values, np.float64)
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else None

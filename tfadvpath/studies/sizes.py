@@ -9,15 +9,45 @@ import numpy as np
 
 # A slice whose range after resizing is below this part of its range before is flat up to rounding.
 FLAT = 1e-6
+BLOCK = 2**20  # values that are scaled at once
 
 
-def at_size(values: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Returns one slice [rows, columns] at the asked size, scaled to float64 [0, 1]; None keeps the size."""
-    scaled = min_max(values.astype(np.float64))
+def at_size(values: np.ndarray, size: tuple[int, int] | None, out: np.ndarray | None = None) -> np.ndarray:
+    """Brings one slice to the asked size, scaled to [0, 1].
+
+    Args:
+        values: Real-valued [rows, columns].
+        size: Rows and columns of the result; None keeps the size.
+        out: Array [rows, columns] that takes the result; None makes one of float64.
+    """
     if size is None or values.shape == tuple(size):
-        return scaled
-    values = resized(scaled, size)
-    return np.zeros(size) if np.ptp(values) < FLAT else min_max(values)
+        return _scaled(values, out)
+    resized_values = resized(_scaled(values), size)
+    result = np.zeros(size) if np.ptp(resized_values) < FLAT else min_max(resized_values)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def _scaled(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Returns what ``min_max`` has of the values in float64, without a copy of all of them."""
+    result = np.empty(values.shape) if out is None else out
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        result[...] = 0
+        return result
+    factor = _factor(low, high)
+    low, high = low * factor, high * factor
+    rows = max(1, BLOCK // values.shape[1])
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows].astype(np.float64)
+        if factor != 1:
+            block *= factor
+        block -= low
+        block /= high - low
+        result[start : start + rows] = block
+    return result
 
 
 def min_max(values: np.ndarray) -> np.ndarray:
@@ -25,9 +55,15 @@ def min_max(values: np.ndarray) -> np.ndarray:
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros_like(values)
-    if high / 2 - low / 2 > np.finfo(np.float64).max / 2:  # the range itself would overflow
-        values, low, high = values / 2, low / 2, high / 2
+    factor = _factor(low, high)
+    if factor != 1:
+        values, low, high = values * factor, low * factor, high * factor
     return (values - low) / (high - low)
+
+
+def _factor(low: float, high: float) -> float:
+    """Returns a half where the range itself would overflow, else 1."""
+    return 0.5 if high / 2 - low / 2 > np.finfo(np.float64).max / 2 else 1
 
 
 def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:

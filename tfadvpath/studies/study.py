@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ import cv2
 import numpy as np
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.files import check_file
 from tfadvpath.studies.find import find_studies
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.limits import MAX_FILE_BYTES, check_expansion, check_size
+from tfadvpath.studies.limits import check_expansion, check_size
 from tfadvpath.studies.readers import Reading, quiet
 from tfadvpath.studies.registry import endings, reader_for
 from tfadvpath.studies.series import series_of
@@ -121,7 +121,7 @@ def read_study(
         if not paths:
             raise InputError("`path`", "names no file", "Pass the files of one series")
         for one in paths:
-            _check_file(one)
+            check_file(one)
         series = series_of(paths)
         paths = list(series.paths)
         grid = Grid(shape=(len(paths), *series.headers[0].size), affine=series.affine)
@@ -149,7 +149,7 @@ def _images(
     check_expansion(paths[0], 4 * math.prod(shape) if count > 1 else 0, sum(map(_bytes_of, paths)))
     images = np.zeros(shape, dtype=np.float32)
     for index, values in zip(range(count), reading.slices, strict=True):
-        images[index, ..., 0] = at_size(values, size)
+        at_size(values, size, images[index, ..., 0])
     return images, images.max(axis=(1, 2, 3)) == 0
 
 
@@ -178,13 +178,11 @@ def open_slices(path: Path, channel: int | None = None) -> Iterator[Reading]:
         InputError: The file cannot be read, or holds nothing that can be explained. What is wrong with a
             slice is said once the block comes to it.
     """
-    _check_file(path)
+    check_file(path)
     try:
         reader = reader_for(path)
         if reader is None:
-            raise InputError(
-                path, "is of no format that is read", f"Pass one of: {', '.join(endings())}"
-            )
+            raise InputError(path, "is of no format that is read", f"Pass one of: {', '.join(endings())}")
         with quiet():
             yield reader.read(path, channel)
     except OSError as error:
@@ -193,36 +191,3 @@ def open_slices(path: Path, channel: int | None = None) -> Iterator[Reading]:
         ) from None
     except MemoryError:
         raise InputError(path, "does not fit into memory", "Crop or shrink it") from None
-
-
-def _broken_link(path: Path) -> str:
-    try:
-        path.stat()
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return "is a link that leads back to itself"
-    return "is a link to a file that does not exist"
-
-
-def _check_file(path: Path) -> None:
-    try:
-        if not path.exists():
-            if path.is_symlink():
-                raise InputError(path, _broken_link(path), "Mend or remove the link")
-            raise InputError(path, "does not exist", "Check the spelling")
-        if path.is_dir():
-            raise InputError(
-                path, "is a folder that cannot be read as one image", "Check its permissions or pass files"
-            )
-        if not path.is_file():
-            raise InputError(path, "is not a regular file", "Pass an image file")
-        size = path.stat().st_size
-        path.open("rb").close()
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror or error})", "Check the path") from None
-    if size == 0:
-        raise InputError(path, "is empty (0 bytes)", "Copy or export it again")
-    if size > MAX_FILE_BYTES:
-        raise InputError(
-            path, f"is too large: {size:,} bytes of at most {MAX_FILE_BYTES:,}", "Crop or shrink it"
-        )
