@@ -18,6 +18,7 @@ from tfadvpath.studies.dicom_parse import Elements, TooManyElements, parse_items
 from tfadvpath.studies.dicom_values import AMBIGUOUS, KNOWN_VRS, Stored, decoded, number_of
 
 MEND = "Correct the attribute, or export the file again"
+_LARGEST = 2**32
 
 
 class Attributes:
@@ -135,8 +136,8 @@ class Attributes:
         number = self.number(name)
         if number is None:
             return None
-        if number != int(number):
-            self._refuse(name, "is no whole number")
+        if number != int(number) or abs(number) > _LARGEST:
+            self._refuse(name, "is no whole number of 32 bits")
         return int(number)
 
     def needed(self, name: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import BinaryIO
 
 from pydicom import config
@@ -98,7 +98,7 @@ def parse_elements(
         TooManyElements: The data set has more than its file may have.
         Exception: pydicom has one of many kinds for what cannot be parsed.
     """
-    with _counted(stream), _switching(may_switch):
+    with _counted(stream), nullcontext() if may_switch else _without_switch():
         for element in data_element_generator(stream, implicit, little_endian, stop_when):  # type: ignore[arg-type]
             elements[int(element.tag)] = element
 
@@ -125,9 +125,9 @@ def parse_items(content: bytes, implicit: bool, little_endian: bool) -> list[Ele
 
 
 @contextmanager
-def _switching(may_switch: bool) -> Iterator[None]:
+def _without_switch() -> Iterator[None]:
     before = config.assume_implicit_vr_switch
-    config.assume_implicit_vr_switch = may_switch
+    config.assume_implicit_vr_switch = False
     try:
         yield
     finally:
