@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "generators": {"models", "path"},
     "writers": {"explanation", "studies"},
     "datasets": {"studies"},
-    "recipes": {"datasets", "generators"},
+    "recipes": {"datasets", "generators", "studies"},
     "explainers": {"explanation", "generators", "models", "path"},
     "bundle": {"generators", "metrics", "models", "path", "recipes", "writers"},
     "batch": {"bundle", "explainers", "explanation", "studies", "writers"},

@@ -13,7 +13,7 @@ from tfadvpath.datasets.image_folder import ImageFolder
 from tfadvpath.datasets.prepare import prepare
 from tfadvpath.datasets.prepared import Prepared
 from tfadvpath.errors import InputError, UnforeseenError
-from tfadvpath.studies import image_file
+from tfadvpath.studies.pictures import reader
 from tfadvpath.studies.reader_process import ReaderProcess
 
 ROW = {"patient": "p", "label": 1}
@@ -102,7 +102,7 @@ def test_the_other_file_of_a_pair_may_not_lead_out_either(tmp_path):
 def read_here(monkeypatch):
     """Files are read in this process, where a test can change the reader."""
 
-    def call(reader, sources, function, *arguments):
+    def call(process, sources, function, *arguments):
         return function(*arguments)
 
     monkeypatch.setattr(ReaderProcess, "call", call)
@@ -112,7 +112,7 @@ def test_a_fault_of_the_package_costs_one_case(tmp_path, monkeypatch):
     source = tmp_path / "source"
     source.mkdir()
     write(source, [{"file": f"{name}.png", **ROW} for name in ("a", "wrong", "b")])
-    decode = image_file.decode_png
+    decode = reader.decode_png
 
     value = " of a patient".join(("a value", "s header"))
 
@@ -122,7 +122,7 @@ def test_a_fault_of_the_package_costs_one_case(tmp_path, monkeypatch):
         return decode(path, png)
 
     read_here(monkeypatch)
-    monkeypatch.setattr(image_file, "decode_png", fails)
+    monkeypatch.setattr(reader, "decode_png", fails)
     errors = []
     count, reasons = prepared_without(source, errors)
     assert count == 2
@@ -143,7 +143,7 @@ def test_an_interrupt_ends_the_preparation(tmp_path, monkeypatch, error):
         raise error
 
     read_here(monkeypatch)
-    monkeypatch.setattr(image_file, "decode_png", interrupted)
+    monkeypatch.setattr(reader, "decode_png", interrupted)
     with pytest.raises(error):
         prepared_without(source)
 

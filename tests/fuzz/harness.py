@@ -201,6 +201,8 @@ def main(writing: int, scratch: Path, mode: str, *arguments: str) -> None:
 
     names = arguments[0].split(",") if arguments[0] else []
     chosen = targets(names)
+    for target in chosen:  # imports what it needs, which may take longer than an input may
+        _run_one(target, target.seeds()[0], scratch, lambda **_: None)
     used = _status("VmSize")
     resource.setrlimit(resource.RLIMIT_AS, (used + _ADDRESS_SPACE, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -104,7 +104,7 @@ def read(path: Path) -> str:
             blank = ", blank" if study.blank.all() else ""
             return f"read: {' x '.join(map(str, study.images.shape[:3]))}{blank}"
     except InputError as error:
-        return str(error).replace(f"{path}: ", "")
+        return str(error).replace(str(path), "").lstrip(":, ")
     return "read"
 
 

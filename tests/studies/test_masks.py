@@ -13,8 +13,8 @@ from support.raw_pictures import chunk, jpeg, png
 
 from tfadvpath.errors import InputError
 from tfadvpath.studies.masks import read_mask
+from tfadvpath.studies.pictures.two_levels import two_levels
 from tfadvpath.studies.study import read_study
-from tfadvpath.studies.two_levels import two_levels
 
 SHAPE = (48, 40)
 MASK = np.zeros(SHAPE, bool)

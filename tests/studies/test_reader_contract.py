@@ -15,10 +15,10 @@ from nibabel.nifti1 import Nifti1Header
 from support.broken_files import dicom, dicom_bytes, jpeg_bytes, picture, png_bytes, png_header
 
 from tfadvpath.errors import InputError
-from tfadvpath.studies.dicom import DicomReader
-from tfadvpath.studies.image_file import ImageFileReader
+from tfadvpath.studies.dicom.reader import DicomReader
 from tfadvpath.studies.masks import read_mask
-from tfadvpath.studies.nifti import NiftiReader
+from tfadvpath.studies.nifti.reader import NiftiReader
+from tfadvpath.studies.pictures.reader import ImageFileReader
 from tfadvpath.studies.registry import HEAD_BYTES, endings, reader_for, readers
 from tfadvpath.studies.study import read_study
 

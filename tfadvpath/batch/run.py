@@ -22,7 +22,8 @@ from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
 from tfadvpath.files import make_folder, only_writer, remove_partials, write_json
-from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT, ReaderProcess
+from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
+from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.writers.formats import formats
 
 

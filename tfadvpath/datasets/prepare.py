@@ -16,7 +16,8 @@ import tensorflow_datasets as tfds
 from tfadvpath.datasets.builder import LabelledImageBuilder, PrepareConfig
 from tfadvpath.errors import InputError
 from tfadvpath.files import remove_partials, replacing_folder, write_json
-from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT, ReaderProcess
+from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
+from tfadvpath.studies.reader_process import ReaderProcess
 
 RECORDS, SUMMARY = "records", "summary.json"
 _REASONS = 5  # said on the console

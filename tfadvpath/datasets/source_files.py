@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tfadvpath.errors import InputError, quoted
-from tfadvpath.studies.nifti_voxels import other_files
+from tfadvpath.studies.nifti.voxels import other_files
 
 MAX_NAME = 4096  # bytes of a path; no file system has longer ones
 

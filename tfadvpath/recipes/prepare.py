@@ -10,7 +10,7 @@ from typing import Any
 from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
 from tfadvpath.files import make_folder, only_writer
 from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
-from tfadvpath.studies.reader_process import MEMORY_LIMIT, TIME_LIMIT
+from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
 
 # Beyond the phantoms of recipes whose seeds are below 1000: a bundle may be tried on what is generated here.
 _APART = 1_000_000_000

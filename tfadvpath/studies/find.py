@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfadvpath.studies.dicom import DicomReader
-from tfadvpath.studies.nifti_voxels import header_beside
+from tfadvpath.studies.dicom.reader import DicomReader
+from tfadvpath.studies.nifti.voxels import header_beside
 from tfadvpath.studies.registry import reader_by_ending, reader_for
 from tfadvpath.studies.series import SliceHeader, group_series, read_slice_header
 

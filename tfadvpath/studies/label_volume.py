@@ -9,9 +9,9 @@ import numpy as np
 from tfadvpath.errors import InputError
 from tfadvpath.studies.files import check_file
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.nifti import same_grid, volume_grid
-from tfadvpath.studies.nifti_header import NiftiHeader
-from tfadvpath.studies.nifti_voxels import check_values, open_nifti, read_voxels, scaled
+from tfadvpath.studies.nifti.header import NiftiHeader
+from tfadvpath.studies.nifti.reader import same_grid, volume_grid
+from tfadvpath.studies.nifti.voxels import check_values, open_nifti, read_voxels, scaled
 from tfadvpath.studies.readers import quiet
 
 ROUNDING = 1e-3  # of a scaled label: slopes are stored in float32

@@ -19,6 +19,11 @@ MAX_FILE_BYTES = 9 * MAX_VALUES
 # take memory only where it is little.
 MAX_EXPANSION = 64
 FREE_BYTES = 2**29
+# Bytes that reading one study may take in the process that reads. The largest study that the limits above
+# allow takes 4 GiB as stored in float64, and 2 GiB as images.
+MEMORY_LIMIT = 8 * 2**30
+# Seconds for a study of up to 10 MB; a larger one may take as many times more.
+TIME_LIMIT = 20.0
 
 
 def check_size(path: Path, shape: Sequence[int], pixels: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from tfadvpath.errors import InputError
 from tfadvpath.studies.files import check_file
 from tfadvpath.studies.grid import Grid
-from tfadvpath.studies.nifti import same_grid
+from tfadvpath.studies.nifti.reader import same_grid
 from tfadvpath.studies.readers import quiet
 from tfadvpath.studies.registry import endings, reader_for
 

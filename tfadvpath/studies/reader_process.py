@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tfadvpath.errors import InputError
+from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
 from tfadvpath.studies.study import source_name
 
-# Bytes that reading one study may take. The largest study that the readers allow, 2**29 values in float64,
-# takes 4 GiB as stored and 2 GiB as images.
-MEMORY_LIMIT = 8 * 2**30
-# Seconds for a study of up to 10 MB; a larger one may take as many times more.
-TIME_LIMIT = 20.0
 _BYTES_OF_TIME_LIMIT = 10_000_000
 # Seconds until a new process has imported all: minutes where several start on a busy machine.
 _START_LIMIT = 300.0

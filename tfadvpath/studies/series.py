@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from tfadvpath.errors import InputError
-from tfadvpath.studies.dicom_file import open_header
-from tfadvpath.studies.dicom_kinds import kind_of
+from tfadvpath.studies.dicom.file import open_header
+from tfadvpath.studies.dicom.kinds import kind_of
 from tfadvpath.studies.readers import quiet
 
 # Radiography, mammography, dental images, angiography, fluoroscopy, scanned film: images of their own.
