@@ -9,6 +9,9 @@ PARITY_VENV ?= .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
 QUANTUS_VENV ?= .venv-parity-quantus
 CAPTUM_VENV ?= .venv-parity-captum
+LOWEST_VENV ?= .venv-lowest
+FUZZ_SECONDS ?= 1800
+FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 CHECKED := dev docs notebooks release serving test
@@ -20,7 +23,7 @@ space := $(empty) $(empty)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity everything clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity lowest fuzz everything clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
@@ -34,6 +37,8 @@ help:
 	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
+	@echo "make lowest     run the quick tests with the oldest versions that setup.cfg allows (needs Python 3.11)"
+	@echo "make fuzz       give changed files to every reader for half an hour (FUZZ_SECONDS=60: for a minute)"
 	@echo "make clean      remove what the targets above made"
 
 install: $(VENV)/.installed-base
@@ -89,8 +94,16 @@ parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(CAPTUM_VENV)/.ins
 	$(BIN)/python -m pytest tests/path/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py \
 	  tests/explainers/test_captum_parity.py
 
+# What setup.cfg promises of each package that it names; their own requirements are the newest.
+lowest: $(LOWEST_VENV)/.installed
+	$(LOWEST_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
+
+# Inputs of a seed are always the same; FUZZ_SEED=1 tries others.
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
+
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) $(LOWEST_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -137,4 +150,12 @@ $(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
 $(CAPTUM_VENV)/.installed: tests/parity/requirements-captum.txt
 	python3.11 -m venv $(CAPTUM_VENV)
 	$(CAPTUM_VENV)/bin/python -m pip install -q -r tests/parity/requirements-captum.txt
+	@touch $@
+
+# pip has no way to ask for the oldest versions, uv has. Bounds are those of the oldest Python: later ones have
+# no builds of some of these versions, and get newer ones.
+$(LOWEST_VENV)/.installed: setup.cfg pyproject.toml
+	python3.11 -m venv $(LOWEST_VENV)
+	$(LOWEST_VENV)/bin/python -m pip install -q uv
+	$(LOWEST_VENV)/bin/python -m uv pip install -q --python $(LOWEST_VENV)/bin/python --resolution lowest-direct -e '.[serving,test]'
 	@touch $@

@@ -26,6 +26,21 @@ def test_every_folder_with_modules_is_a_package():
     assert missing == []
 
 
+def bounds() -> dict[str, str]:
+    """The lower bound of every package that is named."""
+    config = setup_cfg()
+    lines = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    found = re.findall(r"^([\w-]+)(?:\[.+\])?>=([\d.]+)", "\n".join(lines), re.MULTILINE)
+    return dict(found)
+
+
+def test_the_reasons_of_lower_bounds_are_those_of_setup_cfg():
+    page = (ROOT / "docs" / "decisions" / "0026_dependency_floors.md").read_text(encoding="utf-8")
+    reasons = dict(re.findall(r"^\| ([\w-]+) \| ([\d.]+) \|", page, re.MULTILINE))
+    assert len(reasons) > 5
+    assert reasons.items() <= bounds().items()
+
+
 @pytest.mark.parametrize("name", ["tensorflow-addons", "pylibjpeg-libjpeg", "opencv-python"])
 def test_a_package_that_was_decided_against_is_not_required(name):
     required = setup_cfg()["options"]["install_requires"] + "\n".join(

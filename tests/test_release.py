@@ -83,7 +83,7 @@ def test_what_github_reads_is_yaml(path):
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
-@pytest.mark.parametrize("name", ["checks.yml", "release.yml"])
+@pytest.mark.parametrize("name", ["checks.yml", "lowest.yml", "release.yml"])
 def test_workflows_call_targets_that_the_makefile_has(name):
     called = make_targets(yaml.safe_load(read(f".github/workflows/{name}")))
     assert called

@@ -85,12 +85,13 @@ def unforeseen(source: Path | str, error: BaseException) -> UnforeseenError:
     return UnforeseenError(source, type(error).__name__, trace)
 
 
-def quoted(text: object) -> str:
-    """Returns a foreign text as a message may quote it: its last line, printable, of 120 characters at most.
+def quoted(text: object, longest: int = QUOTED) -> str:
+    """Returns a foreign text as a message may quote it: its last line, printable, and not too long.
 
     Args:
         text: Error of a library, or a value of a file that is no patient's.
+        longest: Number of characters that it is cut to.
     """
     lines = str(text).strip().splitlines() or [type(text).__name__]
     line = "".join(letter if letter.isprintable() else "?" for letter in lines[-1].strip())
-    return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Explains one PNG or JPEG file over REST with nothing but curl and base64; prints JSON.
+# Explains one PNG file over REST with nothing but curl and base64; prints JSON.
 #
 #     ./explain_file.sh scan.png [http://127.0.0.1:8501] [phantom_brain] [stable]
 set -eu
-file=${1:?name a PNG or JPEG file}
+file=${1:?name a PNG file}
 server=${2:-http://127.0.0.1:8501}
 model=${3:-phantom_brain}
 label=${4:-stable}

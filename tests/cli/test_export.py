@@ -20,8 +20,9 @@ def run(*arguments):
 @pytest.fixture(scope="module")
 def exported(bundle, tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
+    files = ("--files", "png+jpeg", "--max-pixels", 10**6)
     result = run(
-        "export", bundle, "--out", models, "--steps", 2, "--sizes", "2,1", "--map", "fi_v1", "--json"
+        "export", bundle, "--out", models, "--steps", 2, "--sizes", "2,1", "--map", "fi_v1", "--json", *files
     )
     assert result.exit_code == 0, result.stderr
     return models, json.loads(result.stdout)
@@ -31,6 +32,7 @@ def test_the_manifest_is_all_of_stdout(exported):
     models, manifest = exported
     assert manifest["folder"] == str(models / "tiny" / "1")
     assert (manifest["steps"], manifest["batch_sizes"], manifest["map"]) == (2, [1, 2], "fi_v1")
+    assert manifest["files"] == {"formats": ["png", "jpeg"], "max_pixels": 10**6}
 
 
 def test_a_good_version_may_be_served(exported):

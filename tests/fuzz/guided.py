@@ -1,6 +1,6 @@
 """Fuzzing one target by the code that its inputs reach, with atheris: ``run.py --guided`` starts it.
 
-atheris (libFuzzer for Python) is no part of any extra: pip install atheris. It keeps what reaches new lines
+atheris (libFuzzer for Python) comes with the extra `fuzz`, on Linux alone. It keeps what reaches new lines
 of tfadvpath, and changes that further, by the target's own mutator.
 """
 
@@ -11,8 +11,6 @@ import random
 import shutil
 import sys
 from pathlib import Path
-
-import atheris
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -26,6 +24,8 @@ _LONGEST = 2**16
 
 
 def main(name: str, seconds: str, seed: str, out: str, scratch_folder: str) -> None:
+    import atheris
+
     # Imported while it is instrumented, before an input is tried.
     with atheris.instrument_imports(include=["tfadvpath"]):
         (target,) = harness.targets([name])

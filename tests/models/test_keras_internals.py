@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfadvpath.models.keras_internals import calls_replaced, every_layer, graph_nodes
+from tfadvpath.models.keras_internals import calls_replaced, every_layer, every_operation, graph_nodes
 
 layers = keras.layers
 CHANGED = (
@@ -103,6 +103,23 @@ def test_every_call_goes_through_its_replacement(make):
     uses = 2 if model.name == "outer" else 1
     assert called.count(model.name) == 1
     assert called.count("first") == called.count("second") == uses
+
+
+def test_operations_of_inner_graphs_are_called_through_their_replacement_too():
+    image = keras.Input((4,))
+    inner = keras.Model(image, keras.ops.relu(layers.Dense(3)(image) + 1.0))
+    model = keras.Sequential([keras.Input((4,)), inner, layers.Dense(1)])
+    expected, called = model(np.ones((2, 4))), []
+
+    def counted(operation, call):
+        return lambda *args, **kwargs: called.append(type(operation).__name__) or call(*args, **kwargs)
+
+    with calls_replaced(model, counted):
+        np.testing.assert_array_equal(model(np.ones((2, 4))), expected)
+    assert [name for name in called if name in ("Add", "Relu")] == ["Add", "Relu"], (
+        CHANGED % "how Operation.__call__ finds `call`"
+    )
+    assert not any("call" in vars(each) for each in every_operation(model))
 
 
 def test_the_model_is_as_before_after_the_block_and_after_an_error():

@@ -43,6 +43,23 @@ def test_gradients_flow_from_the_output_to_what_was_recorded(model):
     np.testing.assert_allclose(gradient, np.tile(model.layers[-1].kernel.numpy().T, (2, 1)))
 
 
+def test_in_a_graph_every_call_knows_its_operations(model):
+    found = {}
+
+    def trace(x):
+        with recorded_calls(model) as calls:
+            model(x)
+        made = x.graph.get_operations()
+        found.update({call.layer.name: [made[i].type for i in call.nodes] for call in calls})
+
+    tf.function(trace, autograph=False).get_concrete_function(tf.TensorSpec((2, 4)))
+    assert found["head"].count("MatMul") == found["shared"].count("MatMul") == 1
+    assert found["outer"] == found["inner"] + found["head"]
+    with recorded_calls(model) as calls:
+        model(tf.ones((2, 4)))
+    assert not any(call.nodes for call in calls)
+
+
 def test_nothing_is_listed_after_the_block_and_the_model_is_as_before(model):
     weights = model.get_weights()
     with recorded_calls(model) as calls:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
@@ -14,6 +15,7 @@ from support.broken_files import jpeg_bytes, png_bytes, png_header
 
 from tfadvpath.saved_model import decoding
 from tfadvpath.saved_model.decoding import decode_images
+from tfadvpath.saved_model.jpeg_markers import is_sequential
 from tfadvpath.studies.study import read_study
 
 SIZE = (24, 32)
@@ -125,6 +127,94 @@ def test_the_limit_is_on_rows_times_columns(monkeypatch, write):
     files = [write(pixels(shape).astype(np.uint8)) for shape in [(30, 40), (40, 30), (30, 41), (41, 30)]]
     images = decode_images(tf.constant(files), SIZE).numpy()
     assert np.isnan(images).all(axis=(1, 2, 3)).tolist() == [False, False, True, True]
+
+
+def progressive_jpeg(values, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "JPEG", progressive=True, **options)
+    return buffer.getvalue()
+
+
+def segment(marker, content):
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+LEVELS = pixels((30, 30)).astype(np.uint8)
+JPEG, PROGRESSIVE = jpeg_bytes(LEVELS), progressive_jpeg(LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("content", "sequential"),
+    [
+        (JPEG, True),
+        (PROGRESSIVE, False),
+        (JPEG[:2] + segment(0xE1, b"Exif\0\0" + PROGRESSIVE) + JPEG[2:], True),  # with a thumbnail
+        (PROGRESSIVE[:2] + segment(0xE1, b"Exif\0\0" + JPEG) + PROGRESSIVE[2:], False),
+        (JPEG[:2] + 40 * segment(0xE2, bytes(60_000)) + JPEG[2:], True),  # as large colour profiles
+        (JPEG[:2] + b"\xff\xff" + JPEG[2:], True),  # filled up
+        (JPEG[:2] + 400 * segment(0xFE, b"") + JPEG[2:], False),
+        (JPEG.replace(b"\xff\xc0", b"\xff\xc9"), False),  # arithmetic codes
+        (JPEG.replace(b"\xff\xc0", b"\xff\xc3"), False),  # lossless
+        (JPEG[:-2] + 10 * JPEG[JPEG.index(b"\xff\xda") : -2] + JPEG[-2:], False),  # a scan again and again
+        (JPEG[: JPEG.index(b"\xff\xc0")], False),
+        (JPEG[:3], False),
+        (JPEG[:2] + b"\xff\xe0\0\0" + bytes(50), False),
+        (b"", False),
+    ],
+    ids=(
+        "baseline",
+        "progressive",
+        "progressive thumbnail",
+        "baseline thumbnail",
+        "colour profile",
+        "filled up",
+        "400 segments",
+        "arithmetic",
+        "lossless",
+        "many scans",
+        "no frame",
+        "three bytes",
+        "length 0",
+        "nothing",
+    ),
+)
+def test_a_jpeg_file_is_decoded_where_it_is_sequential_and_of_few_scans(decode, content, sequential):
+    assert bool(is_sequential(tf.constant(content))) == sequential
+    good = png_bytes(LEVELS)
+    images = decode(tf.constant([content, good])).numpy()
+    assert np.isfinite(images).all(axis=(1, 2, 3)).tolist() == [sequential, True]
+
+
+def test_jpeg_files_are_decoded_only_where_asked_for():
+    files = tf.constant([JPEG, png_bytes(LEVELS)])
+    images = decode_images(files, SIZE, jpeg=False).numpy()
+    assert np.isnan(images).all(axis=(1, 2, 3)).tolist() == [True, False]
+
+
+def test_an_export_may_set_a_lower_limit():
+    files = [png_bytes(pixels(shape).astype(np.uint8)) for shape in [(30, 40), (30, 41)]]
+    images = decode_images(tf.constant(files), SIZE, max_pixels=30 * 40).numpy()
+    assert np.isnan(images).all(axis=(1, 2, 3)).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("options", [{}, {"try_recover_truncated": False, "acceptable_fraction": 1.0}])
+def test_tensorflow_does_not_see_that_a_scan_is_cut(options):
+    """Why exports take no JPEG files unless asked. Where this fails, TensorFlow has learned to see it."""
+    first = JPEG.index(b"\xff\xda") + 12
+    cut = [JPEG[:end] + JPEG[-2:] for end in range(first, len(JPEG) - 2, 16)]
+    assert len(cut) > 20
+    whole = tf.io.decode_jpeg(JPEG).numpy().astype(int)
+    for content in cut:
+        assert np.abs(tf.io.decode_jpeg(content, **options) - whole).max() > 25
+
+
+def test_every_flipped_bit_of_a_png_file_is_an_error(decode):
+    content = bytearray(png_bytes(LEVELS))
+    for place in range(16, len(content) - 12, len(content) // 20):
+        content[place] ^= 4
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            tf.io.decode_png(bytes(content))
+        content[place] ^= 4
 
 
 @pytest.mark.parametrize("write", [png_bytes, jpeg_bytes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,11 @@ from tfadvpath.recipes.recipe import Recipe
 from tfadvpath.saved_model import versions
 from tfadvpath.saved_model import warm_up_requests as warm_up
 from tfadvpath.saved_model.check_cases import SEED, make_cases
+from tfadvpath.saved_model.decoding import decode_images
 from tfadvpath.saved_model.export import export_saved_model
 from tfadvpath.saved_model.manifest import read_manifest
+from tfadvpath.saved_model.model_card import model_card
+from tfadvpath.saved_model.signatures import make_signatures
 from tfadvpath.saved_model.versions import write_version
 
 
@@ -99,6 +103,42 @@ def test_the_recorded_images_are_prepared_ones(exported):
     assert first.max() == 1.0
 
 
+def test_files_are_png_unless_asked_and_the_contract_says_so(exported):
+    taken = {"formats": ["png"], "max_pixels": 2**24}
+    contract = json.loads((exported / "assets.extra" / "preprocessing" / "contract.json").read_text())
+    assert read_manifest(exported)["files"] == contract["files"] == taken
+    levels = np.random.default_rng(0).integers(0, 255, (40, 40, 1)).astype(np.uint8)
+    explain_bytes = tf.saved_model.load(str(exported)).signatures["explain_bytes"]
+    files = tf.stack([tf.io.encode_jpeg(levels), tf.io.encode_png(levels)])
+    assert np.isnan(explain_bytes(image_bytes=files)["probability"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("files", ["none", "png", "png+jpeg"])
+def test_the_recorded_files_are_those_that_the_signature_takes(bundle, files):
+    explainer = explainers.get("syce", bundle, steps=2)
+    cases = make_cases(bundle, explainer, "fi_v2", 3, files)
+    made = make_signatures(explainer, "fi_v2", (*bundle.image_size, 1), xla=False, files=files)
+    assert set(cases) == set(made)
+    assert ("explain_bytes" in cases) == (files != "none")
+    if files != "none":
+        contents = cases["explain_bytes"].inputs["image_bytes"]
+        starts = [content[:4] for content in contents]
+        last = b"\x89PNG" if files == "png" else b"\xff\xd8\xff\xe0"
+        assert starts == [b"\x89PNG", b"\x89PNG", last]
+        jpeg, limit = files == "png+jpeg", 48 * 48
+        decoded = decode_images(tf.constant(contents), bundle.image_size, jpeg=jpeg, max_pixels=limit)
+        np.testing.assert_allclose(decoded, cases["explain_bytes"].outputs["image"], atol=1e-5)
+
+
+def test_the_card_says_what_an_export_with_jpeg_files_cannot_see(exported, bundle):
+    about = read_manifest(exported)
+    about["files"] = {"formats": ["png", "jpeg"], "max_pixels": 1000}
+    card = model_card(bundle, about)
+    assert "itself with PNG and JPEG files" in card
+    assert "**A damaged JPEG file is explained as if it were whole**" in card
+    assert "JPEG" not in model_card(bundle, about | {"files": None})
+
+
 def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
     chest = {**bundle.recipe.model_dump(), "data": {"task": "phantom-chest", "image_size": 32}}
     chest["data"]["patients"] = {"train": 1, "validation": 1, "test": 1}
@@ -166,6 +206,9 @@ def test_a_version_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch)
         ({"sizes": (0, 1)}, "`sizes`: must be numbers of images from 1"),
         ({"sizes": ()}, "`sizes`: must be numbers of images from 1"),
         ({"steps": 0}, "`steps`: must be positive"),
+        ({"files": "gif"}, "`files`: 'gif' are no files. Choose one of none, png, png.jpeg"),
+        ({"max_pixels": 0}, "`max_pixels`: must be in 1…67108864"),
+        ({"max_pixels": 2**26 + 1}, "`max_pixels`: must be in 1…67108864"),
         ({"name": "../up"}, "`name`: '../up' is no model name"),
     ],
 )
@@ -182,4 +225,6 @@ def test_the_model_card_shows_signatures_and_limits(exported):
     assert "generated phantoms" in card
     assert "explain_xla" not in card
     assert "refuses requests of more than 3 images" in card
-    assert "at most 67,108,864 pixels" in card
+    assert "itself with PNG files" in card
+    assert "more than 16,777,216 pixels" in card
+    assert "JPEG files are not taken, because" in card

@@ -96,8 +96,13 @@ def _earlier_record(folder: Path, made_with: Mapping[str, Any]) -> dict[str, Any
         record = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
         same = record["made_with"] == json.loads(json.dumps(made_with))
         whole = all((folder / name).is_file() for name in record["files"])
-        return record if same and whole else None
-    except (OSError, ValueError, TypeError, KeyError):
+        # What the summary of a run takes from it.
+        texts = [record["source"], *record["remarks"]]
+        usable = all(isinstance(text, str) for text in texts) and all(
+            isinstance(record[name], int) for name in ("slices", "blank")
+        )
+        return record if same and whole and usable else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
 
 

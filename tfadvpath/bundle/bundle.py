@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from tfadvpath.bundle.classifier_check import check_classifier
 from tfadvpath.bundle.manifest import (
     FIGURES_FILE,
     RECIPE,
     check_bundle_folder,
     checked_manifest,
+    read_object,
     seal_bundle,
 )
 from tfadvpath.bundle.networks import Networks, load_network, network_path, save_network
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import put_in_place
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.recipes.recipe import Recipe, load_recipe
@@ -73,7 +75,8 @@ def load_bundle(folder: Path | str) -> Bundle:
         folder: Folder that ``tfadvpath train`` wrote.
 
     Raises:
-        InputError: The folder is no bundle, a file is missing or changed, or the format is a later one.
+        InputError: The folder is no bundle, a file is missing, changed, damaged or outside the folder, the
+            format is a later one, or the classifier takes or returns something else than a bundle's.
 
     Example:
         >>> bundle = load_bundle(DEMONSTRATION)
@@ -83,36 +86,53 @@ def load_bundle(folder: Path | str) -> Bundle:
     folder = Path(folder)
     manifest = checked_manifest(folder)
     recipe = load_recipe(folder / RECIPE)
-    files = [PurePosixPath(name) for name in manifest["sha256"] if name.endswith(".keras")]
-    try:
-        classifier = load_network(network_path(folder, CLASSIFIER, CLASSIFIER))
-        generators = {}
-        for name in GENERATORS:
-            inside = [file for file in files if file.parent.name == name]
-            if inside:
-                networks = {file.stem: load_network(folder / file) for file in inside}
-                generators[name] = _generator(name, classifier, networks, recipe)
-    except (ValueError, TypeError, OSError, KeyError) as error:
-        raise InputError(
-            folder, f"a network cannot be loaded ({error})", "Train or copy the bundle again"
-        ) from error
+    figures = read_object(folder / FIGURES_FILE)
+    path = network_path(folder, CLASSIFIER, CLASSIFIER)
+    classifier = _load(path)
+    check_classifier(path, classifier)
     return Bundle(
         classifier=classifier,
-        generators=generators,
+        generators={
+            name: _generator(folder, name, classifier, manifest["sha256"], recipe)
+            for name in GENERATORS
+            if any(PurePosixPath(file).parts[:-1] == (name,) for file in manifest["sha256"])
+        },
         recipe=recipe,
-        figures=json.loads((folder / FIGURES_FILE).read_text(encoding="utf-8")),
+        figures=figures,
         manifest=manifest,
     )
 
 
-def _generator(name: str, classifier: keras.Model, networks: Networks, recipe: Recipe) -> AgainstClassifier:
+def _load(path: Path) -> keras.Model:
+    try:
+        return load_network(path)
+    except Exception as error:  # whatever a file that is no Keras model leads to
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            path, f"cannot be loaded ({quoted(first)})", "Train or copy the bundle again"
+        ) from error
+
+
+def _generator(
+    folder: Path, name: str, classifier: keras.Model, files: Mapping[str, str], recipe: Recipe
+) -> AgainstClassifier:
     row = GENERATORS[name]
-    made_of: Any = tuple(networks[part] for part in row.networks)
+    missing = [part for part in row.networks if f"{name}/{part}.keras" not in files]
+    if missing:
+        raise InputError(folder / name, f"lacks the network {missing[0]}", "Train or copy the bundle again")
+    made_of: Any = tuple(_load(network_path(folder, name, part)) for part in row.networks)
     options = recipe.stages.get(name)
     given = {} if options is None else options.model_arguments()
-    return row.load_class()(
-        classifier, made_of if len(made_of) > 1 else made_of[0], seed=recipe.seed, **given
-    )
+    try:
+        return row.load_class()(
+            classifier, made_of if len(made_of) > 1 else made_of[0], seed=recipe.seed, **given
+        )
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            folder / name,
+            f"its networks do not fit together ({quoted(error)})",
+            "Train or copy the bundle again",
+        ) from error
 
 
 def save_bundle(
@@ -133,9 +153,16 @@ def save_bundle(
         figures: Measurements of the networks, as JSON can hold them.
 
     Raises:
-        InputError: The folder holds something that is no bundle.
+        InputError: The folder holds something that is no bundle, the classifier is not of fixed size with one
+            input and one output, or a generator is unknown or lacks a network.
     """
     folder = Path(folder)
+    check_classifier("`classifier`", classifier, recipe.data.image_size)
+    for name, networks in generators.items():
+        if name not in GENERATORS or set(networks) != set(GENERATORS[name].networks):
+            parts = f"{name} of {', '.join(networks) or 'nothing'}"
+            known = "; ".join(f"{each} of {', '.join(row.networks)}" for each, row in GENERATORS.items())
+            raise InputError("`generators`", f"no command knows {quoted(parts)}", f"Give those of {known}")
     check_bundle_folder(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

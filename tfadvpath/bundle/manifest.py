@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tfadvpath._version import __version__
 from tfadvpath.bundle.networks import network_files
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import is_partial, sha256, write_json, write_text
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
+from tfadvpath.recipes.stages import CLASSIFIER
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 FIGURES_FILE = "figures.json"
+COPY_AGAIN = "Copy the bundle again"
 _FORMAT = 2
+# Bytes of a manifest, or of figures: those of real bundles have some thousand.
+_MOST_JSON = 2**22
 
 
 def seal_bundle(
@@ -71,34 +76,102 @@ def check_bundle_folder(folder: Path) -> None:
 
 
 def checked_manifest(folder: Path) -> dict[str, Any]:
-    """Reads a bundle's manifest and checks every file against it.
+    """Reads a bundle's manifest and checks every file that it names against it.
+
+    It finds damage and half copies, not malice: who can change a file can change the manifest too.
+
+    Args:
+        folder: Folder of the bundle.
 
     Raises:
-        InputError: The folder is no bundle, the format is a later one, or a file is missing or changed.
+        InputError: The folder is no bundle, the format is a later one, the manifest names no file of a bundle
+            or one outside it, or a file is missing or changed.
     """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        expected, version = dict(manifest["sha256"]), manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    path = folder / MANIFEST
+    if not path.is_file():
         unfinished = (folder / RECIPE).exists()
         raise InputError(
             folder,
-            f"no bundle: {MANIFEST} is missing or damaged",
+            f"no bundle: {MANIFEST} is missing",
             "Finish the training of its recipe with `resume`"
             if unfinished
             else "Name a folder that `tfadvpath train` wrote",
-        ) from error
+        )
+    manifest = read_object(path)
+    version, files = manifest.get("format"), manifest.get("sha256")
+    if not isinstance(files, dict):
+        raise InputError(
+            folder, f"no bundle: {MANIFEST} has no digests", "Name a folder that `tfadvpath train` wrote"
+        )
     if version != _FORMAT:
         raise InputError(
-            folder, f"bundle of format {version}, this version reads {_FORMAT}", "Train it by this version"
+            folder,
+            f"bundle of format {quoted(version)}, this version reads {_FORMAT}",
+            "Train it by this version",
         )
-    for name, digest in expected.items():
-        path = folder / name
-        if not path.is_file():
-            raise InputError(path, "the file is missing", "Copy the bundle again")
-        if sha256(path) != digest:
-            raise InputError(path, "the file is changed", "Copy the bundle again")
+    if not (isinstance(manifest.get("name"), str) and isinstance(manifest.get("versions"), dict)):
+        raise InputError(path, "lacks the name or the versions of a bundle", COPY_AGAIN)
+    for name in (f"{CLASSIFIER}.keras", RECIPE, FIGURES_FILE):
+        if name not in files:
+            raise InputError(path, f"has no digest of {name}", COPY_AGAIN)
+    for name, digest in files.items():
+        _check_file(folder, name, digest)
     return manifest
+
+
+def _check_file(folder: Path, name: str, digest: Any) -> None:
+    path = folder / name
+    inside = PurePosixPath(name)
+    try:
+        leaves = inside.is_absolute() or ".." in inside.parts or not _is_below(path, folder)
+        if not leaves and not path.is_file():
+            raise InputError(path, "the file is missing", COPY_AGAIN)
+        changed = not leaves and sha256(path) != digest
+    except (OSError, ValueError) as error:  # ValueError of a name that no file system has
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            folder / MANIFEST, f"names a file that cannot be read ({quoted(error)})", COPY_AGAIN
+        ) from error
+    if leaves:
+        raise InputError(
+            folder / MANIFEST,
+            f"names {quoted(name)}, which is outside the bundle",
+            "Take the bundle from where it was trained",
+        )
+    if changed:
+        raise InputError(path, "the file is changed", COPY_AGAIN)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    """Returns whether a file lies in a folder, wherever links in it lead."""
+    whole = os.path.realpath(folder)
+    return os.path.commonpath([whole, os.path.realpath(path)]) == whole
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds an object.
+
+    Args:
+        path: File of the bundle.
+
+    Raises:
+        InputError: It is missing, too large, no JSON, or holds something else.
+    """
+    try:
+        size = path.stat().st_size
+        if size > _MOST_JSON:
+            raise InputError(
+                path, f"is too large: {size:,} bytes, where it may have {_MOST_JSON:,}", COPY_AGAIN
+            )
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:  # ValueError of numbers of thousands of digits too
+        raise InputError(path, f"cannot be read ({quoted(error)})", COPY_AGAIN) from error
+    if not isinstance(content, dict):
+        raise InputError(path, "holds no JSON object", COPY_AGAIN)
+    return content
 
 
 def library_versions() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,14 @@ import typer
 
 from tfadvpath.cli.console import answer, import_tensorflow
 from tfadvpath.errors import InputError
+
+
+class Files(enum.StrEnum):
+    """Files that a server decodes itself."""
+
+    NONE = "none"
+    PNG = "png"
+    PNG_AND_JPEG = "png+jpeg"
 
 
 def export(
@@ -30,6 +39,17 @@ def export(
         bool,
         typer.Option("--xla", help="Add explain_xla, which needs a server that was started to allow XLA."),
     ] = False,
+    files: Annotated[
+        Files,
+        typer.Option(
+            help="Files that explain_bytes takes. A server cannot tell that a JPEG file is damaged: "
+            "it explains what its decoder makes up."
+        ),
+    ] = Files.PNG,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of a file for explain_bytes. Without it: 16,777,216, which takes 1 GB."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Write the whole explainer as one SavedModel, ready for TensorFlow Serving.
@@ -53,6 +73,8 @@ def export(
         steps=steps,
         sizes=batch_sizes,
         xla=xla,
+        files=files.value,
+        **({} if max_pixels is None else {"max_pixels": max_pixels}),
     )
     if as_json:
         answer(json.dumps({"folder": str(version), **read_manifest(version)}, indent=2))

@@ -15,11 +15,13 @@ import tensorflow_datasets as tfds
 from tfadvpath.datasets.builder import LEVELS
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.datasets.prepare import SUMMARY
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import replacing_folder
 from tfadvpath.studies.sizes import at_size, nearest
 
 _AGAIN = "Run `tfadvpath prepare` again"
+# More have no room on any disk.
+_MOST_IMAGES = 2**31
 _ARRAYS = ("images", "labels", "masks", "patients")
 
 
@@ -39,14 +41,20 @@ class Prepared:
             summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
             found, self.counts = summary["task"], summary["parts"]
             self._records = folder / summary["records"]
-        except (OSError, ValueError, TypeError, KeyError):
+            counts = [part["images"] for part in self.counts.values()]
+            whole = all(isinstance(count, int) and 0 <= count < _MOST_IMAGES for count in counts)
+            there = self._records.is_dir()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            whole = there = False
+        if not whole:
             raise InputError(
                 folder, f"holds no prepared images (no readable {SUMMARY})", f"Run `tfadvpath prepare {task}`"
-            ) from None
+            )
         if found != task:
-            raise InputError(folder, f"holds images of the task {found}, not {task}", "Name another folder")
-        if not self._records.is_dir():
-            raise InputError(folder, f"lacks its {summary['records']}", _AGAIN)
+            problem = f"holds images of the task {quoted(found)}, not {task}"
+            raise InputError(folder, problem, "Name another folder")
+        if not there:
+            raise InputError(folder, f"lacks its {quoted(summary['records'])}", _AGAIN)
         self.folder = folder
 
     def load(self, part: str, image_size: int) -> LabelledImages:
@@ -111,7 +119,7 @@ class Prepared:
         if part not in self.counts:
             raise InputError(
                 self.folder,
-                f"holds no part {part}, but {', '.join(self.counts)}",
+                f"holds no part {part}, but {quoted(', '.join(self.counts))}",
                 "Prepare it with that part",
             )
         return int(self.counts[part]["images"])

@@ -49,10 +49,25 @@ def binary_classifier(
         raise ValueError(f"`target` must name one of the {classes} outputs of `model`. Received: None")
     if target is not None and not 0 <= target < classes:
         raise ValueError(f"`target` must be in 0…{classes - 1}. Received: {target}")
-    if shape == tuple(image_shape) and classes == 1 and model.outputs[0].dtype == "float32":
+    fits = shape == tuple(image_shape) and classes == 1 and model.outputs[0].dtype == "float32"
+    if fits and is_bare(model):
         return model
     images = keras.Input(tuple(image_shape))
     seen = images if shape[2] == channels else keras.ops.tile(images, (1, 1, 1, shape[2] // channels))
     place = target or 0
-    probability = model(seen)[:, place : place + 1]
+    [made_of_images] = keras.tree.flatten(model(seen))  # it may stand in a list or a mapping
+    probability = made_of_images[:, place : place + 1]
     return keras.Model(images, keras.ops.cast(probability, "float32"), name=model.name)
+
+
+def is_bare(model: keras.Model) -> bool:
+    """Returns whether a model of one input and one output takes and gives tensors, in no list or mapping.
+
+    Args:
+        model: Keras model that knows its input.
+    """
+    try:
+        answer = model.compute_output_spec(keras.KerasTensor((1, *model.inputs[0].shape[1:])))
+    except ValueError:  # the input stands in a mapping
+        return False
+    return isinstance(answer, keras.KerasTensor)

@@ -39,26 +39,35 @@ def every_layer(model: keras.Model) -> list[keras.Layer]:
     return list(dict.fromkeys(model._flatten_layers()))
 
 
+def every_operation(model: keras.Model) -> list[keras.Operation]:
+    """Returns ``every_layer`` and the operations, such as ``keras.ops.relu``, that stand in their graphs."""
+    found = every_layer(model)
+    nodes = [node for layer in found for node in graph_nodes(layer) or ()]
+    return list(dict.fromkeys([*found, *(node.operation for node in nodes)]))
+
+
 @contextmanager
-def calls_replaced(model: keras.Model, replacement: Callable[[keras.Layer, Call], Call]) -> Iterator[None]:
-    """Replaces the ``call`` of the model and of all layers in it while the block runs.
+def calls_replaced(
+    model: keras.Model, replacement: Callable[[keras.Operation, Call], Call]
+) -> Iterator[None]:
+    """Replaces the ``call`` of the model and of all layers and operations in it while the block runs.
 
     It changes the layers themselves, so it is not thread-safe: while the block runs, another thread that
     calls the model goes through the replacements too, and must not replace them itself.
 
     Args:
         model: Keras model of any kind. It is left as it was, also after an error.
-        replacement: Function of a layer and its ``call`` that returns what is called instead.
+        replacement: Function of a layer or operation and its ``call`` that returns what is called instead.
     """
     # Through `vars`, past Keras's own __setattr__, which would track it.
-    before = {layer: vars(layer).get("call") for layer in every_layer(model)}
-    for layer in before:
-        vars(layer)["call"] = replacement(layer, layer.call)
+    before = {each: vars(each).get("call") for each in every_operation(model)}
+    for each in before:
+        vars(each)["call"] = replacement(each, each.call)
     try:
         yield
     finally:
-        for layer, call in before.items():
+        for each, call in before.items():
             if call is None:
-                del vars(layer)["call"]
+                del vars(each)["call"]
             else:
-                vars(layer)["call"] = call
+                vars(each)["call"] = call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -9,11 +10,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfadvpath.path.classifier_input import declared_input, fitted, said
+
 Probability = Callable[[tf.Tensor], tf.Tensor]
 
 
 def probability_function(classifier: Any, target: int | None = None) -> Probability:
     """Returns f: float [N, H, W, C] -> [N] in the classifier's dtype, whatever the classifier is.
+
+    The images are cast to the type that the classifier declares. Where it declares a fixed number of images,
+    it is called as often as that takes.
 
     Args:
         classifier: Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
@@ -21,9 +27,10 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
         target: Class that is explained, of K; None where there is one output.
 
     Raises:
-        TypeError: The classifier cannot be called, or returns several named outputs.
-        ValueError: The output has another shape, or ``target`` is missing or outside the classes. Raised when
-            the function is first called.
+        TypeError: The classifier cannot be called, takes several inputs or integers, or returns several
+            outputs (this is raised when the function is first called).
+        ValueError: The classifier takes no images, or images of another size; the output has another shape or
+            type; or ``target`` is missing or outside the classes. Raised when the function is first called.
 
     Example:
         >>> f = probability_function(lambda x: tf.sigmoid(tf.reduce_sum(x, axis=(1, 2, 3))))
@@ -39,48 +46,47 @@ def probability_function(classifier: Any, target: int | None = None) -> Probabil
 
 
 def _caller(classifier: Any) -> Probability:
-    if getattr(classifier, "structured_input_signature", None) is not None:
-        return _signature_caller(classifier)
     if not callable(classifier):
         names = list(getattr(classifier, "signatures", {}))
         hint = f" Pass one of its signatures: loaded.signatures[name], name in {names}." if names else ""
         raise TypeError(f"`classifier` must be callable. Received: {type(classifier).__name__}.{hint}")
-    call = getattr(classifier, "call", None)  # Keras layers and models, of either generation
-    if call is not None and "training" in inspect.signature(call).parameters:
-        return lambda images: classifier(images, training=False)
-    function: Probability = classifier
-    return function
-
-
-def _signature_caller(signature: Any) -> Probability:
-    positional, named = signature.structured_input_signature
-    if positional or len(named) != 1:
-        # A concrete function of a plain tf.function takes its images by position.
-        function: Probability = signature
-        return function
-    (name, spec), *_ = named.items()
-    return lambda images: signature(**{name: tf.cast(images, spec.dtype)})
+    takes = declared_input(classifier)
+    if takes is not None and takes.name is not None:
+        name = takes.name
+        return fitted(lambda images: classifier(**{name: images}), takes)
+    call: Probability = classifier
+    of_layer = getattr(classifier, "call", None)  # Keras layers and models, of either generation
+    if of_layer is not None and "training" in inspect.signature(of_layer).parameters:
+        call = functools.partial(classifier, training=False)
+    return call if takes is None else fitted(call, takes)
 
 
 def _single_tensor(output: Any) -> tf.Tensor:
     leaves = tf.nest.flatten(output)
     if len(leaves) != 1:
         received = sorted(output) if isinstance(output, dict) else len(leaves)
-        raise TypeError(
-            f"The classifier must return one tensor of probabilities. Received: {received} outputs; "
-            "wrap it in a function that picks one"
+        raise said(
+            TypeError(
+                f"`classifier` must return one tensor of probabilities. Received: {received} outputs; "
+                "wrap it in a function that picks one"
+            )
         )
     return tf.convert_to_tensor(leaves[0])
 
 
 def _column(output: tf.Tensor, target: int | None) -> tf.Tensor:
-    classes = 1 if output.shape.rank == 1 else output.shape[-1]
+    classes = 1 if output.shape.rank == 1 else output.shape[-1] if output.shape.rank else None
+    problem = ""
     if output.shape.rank not in (1, 2) or classes is None:
-        raise ValueError(f"The classifier must return [N], [N, 1] or [N, K]. Received: shape {output.shape}")
-    if target is None and classes > 1:
-        raise ValueError(f"The classifier has {classes} classes: `target` must name the one to explain")
-    if target is not None and not 0 <= target < max(classes, 1):
-        raise ValueError(f"`target` must be in 0…{classes - 1}. Received: target={target}")
+        problem = f"`classifier` must return [N], [N, 1] or [N, K]. Received: shape {output.shape}"
+    elif not output.dtype.is_floating:
+        problem = f"`classifier` must return probabilities. Received: {output.dtype.name}"
+    elif target is None and classes > 1:
+        problem = f"`classifier` has {classes} classes: `target` must name the one to explain"
+    elif target is not None and not 0 <= target < max(classes, 1):
+        problem = f"`target` must be in 0…{classes - 1}. Received: target={target}"
+    if problem:
+        raise said(ValueError(problem))
     return output if output.shape.rank == 1 else output[:, target or 0]
 
 
@@ -106,7 +112,7 @@ def scores_and_gradients(probability: Probability, images: tf.Tensor) -> tuple[t
     scale = _gradient_scale(scores)
     gradients = tape.gradient(scores, images, output_gradients=tf.cast(scale, scores.dtype))
     if gradients is None:
-        raise ValueError("The classifier's output has no gradient with respect to its input images")
+        raise said(ValueError("`classifier` has no gradient with respect to its input images"))
     gradients = tf.cast(gradients, tf.float32) / scale[:, tf.newaxis, tf.newaxis, tf.newaxis]
     return tf.cast(scores, tf.float32), gradients
 

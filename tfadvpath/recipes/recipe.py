@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import pydantic
 import yaml
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
+from tfadvpath.recipes import yaml_text
 from tfadvpath.recipes.data import DataSet, any_data
 from tfadvpath.recipes.stages import CLASSIFIER, STAGE_OPTIONS, ClassifierOptions, Options, Training
+
+# Characters: it lists all that a key may be.
+_LONGEST_MESSAGE = 250
 
 
 class _Recipe(Options):
@@ -96,21 +100,11 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         InputError: The file is missing or no YAML, or a key is unknown, missing or wrong; the line is named.
     """
     path = pathlib.Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            path, f"the recipe cannot be read ({error})", "Name an existing YAML file"
-        ) from error
-    except yaml.YAMLError as error:
-        raise InputError(path, f"not valid YAML: {error}", "Correct the line") from error
+    values, root = yaml_text.read(path)
     if not isinstance(values, dict):
         raise InputError(
             path, "the recipe is empty or no mapping", "See training/phantom_brain.yaml for the keys"
         )
-    _refuse_duplicates(path, root)
     changed = [_change(values, change) for change in changes]
     try:
         return Recipe.model_validate(values, context={"folder": path.parent})
@@ -123,8 +117,8 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         source = f"{path}, line {_line_of(root, location)}"
         if where in changed:
             source = f"`changes`: {changes[changed.index(where)]}"
-        message = first["msg"].removeprefix("Value error, ")
-        problem = f"{where}: {message}" if where else message
+        message = quoted(first["msg"].removeprefix("Value error, "), _LONGEST_MESSAGE)
+        problem = f"{quoted(where)}: {message}" if where else message
         raise InputError(source, problem, "Correct the key or its value") from error
 
 
@@ -138,8 +132,10 @@ def _change(values: dict[str, Any], change: str) -> str:
             node[part] = {}
         node = node[part] if isinstance(node, dict) else None
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value, _ = yaml_text.parse(text, f"`changes`: {quoted(change)}")
+    except InputError as error:
+        if not isinstance(error.__cause__, yaml.YAMLError):
+            raise
         value = text
     if not equals or not isinstance(node, dict):
         raise InputError(f"`changes`: {change}", "names no value of a recipe", "Write it as syce.epochs=3")
@@ -150,25 +146,6 @@ def _change(values: dict[str, Any], change: str) -> str:
 def dump_recipe(recipe: Recipe) -> str:
     """Returns the recipe as YAML with every default written out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
-def _refuse_duplicates(path: pathlib.Path, node: Any) -> None:
-    """Raises InputError where a key stands twice in one mapping: YAML would let the last one win."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(path, item)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise InputError(
-                f"{path}, line {key.start_mark.line + 1}",
-                f"{key.value} stands here twice",
-                "Keep one of them",
-            )
-        seen.add(key.value)
-        _refuse_duplicates(path, value)
 
 
 def _line_of(node: Any, location: Sequence[int | str]) -> int:

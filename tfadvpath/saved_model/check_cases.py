@@ -16,7 +16,7 @@ from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 from tfadvpath.datasets.phantoms.chest_xrays import phantom_chest_xrays
 from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.explanation import PathExplanation
-from tfadvpath.saved_model.signatures import EXPLAIN, EXPLAIN_BYTES, PREDICT
+from tfadvpath.saved_model.signatures import EXPLAIN, EXPLAIN_BYTES, NO_FILES, PNG, PNG_AND_JPEG, PREDICT
 from tfadvpath.studies.study import read_study
 
 # No training takes these phantoms: no recipe's seeds go as far.
@@ -39,7 +39,9 @@ class CheckCase(NamedTuple):
     outputs: Mapping[str, np.ndarray]
 
 
-def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count: int) -> dict[str, CheckCase]:
+def make_cases(
+    bundle: Bundle, explainer: AdversarialPath, map_name: str, count: int, files: str = PNG
+) -> dict[str, CheckCase]:
     """Generates phantoms and explains them by the library, not by the export.
 
     No image of the training data goes into an export: they may be patients'.
@@ -49,23 +51,26 @@ def make_cases(bundle: Bundle, explainer: AdversarialPath, map_name: str, count:
         explainer: Explainer of the bundle, with the options of the export.
         map_name: Name of the exported map.
         count: Number of images in each case.
+        files: Files that ``explain_bytes`` takes, one of ``signatures.FILES``.
 
     Returns:
         A case for each signature but explain_xla, which must answer as ``serving_default``.
     """
     with tf.device("/CPU:0"):  # GPUs round convolutions' factors to TensorFloat-32
         images = _decided(explainer, _phantoms(bundle, count), count)
-        files = [_encoded(image, index) for index, image in enumerate(images)]
-        decoded = np.concatenate([_read(file, bundle.image_size) for file in files])
-        explained, explained_files = _explain(explainer, images), _explain(explainer, decoded)
-    return {
-        PREDICT: CheckCase({"images": images}, {"probability": explained.score}),
-        EXPLAIN: CheckCase({"images": images}, _outputs(explained, map_name)),
-        EXPLAIN_BYTES: CheckCase(
-            {"image_bytes": np.array(files, object)},
-            {"image": decoded, **_outputs(explained_files, map_name)},
-        ),
-    }
+        explained = _explain(explainer, images)
+        cases = {
+            PREDICT: CheckCase({"images": images}, {"probability": explained.score}),
+            EXPLAIN: CheckCase({"images": images}, _outputs(explained, map_name)),
+        }
+        if files != NO_FILES:
+            contents = [_encoded(image, index, files) for index, image in enumerate(images)]
+            decoded = np.concatenate([_read(content, bundle.image_size) for content in contents])
+            cases[EXPLAIN_BYTES] = CheckCase(
+                {"image_bytes": np.array(contents, object)},
+                {"image": decoded, **_outputs(_explain(explainer, decoded), map_name)},
+            )
+    return cases
 
 
 def write_cases(path: Path, cases: Mapping[str, CheckCase]) -> None:
@@ -121,15 +126,19 @@ def _decided(explainer: AdversarialPath, images: np.ndarray, count: int) -> np.n
     return images[candidates[chosen]]
 
 
-def _encoded(image: np.ndarray, index: int) -> bytes:
-    """Returns a PNG of 16 bits, a JPEG, and a PNG of 8 bits in turn, larger and smaller than the image."""
+def _encoded(image: np.ndarray, index: int, files: str) -> bytes:
+    """Returns a PNG of 16 bits, a PNG of 8 bits, and a JPEG where it is taken, in turn.
+
+    They are larger and smaller than the image.
+    """
     height, width = image.shape[:2]
     size = (height * 5 // 4, width * 7 // 4) if index % 2 == 0 else (height * 3 // 2, width * 2 // 3)
     resized = tf.image.resize(image, size, "bilinear")
-    if index % 3 == 0:
+    kind = index % (3 if files == PNG_AND_JPEG else 2)
+    if kind == 0:
         return tf.io.encode_png(tf.cast(tf.round(resized * _WORDS), tf.uint16)).numpy()
     levels = tf.cast(tf.round(resized * _BYTES), tf.uint8)
-    return (tf.io.encode_jpeg(levels) if index % 3 == 1 else tf.io.encode_png(levels)).numpy()
+    return (tf.io.encode_png(levels) if kind == 1 else tf.io.encode_jpeg(levels)).numpy()
 
 
 def _read(file: bytes, size: tuple[int, int]) -> np.ndarray:

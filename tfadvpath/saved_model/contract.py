@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,12 +26,16 @@ _STEPS = [
 ]
 
 
-def write_contract(folder: Path, image_shape: tuple[int, int, int]) -> None:
+def write_contract(
+    folder: Path, image_shape: tuple[int, int, int], files: Mapping[str, Any] | None = None
+) -> None:
     """Writes contract.json, example.png (16 bits) and example.npy: the image that the example must become.
 
     Args:
         folder: Folder ``FOLDER`` of a version; it is made.
         image_shape: Height, width and channels of the networks' images.
+        files: Formats and limits of the files that ``explain_bytes`` takes; None where there is no such
+            signature.
     """
     folder.mkdir(parents=True)
     height, width, _ = image_shape
@@ -41,6 +47,7 @@ def write_contract(folder: Path, image_shape: tuple[int, int, int]) -> None:
         "shape": [-1, *image_shape],
         "range": [0, 1],
         "steps": _STEPS,
+        "files": files,
         "example": {"file": "example.png", "image": "example.npy", "tolerance": _TOLERANCE},
     }
     (folder / "contract.json").write_text(json.dumps(contract, indent=2) + "\n", encoding="utf-8")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfadvpath.studies.image_file import JPEG_CHANNEL_TOLERANCE
+from tfadvpath.saved_model.jpeg_markers import is_sequential
 from tfadvpath.studies.limits import MAX_PIXELS
+from tfadvpath.studies.pictures.reader import JPEG_CHANNEL_TOLERANCE
 from tfadvpath.studies.sizes import FLAT
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -16,45 +17,66 @@ _PNG_SIZE, _PNG_COLOUR_TYPE, _PNG_ALPHA = 16, 25, 4
 _MAX_LENGTH = 2**16 - 1
 
 
-def decode_images(files: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def decode_images(
+    files: tf.Tensor, size: tuple[int, int], *, jpeg: bool = True, max_pixels: int | None = None
+) -> tf.Tensor:
     """Decodes, scales to [0, 1] and resizes every file; NaN where it is no grey image that can be explained.
 
     That is a colour image or a transparent one, and, undecoded, a file that is neither PNG nor JPEG and one
-    that is larger than the readers allow by its header: it would take the memory of the server.
+    that is larger than allowed by its header: it would take the memory of the server. Progressive JPEG files
+    are not decoded either: few bytes of theirs can take minutes.
+
+    TensorFlow's JPEG decoder fills in what a damaged file lacks and says nothing of it: it read 300 of 300
+    files whose scan was cut, whatever its options. PNG files have checksums, which its PNG decoder checks.
 
     Args:
         files: string [B], each the bytes of a PNG (1 to 16 bits) or JPEG file.
         size: Height and width of the images.
+        jpeg: Whether JPEG files are decoded; they are NaN otherwise.
+        max_pixels: Largest number of pixels of a file; None is that of the readers.
 
     Returns:
         float32 [B, height, width, 1], each image scaled by its own smallest and largest value; 0 where all
         values are the same. Equal to ``read_study(file, size).images`` up to rounding.
 
     Raises:
-        tf.errors.InvalidArgumentError: A PNG or JPEG file is damaged.
+        tf.errors.InvalidArgumentError: A PNG file is damaged, or a JPEG file so that it has no image at all.
     """
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
     return tf.map_fn(
-        lambda file: _decode(file, size),
+        lambda file: _decode(file, size, jpeg, limit),
         files,
         fn_output_signature=tf.TensorSpec([*size, 1], tf.float32),
         parallel_iterations=1,
     )
 
 
-def _decode(file: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    is_jpeg = tf.io.is_jpeg(file)
-    shape = tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(file)[:2], lambda: _png_shape(file))
+def _decode(file: tf.Tensor, size: tuple[int, int], jpeg: bool, max_pixels: int) -> tf.Tensor:
+    is_jpeg = tf.io.is_jpeg(file) if jpeg else tf.constant(False)
+
+    shape = tf.cond(is_jpeg, lambda: _jpeg_shape(file), lambda: _png_shape(file))
     not_decoded = tf.fill([*size, 1], tf.constant(float("nan")))
-    return tf.cond(_is_allowed(shape), lambda: _decode_allowed(file, is_jpeg, size), lambda: not_decoded)
+    return tf.cond(
+        _is_allowed(shape, max_pixels), lambda: _decode_allowed(file, is_jpeg, size), lambda: not_decoded
+    )
 
 
-def _is_allowed(shape: tf.Tensor) -> tf.Tensor:
+def _is_allowed(shape: tf.Tensor, max_pixels: int) -> tf.Tensor:
     """Returns whether an image of that int32 [rows, columns] may be decoded."""
     lengths = tf.cast(shape, tf.int64)  # whose product is below 2**63
     return (
         tf.reduce_all(lengths > 0)
         & tf.reduce_all(lengths <= _MAX_LENGTH)
-        & (tf.reduce_prod(lengths) <= MAX_PIXELS)
+        & (tf.reduce_prod(lengths) <= max_pixels)
+    )
+
+
+def _jpeg_shape(file: tf.Tensor) -> tf.Tensor:
+    """Returns int32 [rows, columns] by the file's header; zeros where it is not to be decoded."""
+    return tf.cond(
+        is_sequential(file),
+        lambda: tf.io.extract_jpeg_shape(file)[:2],
+        lambda: tf.zeros([2], tf.int32),
     )
 
 

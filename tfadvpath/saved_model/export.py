@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,10 +23,18 @@ from tfadvpath.saved_model.contract import FOLDER as CONTRACT
 from tfadvpath.saved_model.contract import write_contract
 from tfadvpath.saved_model.manifest import seal
 from tfadvpath.saved_model.model_card import model_card
-from tfadvpath.saved_model.signatures import make_signatures
+from tfadvpath.saved_model.signatures import (
+    FILES,
+    MAX_FILE_PIXELS,
+    NO_FILES,
+    PNG,
+    Signature,
+    make_signatures,
+)
 from tfadvpath.saved_model.versions import check_name, write_version
 from tfadvpath.saved_model.warm_up_requests import FILE_NAME as WARM_UP
 from tfadvpath.saved_model.warm_up_requests import check_installed, write_warm_up
+from tfadvpath.studies.limits import MAX_PIXELS
 
 
 def export_saved_model(
@@ -39,6 +47,8 @@ def export_saved_model(
     steps: int = 50,
     sizes: Sequence[int] = (1, 2, 4, 8),
     xla: bool = False,
+    files: str = PNG,
+    max_pixels: int = MAX_FILE_PIXELS,
 ) -> Path:
     """Writes FOLDER/NAME/VERSION, the next version, for TensorFlow Serving and whatever loads SavedModels.
 
@@ -55,6 +65,10 @@ def export_saved_model(
         steps: Number of points of the path where the gradient is taken.
         sizes: Batch sizes that the server fills batches up to, and that are recorded and warmed up.
         xla: Whether to add the signature ``explain_xla``.
+        files: Files that the signature ``explain_bytes`` takes: "png", "png+jpeg", or "none" for no such
+            signature. Damage of a JPEG file cannot be seen by the graph, which then explains what is not in
+            the file.
+        max_pixels: Largest number of pixels of such a file: decoding takes 60 bytes for each.
 
     Returns:
         The version's folder.
@@ -72,16 +86,18 @@ def export_saved_model(
         raise InputError(
             "`map_name`", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
         )
+    taken = _checked_files(files, max_pixels)
     image_shape = tuple(bundle.classifier.input_shape[1:])
 
     def fill(version: Path) -> None:
-        signatures = _write_graph(version, explainer, map_name, image_shape, xla)
+        made = make_signatures(explainer, map_name, image_shape, xla, files, max_pixels)
+        signatures = _write_graph(version, made)
         extra = version / "assets.extra"
         extra.mkdir(exist_ok=True)
-        cases = make_cases(bundle, explainer, map_name, sizes[-1])
+        cases = make_cases(bundle, explainer, map_name, sizes[-1], files)
         write_cases(extra / "cases.tfrecord", cases)
         write_warm_up(extra / WARM_UP, name, cases, sizes)
-        write_contract(version / CONTRACT, image_shape)
+        write_contract(version / CONTRACT, image_shape, taken)
         (version / BATCHING).write_text(batching_parameters(sizes), encoding="utf-8")
         about = {
             "name": name,
@@ -89,6 +105,7 @@ def export_saved_model(
             "map": map_name,
             "steps": steps,
             "batch_sizes": sizes,
+            "files": taken,
             "signatures": signatures,
             "tolerance": {
                 output: largest_tolerance(output)
@@ -115,6 +132,15 @@ def _checked_sizes(sizes: Sequence[int]) -> list[int]:
     return sorted(set(sizes))
 
 
+def _checked_files(files: str, max_pixels: int) -> dict[str, Any] | None:
+    """Returns what the manifest says of the files that ``explain_bytes`` takes."""
+    if files not in FILES:
+        raise InputError("`files`", f"{files!r} are no files", f"Choose one of {', '.join(FILES)}")
+    if not 1 <= max_pixels <= MAX_PIXELS:
+        raise InputError("`max_pixels`", f"must be in 1…{MAX_PIXELS}", f"Leave it out for {MAX_FILE_PIXELS}")
+    return None if files == NO_FILES else {"formats": files.split("+"), "max_pixels": max_pixels}
+
+
 def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> AdversarialPath:
     known = [name for name in path_generators() if name in bundle.generators]
     if method not in known:
@@ -128,19 +154,13 @@ def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> Adve
     return cast(AdversarialPath, explainer)
 
 
-def _write_graph(
-    version: Path,
-    explainer: AdversarialPath,
-    map_name: str,
-    image_shape: tuple[int, int, int],
-    xla: bool,
-) -> dict[str, Any]:
+def _write_graph(version: Path, signatures: Mapping[str, Signature]) -> dict[str, Any]:
     """Writes the SavedModel; returns its signatures' inputs and outputs with type and shape."""
     # It collects the variables that the signatures use, of every network. Tracking the networks as well would
     # store each weight twice.
     archive = keras.export.ExportArchive()
     described = {}
-    for name, (function, spec) in make_signatures(explainer, map_name, image_shape, xla).items():
+    for name, (function, spec) in signatures.items():
         endpoint = archive.add_endpoint(name, function, input_signature=[spec])
         outputs = endpoint.get_concrete_function().structured_outputs
         described[name] = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import sha256, write_json
 
 MANIFEST = "manifest.json"
@@ -46,7 +46,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version, listed = manifest["format"], dict(manifest["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             folder,
             f"no exported version: {MANIFEST} is missing or damaged",
@@ -56,7 +56,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(folder, "is no exported version but a bundle", "Export it by `tfadvpath export`")
     if version != _FORMAT:
         raise InputError(
-            folder, f"export of format {version}, this version checks {_FORMAT}", "Export it by this version"
+            folder,
+            f"export of format {quoted(version)}, this version checks {_FORMAT}",
+            "Export it by this version",
         )
     content = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     if manifest.get("manifest_sha256") != _own_digest(content):

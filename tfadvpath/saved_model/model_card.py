@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadvpath.bundle.bundle import Bundle
-from tfadvpath.studies.limits import MAX_PIXELS
 from tfadvpath.writers.templating import render
 
 
@@ -25,7 +24,6 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
         about=about,
         height=height,
         width=width,
-        max_pixels=MAX_PIXELS,
         figures=_figures(bundle.figures.get("test", {}), about["method"]),
         task=bundle.recipe.data.task,
         generated=bundle.recipe.data.GENERATED,

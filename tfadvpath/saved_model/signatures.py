@@ -16,19 +16,28 @@ Signature = tuple[Callable[[tf.Tensor], Outputs], tf.TensorSpec]
 
 PREDICT, EXPLAIN, EXPLAIN_BYTES = "predict", "serving_default", "explain_bytes"
 EXPLAIN_XLA = "explain_xla"
+FILES = NO_FILES, PNG, PNG_AND_JPEG = "none", "png", "png+jpeg"
+# Of a file for explain_bytes, unless an export says otherwise. Decoding takes 60 bytes a pixel: 1 GB.
+MAX_FILE_PIXELS = 2**24
 # Pixels that pass through classifier and generators at once: 16 images of 224x224.
 _GROUP_PIXELS = 16 * 224 * 224
 
 
 def make_signatures(
-    explainer: AdversarialPath, map_name: str, image_shape: tuple[int, int, int], xla: bool
+    explainer: AdversarialPath,
+    map_name: str,
+    image_shape: tuple[int, int, int],
+    xla: bool,
+    files: str = PNG,
+    max_pixels: int = MAX_FILE_PIXELS,
 ) -> dict[str, Signature]:
     """Returns the signatures' functions and their inputs, by name.
 
     ``predict``: images -> probability. ``serving_default``: images -> the map and all that it is judged by.
-    ``explain_bytes``: the same of PNG and JPEG files, which are decoded, scaled and resized as
-    ``tfadvpath.read_study`` does. ``explain_xla``: ``serving_default`` compiled by XLA; only where asked for,
-    since TensorFlow Serving refuses it unless it was started to allow XLA.
+    ``explain_bytes``: the same of PNG files, which are decoded, scaled and resized as
+    ``tfadvpath.read_study`` does; of JPEG files only where asked for, since the graph cannot tell a damaged
+    one (``decoding.decode_images``). ``explain_xla``: ``serving_default`` compiled by XLA; only where asked
+    for, since TensorFlow Serving refuses it unless it was started to allow XLA.
 
     Every input and output has the images on its first axis: TensorFlow Serving joins and cuts batches there.
     Images go through in groups, so that memory does not grow with the batch. An image with a value that is
@@ -40,6 +49,8 @@ def make_signatures(
         map_name: Name of the map to return.
         image_shape: Height, width and channels of the networks' images.
         xla: Whether to add ``explain_xla``.
+        files: Files that ``explain_bytes`` takes: one of ``FILES``. None of them leaves it out.
+        max_pixels: Largest number of pixels of a file.
     """
     height, width, _ = image_shape
     group = max(1, _GROUP_PIXELS // (height * width))
@@ -59,15 +70,16 @@ def make_signatures(
 
         return _in_groups(one_group, {"probability": tf.TensorSpec([None])}, images, group)
 
-    def explain_bytes(files: tf.Tensor) -> Outputs:
-        images = decode_images(files, (height, width))
+    def explain_bytes(contents: tf.Tensor) -> Outputs:
+        images = decode_images(contents, (height, width), jpeg=files == PNG_AND_JPEG, max_pixels=max_pixels)
         return {"image": images, **explain(images)}
 
     signatures: dict[str, Signature] = {
         PREDICT: (predict, image_spec),
         EXPLAIN: (explain, image_spec),
-        EXPLAIN_BYTES: (explain_bytes, tf.TensorSpec([None], tf.string, name="image_bytes")),
     }
+    if files != NO_FILES:
+        signatures[EXPLAIN_BYTES] = (explain_bytes, tf.TensorSpec([None], tf.string, name="image_bytes"))
     if xla:
         signatures[EXPLAIN_XLA] = (tf.function(explain, jit_compile=True, autograph=False), image_spec)
     return signatures

@@ -30,7 +30,8 @@ def write_warm_up(path: Path, name: str, cases: Mapping[str, CheckCase], sizes: 
         InputError: The extra ``serving`` is not installed.
     """
     prediction_log = _prediction_log()
-    requests = [(signature, size) for size in sizes for signature in (PREDICT, EXPLAIN, EXPLAIN_BYTES)]
+    signatures = [name for name in (PREDICT, EXPLAIN, EXPLAIN_BYTES) if name in cases]
+    requests = [(signature, size) for size in sizes for signature in signatures]
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, size in requests:
             log = prediction_log.PredictionLog()

@@ -190,7 +190,8 @@ class Client(abc.ABC):
                 raise self._unreachable(error) from error
             self._check_outputs(signature, outputs, batch["images"].shape)
             parts.append(outputs)
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        names = (*_PICTURES[signature], *_NUMBERS[signature])
+        return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
     def _check_outputs(self, signature: str, outputs: Arrays, shape: tuple[int, ...]) -> None:
         expected = dict.fromkeys(_PICTURES[signature], shape) | dict.fromkeys(_NUMBERS[signature], shape[:1])

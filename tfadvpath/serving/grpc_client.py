@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.serving.base import Arrays, Client
 from tfadvpath.serving.failures import Unavailable, remedy
 
@@ -113,5 +113,5 @@ class GrpcClient(Client):
             if code is grpc.StatusCode.UNAVAILABLE:
                 raise Unavailable(details) from error
             raise InputError(
-                self.address, f"answers {code.name}: {details}", remedy(code.name, details)
+                self.address, f"answers {code.name}: {quoted(details)}", remedy(code.name, details)
             ) from error

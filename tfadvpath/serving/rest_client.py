@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
 from tfadvpath.serving.base import Arrays, Client
 from tfadvpath.serving.failures import Unavailable, remedy
 
@@ -52,7 +52,7 @@ class RestClient(Client):
             if not isinstance(outputs, dict):  # a single output has no name in JSON
                 outputs = {"probability": outputs}
             return {name: _as_array(values) for name, values in outputs.items()}
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self.no_export(f"{signature} answers what holds no outputs") from error
 
     def request_image_shape(self) -> tuple[int, ...]:
@@ -61,7 +61,7 @@ class RestClient(Client):
             signatures = answer["metadata"]["signature_def"]["signature_def"]
             dimensions = signatures["serving_default"]["inputs"]["images"]["tensor_shape"]["dim"]
             return tuple(int(dimension["size"]) for dimension in dimensions)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self.no_export("its metadata has no serving_default of images") from error
 
     def _send(self, verb: str, body: Any) -> Any:
@@ -87,7 +87,7 @@ class RestClient(Client):
             ) from error
         try:
             return json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.no_export("it answers what is no JSON") from error
 
     def _failure(self, cause: BaseException | str) -> Exception:
@@ -133,6 +133,6 @@ def _reason(error: urllib.error.HTTPError) -> str:
     except (OSError, http.client.HTTPException):
         return error.reason
     try:
-        return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return text.strip()[:200] or error.reason
+        return quoted(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return quoted(text) if text.strip() else error.reason

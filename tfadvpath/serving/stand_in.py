@@ -226,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _WrongRequest as error:
             code = 404 if error.code is grpc.StatusCode.NOT_FOUND else 400
             answer = {"error": str(error)}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             code, answer = 400, {"error": f"JSON Parse error: {error}"}
         content = json.dumps(answer).encode()
         with suppress(ConnectionError):  # of a client that did not wait

@@ -13,6 +13,8 @@ from tfadvpath.errors import InputError
 # (2457 x 1996) has 490 million, and 2**29 values in float32 take 2 GiB.
 MAX_PIXELS = 2**26
 MAX_VALUES = 2**29
+# Each takes time, however small it is. Whole slides and long films have tens of thousands.
+MAX_SLICES = 2**17
 # The largest allowed volume in 8-byte values, and room for a header.
 MAX_FILE_BYTES = 9 * MAX_VALUES
 # Compressed images of patients grow by a factor of 2 to 40. What grows by more holds nearly nothing, and may
@@ -37,7 +39,8 @@ def check_size(path: Path, shape: Sequence[int], pixels: int) -> None:
     Raises:
         InputError: A dimension is below 1, or the file is too large.
     """
-    size = " x ".join(str(length) for length in shape)
+    # A header may hold a number of hundreds of digits.
+    size = " x ".join(str(length) if abs(length) < 10**12 else "more than 10^12" for length in shape)
     if min(shape) < 1:
         raise InputError(
             path, f"has the size {size}, where every length must be at least 1", "Write it again"
@@ -47,6 +50,13 @@ def check_size(path: Path, shape: Sequence[int], pixels: int) -> None:
             path,
             f"is too large: {size} values, where a slice may have {MAX_PIXELS:,} and a file {MAX_VALUES:,}",
             "Crop or shrink it, or check that its header is right",
+        )
+    slices = math.prod(shape) // pixels
+    if slices > MAX_SLICES:
+        raise InputError(
+            path,
+            f"is too large: {slices:,} slices, where a file may have {MAX_SLICES:,}",
+            "Split it, or check that its header is right",
         )
 
 

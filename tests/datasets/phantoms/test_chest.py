@@ -105,11 +105,10 @@ def _rows(path):
 def test_dicom_files_read_back_as_the_phantom(folder):
     files = sorted((folder / "stage_2_train_images").iterdir())
     assert len(files) == 10
-    written = {int(pydicom.dcmread(path).pixel_array.astype(int).sum()): path for path in files}
     p = chest_phantom(23, SIZE)
-    path = written[min(written, key=lambda total: abs(total - int(p.pixels.sum())))]
-    # JPEG at quality 90 changes grey values by a few steps.
-    assert np.abs(pydicom.dcmread(path).pixel_array.astype(int) - p.pixels).mean() < 3
+    apart = sorted(np.abs(pydicom.dcmread(path).pixel_array.astype(int) - p.pixels).mean() for path in files)
+    # JPEG at quality 90 changes grey values by a few steps; other phantoms are farther off.
+    assert apart[0] < 3 < apart[1]
 
 
 def test_dicom_header_is_that_of_the_challenge(folder):

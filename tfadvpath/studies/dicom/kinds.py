@@ -10,6 +10,7 @@ from pydicom.uid import UID
 from tfadvpath.errors import InputError
 from tfadvpath.studies.dicom.attributes import Attributes
 
+_LEAST_DOTS = 3  # of all that organisations give
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 
@@ -136,4 +137,5 @@ def uid_name(uid: UID) -> str:
     Args:
         uid: Identifier of a class or of a transfer syntax, as the file has it.
     """
-    return uid.name if uid.is_valid else ""
+    # A damaged file may have a date of birth there, or a number of the patient.
+    return uid.name if uid.is_valid and uid.count(".") >= _LEAST_DOTS else ""
