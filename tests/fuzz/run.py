@@ -2,7 +2,7 @@
 
     python tests/fuzz/run.py --seconds 60                  every target in turn, on two processes
     python tests/fuzz/run.py --seconds 600 --target png    one of them
-    python tests/fuzz/run.py --guided --target dicom       by the code that inputs reach (needs the extra fuzz)
+    python tests/fuzz/run.py --guided --target dicom       by the code that inputs reach (extra: fuzz)
     python tests/fuzz/run.py --replay build/fuzz/FILE      a finding again
     python tests/fuzz/run.py --shrink build/fuzz/FILE      the same finding in fewer bytes
 
