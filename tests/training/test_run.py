@@ -106,14 +106,14 @@ def test_a_run_from_python_returns_the_bundles_folder_and_its_figures(copy, tmp_
 
 
 def test_files_that_a_killed_process_left_half_are_not_part_of_the_bundle(copy):
-    leftovers = [copy / "syce/.4711.generator_0.keras", copy / ".4711.curves.png"]
+    leftovers = [copy / "syce/.tfadvpath-0011223344556677.keras", copy / ".tfadvpath-0011223344556677.png"]
     for path in leftovers:
         path.write_bytes(b"half")
     seal_bundle(copy, RECIPE, {}, stages=list(RECIPE.stages))
     assert set(load_bundle(copy).generators) == set(RECIPE.stages) - {"classifier"}
     train(RECIPE, copy, resume=True)
     assert not any(path.exists() for path in leftovers)
-    assert not any("4711" in name for name in load_bundle(copy).manifest["sha256"])
+    assert not any(".tfadvpath" in name for name in load_bundle(copy).manifest["sha256"])
 
 
 def test_networks_of_a_stage_that_the_recipe_lost_are_not_sealed_in(copy):

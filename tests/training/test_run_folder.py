@@ -116,7 +116,7 @@ def test_while_a_run_goes_on_its_folder_is_no_bundle(finished, out):
 
 def test_networks_before_a_stage_are_whole_files_by_their_names(finished, out):
     run = finished(STARTING)
-    (out / "cyce" / ".4711.generator_2.keras").write_text("half")
+    (out / "cyce" / ".tfadvpath-0011223344556677.keras").write_text("half")
     assert run.networks_before("cyce") == run.networks_before("classifier") == {}
     assert run.networks_before("syce") == {
         f"generator_{k}": out / "cyce" / f"generator_{k}.keras" for k in (0, 1)
@@ -186,7 +186,7 @@ def test_a_run_that_failed_before_its_first_checkpoint_begins_anew(out):
 
 def test_what_a_killed_process_left_half_is_cleared_when_all_checks_passed(finished, out):
     finished()
-    leftovers = [out / "syce" / ".4711.generator_0.keras", out / ".4711.curves.png"]
+    leftovers = [out / "syce" / ".tfadvpath-0011223344556677.keras", out / ".tfadvpath-0011223344556677.png"]
     for path in leftovers:
         path.write_text("half")
     with pytest.raises(InputError, match="another options"):
