@@ -221,7 +221,9 @@ def _change_pixels(element: bytes, rng: random.Random) -> bytes:
 def _change_codestream(frame: bytes, rng: random.Random) -> bytes:
     if frame[:2] == b"\xff\xd8" and rng.random() < 0.8:  # JPEG and JPEG-LS
         return change_jpeg(frame, rng, [])
-    if frame[:2] == b"\xff\x4f" and len(frame) > 60 and rng.random() < 0.6:  # the sizes of JPEG 2000, big-endian
+    if (
+        frame[:2] == b"\xff\x4f" and len(frame) > 60 and rng.random() < 0.6
+    ):  # the sizes of JPEG 2000, big-endian
         changed = bytearray(frame)
         at = rng.randrange(6, 60)
         size = rng.choice((1, 2, 4))
