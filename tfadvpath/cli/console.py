@@ -53,16 +53,22 @@ def answer(text: str) -> None:
     try:
         typer.echo(text)
     except BrokenPipeError:
-        close_stdout()
+        send_nowhere(1)
     except OSError as error:
-        close_stdout()
+        send_nowhere(1)
         say(f"Standard output: cannot be written ({error.strerror}). Make room there, and run it again.")
         raise typer.Exit(SOME_FAILED) from None
 
 
-def close_stdout() -> None:
-    """Sends what is still written to stdout nowhere, else Python tries it again at its end and fails."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def send_nowhere(number: int) -> None:
+    """Sends what is still written to a standard stream nowhere.
+
+    Python would else try it again at its end, fail, and end with a code of its own.
+
+    Args:
+        number: File descriptor of the stream: 1 is stdout, 2 stderr.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def open_closed_streams() -> None:

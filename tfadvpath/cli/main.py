@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tfadvpath._version import __version__
-from tfadvpath.cli.console import close_stdout, in_flags, open_closed_streams, say
+from tfadvpath.cli.console import in_flags, open_closed_streams, say, send_nowhere
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
@@ -117,7 +117,8 @@ def main() -> None:
     try:
         app(prog_name="tfadvpath")
     finally:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            close_stdout()
+        for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:  # nobody listens any more
+                send_nowhere(number)
