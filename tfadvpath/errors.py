@@ -95,3 +95,8 @@ def quoted(text: object, longest: int = QUOTED) -> str:
     lines = str(text).strip().splitlines() or [type(text).__name__]
     line = "".join(letter if letter.isprintable() else "?" for letter in lines[-1].strip())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an exception's text, or the name of its class where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

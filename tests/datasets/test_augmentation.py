@@ -67,3 +67,35 @@ def test_sharpness_moves_an_image_along_the_line_through_its_blurred_copy(images
     assert min(factors) > -1e-3
     assert max(factors) < 2 + 1e-3
     assert np.ptp(factors) > 0.5
+
+
+def test_borders_and_corners_are_hidden_and_the_middle_never(images):
+    hide = Augmentation(
+        flip=False, rotation=0.0, zoom=0.0, translation=0.0, sharpness=0.0, seed=0, hidden_border=0.25
+    )
+    many = np.repeat(images, 50, axis=0)
+    changed = hide(many).numpy()
+    differs = changed != many
+    assert not differs[:, 16:-16, 16:-16].any()
+    assert not differs[:, 8:-8, 16:-16].any()  # a band reaches a quarter, a corner's box half of the side
+    middle_of_sides = [differs[:, 0, 16], differs[:, -1, 16], differs[:, 16, 0], differs[:, 16, -1]]
+    corners = [differs[:, 0, 0], differs[:, 0, -1], differs[:, -1, 0], differs[:, -1, -1]]
+    for hidden in middle_of_sides:
+        assert 0.4 < hidden.mean() < 0.6
+    for hidden in corners:
+        assert 0.7 < hidden.mean() < 0.95  # either side's band, or the corner's own box
+    for before, after in zip(many, changed, strict=True):
+        assert len(np.unique(after[before != after])) <= 1
+
+
+def test_contrast_and_brightness_change_by_no_more_than_asked(images):
+    options = {"flip": False, "rotation": 0.0, "zoom": 0.0, "translation": 0.0, "sharpness": 0.0, "seed": 0}
+    inner = 0.4 + 0.2 * images  # nothing is clipped
+    brighter = Augmentation(**options, brightness=0.1)(inner).numpy() - inner
+    assert np.ptp(brighter, axis=(1, 2, 3)).max() < 1e-5
+    assert 0.01 < np.abs(brighter).max() < 0.1
+    spread = Augmentation(**options, contrast=0.3)(inner).numpy().std(axis=(1, 2, 3)) / inner.std(
+        axis=(1, 2, 3)
+    )
+    assert 0.7 < spread.min() < spread.max() < 1.3
+    assert np.abs(spread - 1).max() > 0.02

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from tfadvpath import metrics
 from tfadvpath.metrics import auc, brier, expected_calibration_error, reliability, sensitivity, specificity
 
 
@@ -77,3 +78,30 @@ def test_without_images_there_is_no_calibration():
 def test_wrong_arguments_are_named(labels, scores, bins, message):
     with pytest.raises(ValueError, match=message):
         reliability(labels, scores, bins)
+
+
+@pytest.mark.parametrize(
+    ("point", "sensitivity", "specificity"),
+    [("youden", 0.8, 1.0), (0.8, 0.8, 1.0), (0.9, 1.0, 0.6), (0.5, 0.6, 1.0)],
+)
+def test_an_operating_point_has_what_it_promises(point, sensitivity, specificity):
+    labels = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
+    probabilities = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.25, 0.6, 0.7, 0.8, 0.9])
+    threshold = metrics.operating_threshold(labels, probabilities, point)
+    above = probabilities >= threshold
+    assert (above[labels == 1].mean(), (~above)[labels == 0].mean()) == (sensitivity, specificity)
+
+
+def test_of_equally_good_thresholds_the_nearest_to_a_half_is_taken():
+    assert metrics.operating_threshold([0, 1], [0.1, 0.7], "youden") == pytest.approx(0.4)
+    # Each of the three in the gap separates as well.
+    labels, probabilities = [0, 0, 1, 1, 0, 1], [0.1, 0.2, 0.3, 0.35, 0.38, 0.9]
+    assert metrics.operating_threshold(labels, probabilities, "youden") in (0.25, 0.64)
+
+
+@pytest.mark.parametrize("point", ["half", 0.0, 1.0, 2])
+def test_another_operating_point_is_refused(point):
+    with pytest.raises(ValueError, match="youden"):
+        metrics.operating_threshold([0, 1], [0.1, 0.7], point)
+    with pytest.raises(ValueError, match="both classes"):
+        metrics.operating_threshold([1, 1], [0.1, 0.7], "youden")

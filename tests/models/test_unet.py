@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.models.unet import UNet
 
 
@@ -76,3 +77,46 @@ def test_affine_normalization_is_batch_normalization_in_inference_mode():
 def test_wrong_arguments_get_the_rule(arguments, message):
     with pytest.raises(ValueError, match=message):
         UNet(**{"input_shape": (16, 16, 1), "filters": [4, 8], **arguments})
+
+
+@pytest.mark.parametrize("residual", [1, 2, 4])
+def test_a_residual_network_begins_as_the_identity_and_learns_a_change(residual):
+    unet = UNet((16, 16, 1), [4, 8, 8], dropout=0.0, residual=residual)
+    x = tf.constant(images())
+    np.testing.assert_array_equal(unet(x), x)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(unet(x))
+    last = unet.decoder.get_layer("change_of_image")
+    gradient = tape.gradient(loss, last.kernel)
+    assert np.abs(gradient).max() > 0
+    last.kernel.assign_sub(gradient)
+    change = (unet(x) - x).numpy()
+    assert np.abs(change).max() > 1e-3
+    # No more detail than the change's own resolution: it is what bilinear upsampling makes of it.
+    small = keras.Model(unet.encoder.input, unet.encoder.output)(x)
+    features = keras.Model(unet.decoder.inputs, last.output)(small)
+    assert features.shape[1:3] == (16 // residual, 16 // residual)
+    upsampled = tf.image.resize(features, (16, 16), "bilinear")
+    np.testing.assert_allclose(change, upsampled, atol=1e-6)
+
+
+def test_a_residual_network_hands_its_image_to_the_decoder(tmp_path):
+    unet = UNet((16, 16, 1), [4, 8, 8], dropout=0.0, residual=2)
+    unet.decoder.get_layer("change_of_image").kernel.assign(np.full((1, 1, 8, 1), 0.1))
+    levels = unet.encode(images())
+    assert [tuple(level.shape[1:]) for level in levels] == [(16, 16, 1), (8, 8, 8), (4, 4, 8)]
+    np.testing.assert_array_equal(unet.decode(levels), unet(images(), training=False))
+    unet.save(tmp_path / "unet.keras")
+    loaded = keras.saving.load_model(tmp_path / "unet.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(images(), training=False), unet(images(), training=False))
+
+
+@pytest.mark.parametrize("residual", [0, 3, 8])
+def test_a_change_of_no_level_is_refused(residual):
+    with pytest.raises(ValueError, match="power of 2 up to 4"):
+        UNet((16, 16, 1), [4, 8, 8], residual=residual)
+
+
+def test_the_heads_of_a_residual_network_begin_as_the_identity():
+    network = two_headed_unet((16, 16, 1), [4, 8], dropout=0.0, residual=2)
+    np.testing.assert_array_equal(network(images()), np.concatenate([images(), images()], axis=-1))

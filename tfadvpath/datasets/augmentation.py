@@ -10,7 +10,11 @@ _DRAWS_PER_EPOCH = 1 << 20
 
 
 class Augmentation:
-    """Flips, rotates, zooms, moves and sharpens images by Keras's layers; what comes in at the edge is 0.
+    """Flips, rotates, zooms, moves, sharpens images and changes their grey values; hides borders and corners.
+
+    Keras's layers do all but the last. What comes in at the edge is 0. Hidden are bands along the four sides
+    and boxes in the four corners, where side markers, wires and a film's frame lie, which a classifier would
+    learn for a short cut.
 
     Args:
         flip: Whether to mirror left and right, half of the time.
@@ -20,10 +24,23 @@ class Augmentation:
         sharpness: Largest change of the difference to the image's mean over 3 x 3 pixels: 1 is from that mean
             to twice the difference.
         seed: Seed of the random numbers.
+        contrast: Largest change, as a share, of the differences to the image's mean.
+        brightness: Largest number that is added to all grey values.
+        hidden_border: Largest width of a band, and half the largest side of a corner's box, as a share of the
+            image's height and width. Each of the eight is hidden half of the time, behind one grey value.
     """
 
     def __init__(
-        self, flip: bool, rotation: float, zoom: float, translation: float, sharpness: float, seed: int
+        self,
+        flip: bool,
+        rotation: float,
+        zoom: float,
+        translation: float,
+        sharpness: float,
+        seed: int,
+        contrast: float = 0.0,
+        brightness: float = 0.0,
+        hidden_border: float = 0.0,
     ):
         layers = keras.layers
         moved = {"fill_mode": "constant", "dtype": "float32"}
@@ -41,6 +58,14 @@ class Augmentation:
                 layers.RandomSharpness(factor, value_range=(0, 1), seed=seed + 4, dtype="float32")
             )
 
+        grey = {"value_range": (0, 1), "dtype": "float32"}
+        if contrast:
+            self.layers.append(layers.RandomContrast(contrast, seed=seed + 5, **grey))
+        if brightness:
+            self.layers.append(layers.RandomBrightness(brightness, seed=seed + 6, **grey))
+        if hidden_border:
+            self.layers.append(HiddenBorder(hidden_border, seed=seed + 7))
+
     def start_epoch(self, epoch: int) -> None:
         """Sets the random numbers to those of an epoch, whatever was drawn before."""
         for layer in self.layers:
@@ -52,3 +77,34 @@ class Augmentation:
         for layer in self.layers:
             images = layer(images, training=True)
         return images
+
+
+class HiddenBorder(keras.layers.Layer):
+    """Hides bands along the sides and boxes in the corners behind a grey value, drawn for each image."""
+
+    def __init__(self, largest: float, seed: int):
+        super().__init__(dtype="float32")
+        self.largest = largest
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        count, height, width = (tf.shape(images)[axis] for axis in range(3))
+        # Of the four sides a width; of the four corners a height and a width; which of the eight; the grey.
+        drawn = keras.random.uniform((count, 21), seed=self.generator)
+        hidden = tf.cast(drawn[:, :8] < 0.5, tf.float32)
+        sides = drawn[:, 8:12] * self.largest * hidden[:, :4]
+        corners = tf.reshape(drawn[:, 12:20], (-1, 2, 4)) * (2.0 * self.largest) * hidden[:, tf.newaxis, 4:]
+        rows = (tf.cast(tf.range(height), tf.float32) + 0.5)[:, tf.newaxis] / tf.cast(height, tf.float32)
+        columns = (tf.cast(tf.range(width), tf.float32) + 0.5)[tf.newaxis] / tf.cast(width, tf.float32)
+        from_sides = rows, 1.0 - rows, columns, 1.0 - columns  # top, bottom, left, right
+
+        def within(distance: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
+            return distance < reach[:, tf.newaxis, tf.newaxis]
+
+        masks = [within(from_sides[side], sides[:, side]) for side in range(4)]
+        covered = masks[0] | masks[1] | masks[2] | masks[3]
+        for corner in range(4):
+            across, along = from_sides[corner // 2], from_sides[2 + corner % 2]
+            covered |= within(across, corners[:, 0, corner]) & within(along, corners[:, 1, corner])
+        grey = drawn[:, 20][:, tf.newaxis, tf.newaxis, tf.newaxis]
+        return tf.where(covered[..., tf.newaxis], grey, images)

@@ -9,6 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 import tensorflow as tf
 
+# Of the dual ascent, see ``PairGenerator``: a weight rises tenfold in 50 steps while nothing is reached.
+_ASCENT_RATE = 0.05
+_LARGEST_FACTOR = 5.3  # logarithm: 200 times the weight that was given, or a 200th of it
+
 
 class AdversarialPair(NamedTuple):
     """The two ends of an explanation's path.
@@ -141,11 +145,94 @@ class AgainstClassifier(keras.Model):
 class PairGenerator(AgainstClassifier, abc.ABC):
     """A generator of explanations: it makes the start image and the adversary of every image.
 
+    Where a target is given, the weight of a decision's term in the loss is found by dual ascent: after every
+    step its logarithm rises by a rate times (target - share that the step reached), for each class by itself.
+    The weight grows until the share is reached, and falls to what keeps it.
+
+    Args:
+        classifier: See ``AgainstClassifier``.
+        loss_weights: See ``AgainstClassifier``.
+        seed: See ``AgainstClassifier``.
+        targets: Shares in (0, 1) to reach: "flip", of adversaries that cross the decision, and "keep", of
+            stable images that do not. The weight of a term without a target stays as it is.
+
+    Raises:
+        ValueError: A target is no share, or of a term that the loss has not.
+
     Attributes:
         STABLE: Whether the start is a stable image; otherwise it is the input itself.
     """
 
     STABLE: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        classifier: keras.Model,
+        loss_weights: Mapping[str, float] | None = None,
+        seed: int = 0,
+        targets: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(classifier, loss_weights, seed, **kwargs)
+        self.targets = dict(targets or {})
+        for term, share in self.targets.items():
+            if term not in ("flip", "keep") or term not in self.LOSS_WEIGHTS or not 0 < share < 1:
+                raise ValueError(
+                    '`targets` may give "flip" and, where the loss has it, "keep" a share in (0, 1). '
+                    f"Received: {term}: {share}"
+                )
+        # Logarithms of the factors by which the weights were raised, for class 0 and class 1.
+        self.raised = {
+            term: self.add_weight(
+                shape=(2,),
+                initializer="zeros",
+                trainable=False,
+                dtype="float32",
+                autocast=False,
+                aggregation="mean",
+                name=f"raised_{term}",
+            )
+            for term in self.targets
+        }
+
+    def start_logs(self) -> None:
+        super().start_logs()
+        for term in self.targets:
+            self.trackers[f"{term}_weight"] = keras.metrics.Mean(name=f"{term}_weight")
+
+    def factor(self, term: str, k: int | tf.Tensor) -> tf.Tensor:
+        """Returns the factor by which a term's weight was raised for images predicted k, float32 as k."""
+        if term not in self.raised:
+            return tf.ones(tf.shape(k))
+        return tf.exp(tf.gather(tf.convert_to_tensor(self.raised[term]), tf.cast(k, tf.int32)))
+
+    def weighted_for(self, terms: Mapping[str, tf.Tensor], k: int, training: bool) -> tf.Tensor:
+        """Returns the sum of the loss's terms for images predicted k.
+
+        Raised weights count in training alone: what is measured on validation images can be compared from
+        epoch to epoch.
+        """
+        if not training:
+            return self.weighted(terms)
+        return self.weighted({name: self.factor(name, k) * term for name, term in terms.items()})
+
+    def raise_weights(self, k: int, shares: Mapping[str, tf.Tensor]) -> None:
+        """Takes the step of the dual ascent for images predicted k.
+
+        Args:
+            k: Predicted class.
+            shares: Shares that the training step reached on this device, float scalars, by the term's name.
+        """
+        context = tf.distribute.get_replica_context()
+        for term, target in self.targets.items():
+            share = shares[term]
+            if context.num_replicas_in_sync > 1:
+                share = context.all_reduce(tf.distribute.ReduceOp.MEAN, share)
+            before = tf.convert_to_tensor(self.raised[term])
+            after = before + tf.one_hot(k, 2) * (_ASCENT_RATE * (target - share))
+            self.raised[term].assign(tf.clip_by_value(after, -_LARGEST_FACTOR, _LARGEST_FACTOR))
+            weight = self.loss_weights[term] * tf.exp(after[k])
+            self.trackers[f"{term}_weight"].update_state(weight)
 
     @abc.abstractmethod
     def generate(self, images: tf.Tensor) -> AdversarialPair:

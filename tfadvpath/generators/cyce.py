@@ -65,11 +65,14 @@ class CyCE(DomainGenerator):
                 "realism": losses.realism(self.discriminators[1 - k](adversary, training=training)),
                 "near": losses.reconstruction(images, adversary),
             }
+            flipped = losses.share_decided(1 - k, p_adversary)
             logs = {
-                "flip_rate": losses.share_decided(1 - k, p_adversary),
+                "flip_rate": flipped,
                 "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             }
-            total += self.weighted(terms)
+            total += self.weighted_for(terms, k, training)
+            if training:
+                self.raise_weights(k, {"flip": flipped})
             sums = {name: sums.get(name, 0.0) + value for name, value in (logs | terms).items()}
         return total, {"loss": total} | {name: value / 2.0 for name, value in sums.items()}
 

@@ -24,6 +24,7 @@ class DomainGenerator(PairGenerator):
             only training needs them.
         loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
         seed: Seed of the points where the gradient penalty is taken.
+        targets: Shares of decisions to reach, see ``PairGenerator``.
 
     Raises:
         ValueError: An unknown name in ``loss_weights``, or a classifier with more than one output.
@@ -39,9 +40,10 @@ class DomainGenerator(PairGenerator):
         discriminators: tuple[keras.Model, keras.Model] | None = None,
         loss_weights: Mapping[str, float] | None = None,
         seed: int = 0,
+        targets: Mapping[str, float] | None = None,
         **kwargs: Any,
     ):
-        super().__init__(classifier, loss_weights, seed, **kwargs)
+        super().__init__(classifier, loss_weights, seed, targets, **kwargs)
         self.generators = list(generators)
         self.discriminators = list(discriminators or ())
 

@@ -18,10 +18,16 @@ def reconstruction(u: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.square(difference)) + tf.reduce_mean(tf.abs(difference))
 
 
-def binary_cross_entropy(target: float | tf.Tensor, probability: tf.Tensor) -> tf.Tensor:
-    """Returns the mean cross-entropy of probabilities in [0, 1] against targets 0 or 1: one, or one each."""
+def binary_cross_entropy(
+    target: float | tf.Tensor, probability: tf.Tensor, factor: float | tf.Tensor = 1.0
+) -> tf.Tensor:
+    """Returns the mean cross-entropy of probabilities in [0, 1] against targets 0 or 1: one, or one each.
+
+    ``factor`` multiplies it, one for all images or one each.
+    """
     probability = tf.clip_by_value(tf.cast(probability, tf.float32), _EPSILON, 1.0 - _EPSILON)
-    return -tf.reduce_mean(target * tf.math.log(probability) + (1.0 - target) * tf.math.log1p(-probability))
+    log_likelihood = target * tf.math.log(probability) + (1.0 - target) * tf.math.log1p(-probability)
+    return -tf.reduce_mean(factor * log_likelihood)
 
 
 def share_decided(target: float | tf.Tensor, probability: tf.Tensor) -> tf.Tensor:

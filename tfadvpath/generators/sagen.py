@@ -33,6 +33,7 @@ class SAGen(PairGenerator):
             not bounded.
         loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
         seed: Seed that every generator takes; unused here, since a step draws nothing.
+        targets: Shares of decisions to reach, see ``PairGenerator``.
 
     Trains by ``compile`` and ``fit`` on batches of images, float32 [B, H, W, C]. As many of either predicted
     class should be among them.
@@ -55,9 +56,10 @@ class SAGen(PairGenerator):
         network: keras.Model,
         loss_weights: Mapping[str, float] | None = None,
         seed: int = 0,
+        targets: Mapping[str, float] | None = None,
         **kwargs: Any,
     ):
-        super().__init__(classifier, loss_weights, seed, **kwargs)
+        super().__init__(classifier, loss_weights, seed, targets, **kwargs)
         self.network = network
 
     def compile(self, optimizer: keras.Optimizer, jit_compile: bool = False, **kwargs: Any) -> None:
@@ -96,10 +98,25 @@ class SAGen(PairGenerator):
             "flip": losses.binary_cross_entropy(1.0 - y, p_adversary),
         }
         loss = self.weighted(terms)
+        flipped = tf.cast((p_adversary >= 0.5) != (y > 0), tf.float32)
+        kept = tf.cast((p_stable >= 0.5) == (y > 0), tf.float32)
+        if training and self.targets:
+            raised = {
+                "keep": losses.binary_cross_entropy(y, p_stable, self.factor("keep", y)),
+                "flip": losses.binary_cross_entropy(1.0 - y, p_adversary, self.factor("flip", y)),
+            }
+            loss = self.weighted(terms | raised)
+            for k in (0, 1):
+                of_class = tf.cast(y == k, tf.float32)
+                count = tf.maximum(tf.reduce_sum(of_class), 1.0)
+                shares = {"flip": flipped, "keep": kept}
+                self.raise_weights(
+                    k, {term: tf.reduce_sum(share * of_class) / count for term, share in shares.items()}
+                )
         logs = {
             "loss": loss,
-            "flip_rate": losses.share_decided(1.0 - y, p_adversary),
-            "keep_rate": losses.share_decided(y, p_stable),
+            "flip_rate": tf.reduce_mean(flipped),
+            "keep_rate": tf.reduce_mean(kept),
             "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             "stable_distance": tf.reduce_mean(tf.abs(images - stable)),
         }

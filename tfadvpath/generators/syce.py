@@ -71,11 +71,17 @@ class SyCE(DomainGenerator):
             "cycle_decision": losses.binary_cross_entropy(y, p_cycle),
             "realism": losses.realism(self.discriminators[1 - k](adversary, training=training)),
         }
-        loss = self.weighted(terms)
+        loss = self.weighted_for(terms, k, training)
+        shares = {
+            "flip": losses.share_decided(1 - k, p_adversary),
+            "keep": losses.share_decided(k, p_stable),
+        }
+        if training:
+            self.raise_weights(k, shares)
         logs = {
             "loss": loss,
-            "flip_rate": losses.share_decided(1 - k, p_adversary),
-            "keep_rate": losses.share_decided(k, p_stable),
+            "flip_rate": shares["flip"],
+            "keep_rate": shares["keep"],
             "adversary_distance": tf.reduce_mean(tf.abs(images - adversary)),
             "stable_distance": tf.reduce_mean(tf.abs(images - stable)),
         }

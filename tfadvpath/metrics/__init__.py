@@ -6,6 +6,7 @@ from tfadvpath.metrics.classification import (
     auc,
     brier,
     expected_calibration_error,
+    operating_threshold,
     reliability,
     sensitivity,
     specificity,
@@ -28,6 +29,7 @@ from tfadvpath.metrics.perturbation_curves import (
 from tfadvpath.metrics.perturbations import PERTURBATIONS, inpaint, noise, perturbation
 from tfadvpath.metrics.randomization import rank_correlation, survives
 from tfadvpath.metrics.relevance import FeatureRelevance, feature_relevance, relevance_from_curves
+from tfadvpath.metrics.sharpness import high_frequency_energy, structural_similarity
 from tfadvpath.metrics.stability import MapSensitivity, map_sensitivities, map_sensitivity
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "false_negative_rate",
     "feature_relevance",
     "frechet_distance",
+    "high_frequency_energy",
     "inpaint",
     "iou",
     "map_sensitivities",
@@ -55,6 +58,7 @@ __all__ = [
     "most_and_least_curves",
     "most_important",
     "noise",
+    "operating_threshold",
     "perturbation",
     "perturbation_curves",
     "pointing_game",
@@ -65,5 +69,6 @@ __all__ = [
     "selected_share",
     "sensitivity",
     "specificity",
+    "structural_similarity",
     "survives",
 ]

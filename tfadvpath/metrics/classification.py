@@ -52,6 +52,46 @@ def specificity(labels: Any, probabilities: Any) -> float:
     return _mean(np.asarray(probabilities)[~np.asarray(labels, bool)] < _THRESHOLD)
 
 
+def operating_threshold(labels: Any, probabilities: Any, point: str | float) -> float:
+    """Returns the threshold of an operating point, half-way between two probabilities that occur.
+
+    Args:
+        labels: bool or number [N], 1 or True for the positives.
+        probabilities: float [N] in [0, 1], probabilities of class 1.
+        point: Operating point: "youden" has the largest sensitivity + specificity, a number in (0, 1) is the
+            sensitivity to reach, with the largest threshold that reaches it.
+
+    Returns:
+        In (0, 1). Of equally good ones the nearest to 0.5.
+
+    Raises:
+        ValueError: A class is missing, or the point is another one.
+
+    Source: Youden 1950.
+
+    Example:
+        >>> operating_threshold([0, 0, 1, 1], [0.1, 0.2, 0.4, 0.8], "youden")
+        0.3
+    """
+    positive = np.asarray(labels, bool)
+    scores = np.asarray(probabilities, np.float64)
+    if not 0 < positive.sum() < len(positive):
+        raise ValueError("`labels` must have both classes. Received: one")
+    edges = np.concatenate([[0.0], np.unique(scores), [1.0]])
+    thresholds = (edges[:-1] + edges[1:]) / 2.0
+    thresholds = np.clip(thresholds, 1e-6, 1.0 - 1e-6)  # where probabilities are 0 or 1 themselves
+    sensitivities = np.mean(scores[positive] >= thresholds[:, np.newaxis], axis=1)
+    specificities = np.mean(scores[~positive] < thresholds[:, np.newaxis], axis=1)
+    if point == "youden":
+        worth = sensitivities + specificities
+    elif isinstance(point, float) and 0 < point < 1:
+        worth = np.where(sensitivities >= point, thresholds, -1.0)
+    else:
+        raise ValueError(f'`point` must be "youden" or a sensitivity in (0, 1). Received: {point!r}')
+    best = np.flatnonzero(worth >= worth.max() - 1e-12)
+    return float(thresholds[best[np.argmin(np.abs(thresholds[best] - 0.5))]])
+
+
 def brier(labels: Any, probabilities: Any) -> float:
     """Returns the mean squared difference of probability and label, in [0, 1]; NaN without images.
 

@@ -2,8 +2,8 @@
 
 Keras has no public way to the nodes of a model's graph, nor to the tensors that a layer takes and gives
 while the model runs. Private are ``Sequential._functional``, ``Functional._nodes_by_depth`` with the
-attributes of its nodes, and ``Layer._flatten_layers``; and that Keras looks up ``layer.call``, where a
-function in the layer's own ``__dict__`` comes before the method of its class.
+attributes of its nodes, ``Layer._flatten_layers`` and ``Optimizer._get_variable_index``; and that Keras looks
+up ``layer.call``, where a function in the layer's own ``__dict__`` comes before the method of its class.
 tests/models/test_keras_internals.py pins all of it: it fails where a release of Keras changes one.
 """
 
@@ -71,3 +71,13 @@ def calls_replaced(
                 del vars(each)["call"]
             else:
                 vars(each)["call"] = call
+
+
+def index_in_optimizer(optimizer: keras.Optimizer, variable: Any) -> int:
+    """Returns the place of a variable among those that an optimizer was built for.
+
+    Args:
+        optimizer: Optimizer that is built.
+        variable: Variable as ``update_step`` is given it: one of the backend.
+    """
+    return optimizer._get_variable_index(variable)

@@ -6,6 +6,8 @@ import pathlib
 
 import keras
 
+from tfadvpath.models.classifier_head import probability_of
+
 _BACKBONES = {"v1": keras.applications.ResNet50, "v2": keras.applications.ResNet50V2}
 _FULL_WIDTH = 64
 
@@ -59,13 +61,7 @@ def resnet50_classifier(
         raise ValueError(f"Pretrained weights need `width=64`. Received: width={width}, weights={weights!r}")
 
     backbone = _backbone(variant, input_shape, weights, width)
-    x = backbone.output
-    x = keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
-    x = keras.layers.Dense(128, kernel_initializer="he_uniform", name="dense")(x)
-    x = keras.layers.LeakyReLU(negative_slope=0.3, name="leaky_relu")(x)
-    # float32 whatever the policy: a probability near 1 has no neighbours in half precision.
-    probability = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="probability")(x)
+    probability = probability_of(backbone.output, dropout)
     return keras.Model(backbone.input, probability, name=f"resnet50_{variant}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import keras
 
-from tfadvpath.models.unet import decoder_features, encoder_levels
+from tfadvpath.models.unet import decoder_features, encoder_levels, level_of_change, with_change
 
 
 def two_headed_unet(
@@ -14,6 +14,7 @@ def two_headed_unet(
     filters: Sequence[int] = (16, 32, 64, 128, 256),
     normalization: str = "affine",
     dropout: float = 0.2,
+    residual: int | None = None,
 ) -> keras.Model:
     """Builds an image -> two images of its shape, without an activation at the end.
 
@@ -27,18 +28,24 @@ def two_headed_unet(
         filters: Filters per level, from full resolution downwards.
         normalization: Normalization of every block, "affine", "group" or "batch"; see ``UNet``.
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
+        residual: Factor by which the changes that the heads add to the image are smaller than it; None: the
+            heads make the images themselves. See ``UNet``.
 
     Returns:
         A Keras model: float32 [N, H, W, C] in [0, 1] -> float32 [N, H, W, 2 C], the stable image's channels
         first, not bounded: clip them where images are wanted.
     """
     image = keras.Input(tuple(input_shape), name="image")
-    levels = encoder_levels(image, filters, normalization, dropout)
-    features = decoder_features(levels, filters, normalization, dropout)
+    last = level_of_change(residual, filters)
+    levels = encoder_levels(image, filters, normalization, dropout)[last:]
+    features = decoder_features(levels, filters[last:], normalization, dropout)
     heads = []
     for name in ("stable", "adversary"):
         x = keras.layers.Conv2D(32, 3, padding="same", activation="relu")(features)
         x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(x)
-        heads.append(keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name=name)(x))
+        if residual is None:
+            heads.append(keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name=name)(x))
+        else:
+            heads.append(with_change(image, x, input_shape[2], residual, name))
     both = keras.layers.Concatenate(dtype="float32", name="images")(heads)
     return keras.Model(image, both, name="two_headed_unet")

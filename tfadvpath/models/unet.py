@@ -21,7 +21,11 @@ class UNet(keras.Model):
     level of the decoder has two blocks, then (above level 0) a nearest upsampling by 2 and the skip of the
     level above. A 1x1 convolution ends it.
 
-    Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE.
+    With ``residual`` the network computes a change u that is added to the image, x + u(x). It begins as the
+    identity: the last convolution is 0 at first. u is computed at ``1 / residual`` of the resolution and
+    upsampled bilinearly, so that with 2 or more it can neither blur the image nor add noise of single pixels.
+
+    Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE; ``residual`` is ours.
 
     Args:
         input_shape: Shape of an image, (height, width, channels); height and width are multiples of
@@ -31,6 +35,8 @@ class UNet(keras.Model):
         normalization: Normalization of every block: "affine" (per-channel scale and offset), "group", or
             "batch".
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
+        residual: Factor by which the change u is smaller than the image: 1, 2, 4 … up to
+            2 ** (len(filters) - 1). None computes the image itself.
 
     Call arguments:
         images: Images, float32 [N, H, W, C] in [0, 1].
@@ -53,6 +59,7 @@ class UNet(keras.Model):
         filters: Sequence[int] = (16, 32, 64, 128, 256),
         normalization: str = "affine",
         dropout: float = 0.2,
+        residual: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -64,19 +71,25 @@ class UNet(keras.Model):
                 f"{factor} for {len(filters)} levels. "
                 f"Received: input_shape={tuple(input_shape)}, filters={list(filters)}"
             )
+        last = level_of_change(residual, filters)
         self._config = {
             "input_shape": list(input_shape),
             "filters": list(filters),
             "normalization": normalization,
             "dropout": dropout,
+            "residual": residual,
         }
-        self.encoder = _encoder(input_shape, filters, normalization, dropout)
-        levels = [
-            keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(self.encoder.output)
-        ]
-        features = decoder_features(levels, filters, normalization, dropout)
-        image = keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name="image")(features)
-        self.decoder = keras.Model(levels, image, name="decoder")
+        image = keras.Input(tuple(input_shape), name="image")
+        levels = encoder_levels(image, filters, normalization, dropout)[last:]
+        given = levels if residual is None else [image, *levels]
+        self.encoder = keras.Model(image, given, name="encoder")
+        received = [keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(given)]
+        features = decoder_features(received[-len(levels) :], filters[last:], normalization, dropout)
+        if residual is None:
+            made = keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name="image")(features)
+        else:
+            made = with_change(received[0], features, input_shape[2], residual, "image")
+        self.decoder = keras.Model(received, made, name="decoder")
         self.build((None, *input_shape))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -86,7 +99,10 @@ class UNet(keras.Model):
         return self.decoder(self.encoder(images, training=training), training=training)
 
     def encode(self, images: Any) -> list[Any]:
-        """Returns what the decoder receives: a float32 tensor a level, from full resolution to bottleneck."""
+        """Returns what the decoder receives: a float32 tensor a level, from full resolution to bottleneck.
+
+        With ``residual`` the first one is the image, and the next has the resolution of the change.
+        """
         return self.encoder(images, training=False)
 
     def decode(self, levels: list[Any]) -> Any:
@@ -97,11 +113,38 @@ class UNet(keras.Model):
         return {**super().get_config(), **self._config}
 
 
-def _encoder(
-    input_shape: Sequence[int], filters: Sequence[int], normalization: str, dropout: float
-) -> keras.Model:
-    image = keras.Input(tuple(input_shape), name="image")
-    return keras.Model(image, encoder_levels(image, filters, normalization, dropout), name="encoder")
+def level_of_change(residual: int | None, filters: Sequence[int]) -> int:
+    """Returns the level, 0 being full resolution, at which a decoder ends.
+
+    Raises:
+        ValueError: ``residual`` is no power of 2, or there are not so many levels.
+    """
+    if residual is None:
+        return 0
+    level = residual.bit_length() - 1
+    if residual < 1 or residual != 2**level or level >= len(filters):
+        raise ValueError(
+            f"`residual` must be None or a power of 2 up to {2 ** (len(filters) - 1)} for {len(filters)} "
+            f"levels. Received: residual={residual}"
+        )
+    return level
+
+
+def with_change(image: Any, features: Any, channels: int, residual: int, name: str) -> Any:
+    """Adds to an image the change that features make, upsampled by ``residual``; it is 0 at first.
+
+    Args:
+        image: Symbolic images, [N, H, W, C].
+        features: Symbolic features, [N, H / residual, W / residual, F].
+        channels: Number of channels C.
+        residual: Factor of the upsampling.
+        name: Name of the layer that adds.
+    """
+    zeros = {"kernel_initializer": "zeros", "dtype": "float32", "name": f"change_of_{name}"}
+    change = keras.layers.Conv2D(channels, 1, **zeros)(features)
+    if residual > 1:
+        change = keras.layers.UpSampling2D(residual, interpolation="bilinear", dtype="float32")(change)
+    return keras.layers.Add(dtype="float32", name=name)([image, change])
 
 
 def encoder_levels(image: Any, filters: Sequence[int], normalization: str, dropout: float) -> list[Any]:
@@ -121,7 +164,7 @@ def encoder_levels(image: Any, filters: Sequence[int], normalization: str, dropo
 
 
 def decoder_features(levels: list[Any], filters: Sequence[int], normalization: str, dropout: float) -> Any:
-    """Builds the decoder on symbolic levels; returns its last features [N, H, W, filters[0]]."""
+    """Builds the decoder on symbolic levels; returns its last features, of the resolution of the first."""
     x = levels[-1]
     for width, skip in zip(reversed(filters[1:]), reversed(levels[:-1]), strict=True):
         for _ in range(2):

@@ -16,6 +16,7 @@ from tfadvpath.recipes.stages import CLASSIFIER, STAGE_OPTIONS, ClassifierOption
 
 # Characters: it lists all that a key may be.
 _LONGEST_MESSAGE = 250
+_LONGEST_KEY = 80
 
 
 class _Recipe(Options):
@@ -118,7 +119,7 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         if where in changed:
             source = f"`changes`: {changes[changed.index(where)]}"
         message = quoted(first["msg"].removeprefix("Value error, "), _LONGEST_MESSAGE)
-        problem = f"{quoted(where)}: {message}" if where else message
+        problem = f"{quoted(where, _LONGEST_KEY)}: {message}" if where else message
         raise InputError(source, problem, "Correct the key or its value") from error
 
 

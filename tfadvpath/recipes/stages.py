@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import pydantic
 
+from tfadvpath.errors import quoted
 from tfadvpath.generators.registry import GENERATORS
 
 Filters = Annotated[list[pydantic.PositiveInt], pydantic.Field(min_length=2)]
@@ -52,7 +53,7 @@ def loss_term(name: str) -> pydantic.AfterValidator:
     def check(term: str) -> str:
         known = GENERATORS[name].loss_weights
         if term not in known:
-            raise ValueError(f"{name} has no loss term {term!r}, but {', '.join(known)}")
+            raise ValueError(f"{name} has no loss term {quoted(term, 40)!r}, but {', '.join(known)}")
         return term
 
     return pydantic.AfterValidator(check)
@@ -74,6 +75,7 @@ class Training(Options):
         early_stopping: Epochs without a lower validation loss after which the stage ends; None trains on.
         clip_norm: Largest norm of the gradients over all weights: longer ones are shortened to it. None
             leaves them.
+        weight_decay: Share of the weights, times the rate, that every step takes away from them (AdamW).
         MODEL_OPTIONS: Names of the options that are arguments of the stage's model.
     """
 
@@ -89,6 +91,7 @@ class Training(Options):
     steps_per_epoch: int | None = pydantic.Field(None, ge=1)
     early_stopping: int | None = pydantic.Field(None, ge=1)
     clip_norm: float | None = pydantic.Field(None, gt=0)
+    weight_decay: float = pydantic.Field(0.0, ge=0)
 
     @property
     def first_stage(self) -> str | None:
@@ -135,11 +138,17 @@ class Augmentation(Options):
     zoom: float = pydantic.Field(0.1, ge=0, lt=1)
     translation: float = pydantic.Field(0.05, ge=0, lt=1)
     sharpness: float = pydantic.Field(0.0, ge=0, le=1)
+    contrast: float = pydantic.Field(0.0, ge=0, lt=1)
+    brightness: float = pydantic.Field(0.0, ge=0, lt=1)
+    hidden_border: float = pydantic.Field(0.0, ge=0, lt=0.5)
 
 
 @options_of(CLASSIFIER)
 class ClassifierOptions(Training):
     """The classifier's network and training (arguments of ``models.resnet50_classifier``).
+
+    With ``backbone`` they are those of ``models.backbone_classifier``, and ``variant``, ``weights`` and
+    ``width`` do not count.
 
     Attributes:
         model: File of your own trained Keras model, which is taken as it is: no option below counts then. It
@@ -147,25 +156,37 @@ class ClassifierOptions(Training):
             ``models.binary_classifier``. None trains a classifier. The path is relative as that of
             ``weights``.
         target: Index of the output of ``model`` that is class 1, where it has K of them.
+        backbone: Keras file of a trained feature extractor, images in [0, 1] -> features [N, H, W, C] or
+            [N, C], which gets the paper's head and is trained on. None builds a ResNet50.
+        backbone_rate: Learning rate of the backbone's weights, as a share of ``learning_rate``. 0 leaves them
+            as they are.
         weights: File of a backbone's weights without top, or "imagenet"; None is from scratch. A path is
             relative to the recipe's folder, if ``load_recipe`` read it, else to the working folder.
+        operating_point: Where the trained classifier decides. "half" leaves its probabilities. "youden" takes
+            the threshold of the largest sensitivity + specificity on the validation images; a number is the
+            sensitivity that it has there. The last bias is moved so that this threshold becomes 0.5, since
+            the method decides there: ranks, and with them the AUC, stay.
         monitor: Number on the validation images that chooses the best epoch and recognises a plateau: the
             loss or the area under the ROC curve. The loss of a small network trained at a high rate jumps,
-            and its lowest value can be an early one.
+            and its lowest value can be an early one. "none" takes the last epoch, for validation images that
+            are too few to choose by.
     """
 
     model: str | None = None
     target: int | None = pydantic.Field(None, ge=0)
+    backbone: str | None = None
+    backbone_rate: float = pydantic.Field(1.0, ge=0, le=1)
     variant: Literal["v1", "v2"] = "v2"
     weights: str | None = "imagenet"
     width: Literal[4, 8, 16, 32, 64] = 64
     dropout: float = pydantic.Field(0.3, ge=0, lt=1)
-    monitor: Literal["loss", "auc"] = "loss"
+    monitor: Literal["loss", "auc", "none"] = "loss"
+    operating_point: Literal["half", "youden"] | Annotated[float, pydantic.Field(gt=0, lt=1)] = "half"
     plateau_patience: int = pydantic.Field(3, ge=1)
     epochs: int = pydantic.Field(50, ge=1)
     augmentation: Augmentation = Augmentation()
 
-    @pydantic.field_validator("weights", "model")
+    @pydantic.field_validator("weights", "model", "backbone")
     @classmethod
     def _beside_the_recipe(cls, file: str | None, info: pydantic.ValidationInfo) -> str | None:
         folder = (info.context or {}).get("folder")
@@ -174,10 +195,19 @@ class ClassifierOptions(Training):
         return str(pathlib.Path(folder).absolute() / file)
 
     def files(self) -> dict[str, pathlib.Path]:
-        return {} if self.model is None else {"model": pathlib.Path(self.model)}
+        files = {"model": self.model, "backbone": self.backbone}
+        return {name: pathlib.Path(path) for name, path in files.items() if path is not None}
+
+    @pydantic.model_validator(mode="after")
+    def _can_be_watched(self) -> ClassifierOptions:
+        if self.monitor == "none" and (self.schedule == "plateau" or self.early_stopping is not None):
+            raise ValueError("monitor: none needs schedule: cosine and early_stopping: null")
+        return self
 
     def check(self, name: str, image_size: int, stages: Mapping[str, Training]) -> None:
-        if self.weights is not None and self.width != 64:
+        if self.model is not None and self.backbone is not None:
+            raise ValueError("classifier.model is a whole classifier: classifier.backbone must be null then")
+        if self.backbone is None and self.weights is not None and self.width != 64:
             raise ValueError("classifier.weights must be null where classifier.width is not 64")
 
 
@@ -186,13 +216,21 @@ class UNetOptions(GeneratorOptions):
 
     Attributes:
         normalization: Normalization of the U-Nets; SyCE trained best with "affine" (decision 21).
-        warm_up_steps: Steps in which the U-Nets first learn to copy their input.
+        residual: Factor by which the change is smaller that a U-Net adds to its input; None: it makes the
+            image itself, which it first has to learn to copy. See ``models.UNet``.
+        flip_target: Share of the adversaries that shall cross the decision: the weight of the loss's term
+            "flip" rises, for each class by itself, until they do, and then falls. None keeps the weight.
+        keep_target: The same for the share of the stable images that keep the decision, and "keep".
+        warm_up_steps: Largest number of steps in which the U-Nets first learn to copy their input; they end
+            when the copies of validation images are sharp. With ``residual`` there is nothing to learn.
         warm_up_learning_rate: Rate at the first of those steps; it falls to 0 along half a cosine over them.
     """
 
     filters: Filters = [16, 32, 64, 128, 256]
     normalization: Literal["affine", "group", "batch"] = "affine"
     dropout: float = pydantic.Field(0.2, ge=0, lt=1)
+    residual: pydantic.PositiveInt | None = None
+    flip_target: float | None = pydantic.Field(None, gt=0, lt=1)
     warm_up_steps: int = pydantic.Field(0, ge=0)
     warm_up_learning_rate: float = pydantic.Field(2e-3, gt=0)
 
@@ -203,6 +241,21 @@ class UNetOptions(GeneratorOptions):
                 f"data.image_size must be a multiple of {factor} for the {len(self.filters)} filters "
                 f"of {name}"
             )
+        if self.residual is not None:
+            smallest = self.residual.bit_length() - 1
+            if self.residual != 2**smallest or smallest >= len(self.filters):
+                raise ValueError(
+                    f"{name}.residual must be null or a power of 2 up to {factor} for the "
+                    f"{len(self.filters)} filters of {name}"
+                )
+
+    def targets(self) -> dict[str, float]:
+        """Returns the shares that terms of the loss shall reach, by the term's name."""
+        wanted = {"flip": self.flip_target, "keep": getattr(self, "keep_target", None)}
+        return {term: share for term, share in wanted.items() if share is not None}
+
+    def model_arguments(self) -> dict[str, Any]:
+        return {"targets": self.targets(), **super().model_arguments()}
 
 
 @options_of("cyce")
@@ -224,6 +277,7 @@ class SyCEOptions(UNetOptions):
     """
 
     start_from: Literal["cyce"] | None = None
+    keep_target: float | None = pydantic.Field(None, gt=0, lt=1)
     discriminator_learning_rate: float = pydantic.Field(1e-4, gt=0)
     loss_weights: dict[Annotated[str, loss_term("syce")], float] = {}
 
@@ -234,13 +288,14 @@ class SyCEOptions(UNetOptions):
     def check(self, name: str, image_size: int, stages: Mapping[str, Training]) -> None:
         super().check(name, image_size, stages)
         first = stages.get("cyce")
-        alike = isinstance(first, CyCEOptions) and (first.filters, first.normalization) == (
-            self.filters,
-            self.normalization,
+        alike = isinstance(first, CyCEOptions) and all(
+            getattr(first, option) == getattr(self, option)
+            for option in ("filters", "normalization", "residual")
         )
         if self.start_from and not alike:
             raise ValueError(
-                "syce.start_from: cyce needs a stage cyce with the filters and normalization of syce"
+                "syce.start_from: cyce needs a stage cyce with the filters, the normalization and the "
+                "residual of syce"
             )
 
 
@@ -254,6 +309,7 @@ class SAGenOptions(UNetOptions):
     """
 
     start_from: Literal["syce"] | None = None
+    keep_target: float | None = pydantic.Field(None, gt=0, lt=1)
     loss_weights: dict[Annotated[str, loss_term("sagen")], float] = {}
 
     @property

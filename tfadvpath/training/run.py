@@ -166,6 +166,7 @@ def _train_one(
         model, progress = _train_in_precision(run, stage, logbook, listener)
     else:
         model, progress = stage.build(), Progress()
+    stage.finish(model)
     networks = stage.networks(model)
     for file, network in networks.items():
         save_network(network_path(run.out, name, file), network)

@@ -75,6 +75,9 @@ class Stage(abc.ABC):
         """Returns the number whose lowest value marks the best epoch; None: the last epoch is the best."""
         return logs["val_loss"]
 
+    def finish(self, model: keras.Model) -> None:  # noqa: B027  most stages need none
+        """Changes the trained model, which computes in float32, before it is kept and measured."""
+
     @abc.abstractmethod
     def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:
         """Returns the networks to keep, by the file's name without its ending."""
@@ -91,7 +94,7 @@ class Stage(abc.ABC):
 def adam(
     options: Training, steps: int, learning_rate: float | None = None, **kwargs: float
 ) -> keras.Optimizer:
-    """Returns Adam by the options of a stage.
+    """Returns Adam, or AdamW where weights decay, by the options of a stage.
 
     Args:
         options: Options with the rate, its schedule and the gradients' largest norm.
@@ -102,4 +105,8 @@ def adam(
     rate = learning_rate or options.learning_rate
     if options.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    if options.weight_decay:
+        return keras.optimizers.AdamW(
+            rate, weight_decay=options.weight_decay, global_clipnorm=options.clip_norm, **kwargs
+        )
     return keras.optimizers.Adam(rate, global_clipnorm=options.clip_norm, **kwargs)

@@ -1,11 +1,15 @@
 """The classifier's stage: its loss against NumPy, and what a step does."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from support import tiny, toys
 
+from tfadvpath import metrics
+from tfadvpath.bundle.networks import scores_of
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.recipes.stages import Augmentation, ClassifierOptions
@@ -100,3 +104,87 @@ def test_weights_that_cannot_be_had_are_said(tmp_path, weights):
     stage = ClassifierStage(options, toys.stage_data(images, LABELS), seed=0)
     with pytest.raises(InputError, match=rf"{weights}: these weights cannot be used .*weights: null"):
         stage.build()
+
+
+def extractor(folder):
+    """Saves a feature extractor that was built for another size; returns its file."""
+    layers = [keras.Input((40, 40, 3)), keras.layers.Conv2D(4, 3, strides=4, activation="relu")]
+    path = folder / "extractor.keras"
+    keras.Sequential(layers).save(path)
+    return path
+
+
+def on_backbone(path, labels=LABELS, **options):
+    images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
+    options = ClassifierOptions(backbone=str(path), batch_size=8, learning_rate=0.01, **options)
+    return ClassifierStage(options, toys.stage_data(images, labels), seed=0)
+
+
+def weights_by_layer(model):
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+@pytest.mark.parametrize(("rate", "moved"), [(0.0, 0.0), (0.1, 0.001), (1.0, 0.01)])
+@pytest.mark.parametrize("decay", [0.0, 1e-3])
+def test_a_backbone_learns_at_a_rate_of_its_own(tmp_path, rate, moved, decay):
+    stage = on_backbone(extractor(tmp_path), backbone_rate=rate, weight_decay=decay, dropout=0.0)
+    model = stage.build()
+    before = weights_by_layer(model)
+    step = compiled_step(model, model.train_step, tf.distribute.get_strategy())
+    run_epoch(model, step, tf.distribute.get_strategy(), stage.batches(0))
+    after = weights_by_layer(model)
+    steps = {
+        name: max(np.abs(a - b).max() for a, b in zip(before[name], after[name], strict=True))
+        for name in before
+    }
+    convolution = next(name for name in steps if name.startswith("conv"))
+    # Adam's first step has the length of the rate, whatever the gradient.
+    assert steps[convolution] == pytest.approx(moved, rel=0.05)
+    assert steps["dense"] == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+def test_a_backbone_that_cannot_be_had_is_said(tmp_path, content):
+    path = tmp_path / "backbone.keras"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"classifier.backbone: .*backbone.keras: cannot be loaded"):
+        on_backbone(path).build()
+
+
+@pytest.mark.parametrize("point", ["half", "youden", 0.7])
+def test_the_operating_point_becomes_the_decision_and_leaves_the_auc(tmp_path, point):
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1], np.float32)
+    stage = on_backbone(extractor(tmp_path), labels, operating_point=point)
+    model = stage.build()
+    part = stage.data.parts["validation"]
+    before = scores_of(model, part.images)
+    stage.finish(model)
+    after = scores_of(model, part.images)
+    assert metrics.auc(part.labels, after) == metrics.auc(part.labels, before)
+    if point == "half":
+        np.testing.assert_array_equal(before, after)
+        return
+    threshold = metrics.operating_threshold(part.labels, before, point)
+    np.testing.assert_array_equal(after >= 0.5, before >= threshold)
+    if point == 0.7:
+        assert metrics.sensitivity(part.labels, after) >= 0.7
+
+
+def test_an_operating_point_needs_both_classes(tmp_path):
+    stage = on_backbone(extractor(tmp_path), operating_point="youden")
+    one_class = LabelledImages(
+        stage.data.parts["train"].images,
+        np.ones(8, np.float32),
+        np.zeros((8, 32, 32), bool),
+        np.arange(8).astype(str),
+    )
+    stage.data = dataclasses.replace(stage.data, parts={**stage.data.parts, "validation": one_class})
+    with pytest.raises(InputError, match="operating_point: half"):
+        stage.finish(stage.build())
+
+
+@pytest.mark.parametrize(("monitor", "rank"), [("loss", 0.7), ("auc", -0.8), ("none", None)])
+def test_the_best_epoch_is_chosen_by_the_monitored_number(tmp_path, monitor, rank):
+    stage = on_backbone(extractor(tmp_path), monitor=monitor, schedule="cosine")
+    assert stage.rank({"val_loss": 0.7, "val_auc": 0.8}) == rank

@@ -5,7 +5,7 @@ import pytest
 from support import toys
 
 from tfadvpath.errors import InputError
-from tfadvpath.recipes.stages import CyCEOptions, FixedPointGANOptions, SAGenOptions
+from tfadvpath.recipes.stages import CyCEOptions, FixedPointGANOptions, SAGenOptions, SyCEOptions
 from tfadvpath.training.stages.registry import stage_class
 
 # Images 0 … 11 are predicted 0, images 12 … 19 predicted 1.
@@ -76,7 +76,34 @@ def test_validation_is_the_same_images_each_time_as_many_of_each_class():
     trained = sagen()
     first, again = (np.stack([numbers(batch) for batch in trained.validation()]) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert sorted(first.reshape(-1)) == [*range(ONES), *range(ZEROS, ZEROS + ONES)]
+    # Of the larger class they lie apart: neighbours are images of one patient.
+    assert sorted(first.reshape(-1)) == [0, 1, 3, 4, 6, 7, 9, 11, *range(ZEROS, ZEROS + ONES)]
+
+
+@pytest.mark.parametrize(("zeros", "ones"), [(40, 8), (8, 40)])
+def test_validation_spans_all_patients_of_either_class(zeros, ones):
+    shown = np.concatenate(
+        [numbers(b) for b in stage("sagen", SAGenOptions(batch_size=4), zeros, ones).validation()]
+    )
+    for first, last in ((0, zeros), (zeros, zeros + ones)):
+        chosen = np.sort(shown[(shown >= first) & (shown < last)])
+        assert len(chosen) == 8
+        assert (chosen[0], chosen[-1]) == (first, last - 1)
+        assert np.ptp(np.diff(chosen)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("logs", "rank"),
+    [
+        ({"val_loss": 2.0, "val_flip_rate": 0.95, "val_keep_rate": 1.0}, 2.0),
+        ({"val_loss": 1.0, "val_flip_rate": 0.85, "val_keep_rate": 1.0}, 6.0),
+        ({"val_loss": 1.0, "val_flip_rate": 0.85, "val_keep_rate": 0.8}, 21.0),
+    ],
+)
+def test_an_epoch_that_misses_its_targets_is_worse(logs, rank):
+    trained = stage("syce", SyCEOptions(batch_size=4, flip_target=0.9, keep_target=0.95))
+    assert trained.rank(logs) == pytest.approx(rank)
+    assert stage("syce", SyCEOptions(batch_size=4)).rank(logs) == logs["val_loss"]
 
 
 def test_less_than_a_batch_of_a_class_is_said_with_the_numbers():

@@ -4,19 +4,20 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 from support import toys
 
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.recipes.stages import CyCEOptions, SAGenOptions, SyCEOptions
 from tfadvpath.training.stages.registry import stage_class
-from tfadvpath.training.stages.unet_warm_up import learn_pairs, learn_to_copy, learn_to_undo
+from tfadvpath.training.stages.unet_warm_up import is_sharp, learn_pairs, learn_to_copy, learn_to_undo
 
 STEPS = {"warm_up_steps": 400, "warm_up_learning_rate": 0.05}
 OPTIONS = CyCEOptions(**STEPS, batch_size=4)
 
 
 def line(slope, offset):
-    model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1)])
+    model = keras.Sequential([keras.Input((12, 12, 1)), keras.layers.Conv2D(1, 1)])
     model.set_weights([np.full((1, 1, 1, 1), slope, np.float32), np.array([offset], np.float32)])
     return model
 
@@ -27,7 +28,7 @@ def slope_and_offset(model):
 
 def stage(name="cyce", options=OPTIONS):
     """A stage of random images, half of them predicted 1."""
-    images = np.random.default_rng(0).random((80, 4, 4, 1)).astype(np.float32)
+    images = np.random.default_rng(0).random((80, 12, 12, 1)).astype(np.float32)
     return stage_class(name, options)(options, toys.stage_data(images, np.arange(80) % 2), 0)
 
 
@@ -43,8 +44,43 @@ def test_networks_learn_what_trained_ones_do_where_that_undoes_itself():
 
 def test_a_network_learns_to_copy():
     network = line(0.5, 0.3)
-    learn_to_copy(network, 1, OPTIONS, stage())
-    assert slope_and_offset(network) == pytest.approx([1.0, 0.0], abs=0.02)
+    steps = learn_to_copy(network, 1, OPTIONS, stage())
+    assert slope_and_offset(network) == pytest.approx([1.0, 0.0], abs=0.06)
+    assert 0 < steps < OPTIONS.warm_up_steps  # it ends when the copies are sharp
+
+
+def test_learning_to_copy_goes_on_while_the_copies_are_not_sharp():
+    blurring = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            keras.layers.AveragePooling2D(2),
+            keras.layers.UpSampling2D(2),
+            keras.layers.Conv2D(1, 1),
+        ]
+    )
+    assert learn_to_copy(blurring, 1, OPTIONS, stage()) == OPTIONS.warm_up_steps
+
+
+def test_a_network_that_adds_to_the_image_has_nothing_to_copy():
+    options = CyCEOptions(**STEPS, batch_size=4, residual=1)
+    network = line(0.5, 0.3)
+    assert learn_to_copy(network, 1, options, stage(options=options)) == 0
+    assert slope_and_offset(network) == pytest.approx([0.5, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("changed", "sharp"),
+    [
+        (lambda x: x, True),
+        (lambda x: ndimage.uniform_filter(x, (1, 2, 2, 1)), False),
+        (lambda x: np.clip(x + 0.2 * np.random.default_rng(1).standard_normal(x.shape), 0, 1), False),
+        (lambda x: 0.98 * x, True),
+        (lambda x: 0.8 * x, False),
+    ],
+)
+def test_a_copy_is_sharp_if_it_has_the_images_detail_and_no_more(changed, sharp):
+    images = np.random.default_rng(0).random((5, 24, 24, 1)).astype(np.float32)
+    assert is_sharp(images, changed(images).astype(np.float32)) == sharp
 
 
 @pytest.mark.slow
@@ -54,7 +90,7 @@ def test_a_network_learns_the_pairs_of_a_trained_generator():
             return AdversarialPair(0.5 * x, 1.0 - x, tf.reduce_mean(x, axis=(1, 2, 3)))
 
     options = SAGenOptions(**STEPS, batch_size=8)
-    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 1)])
+    network = keras.Sequential([keras.Input((12, 12, 1)), keras.layers.Conv2D(2, 1)])
     learn_pairs(network, Trained(), options, stage("sagen", options))
     kernel, bias = network.get_weights()
     assert kernel.reshape(-1) == pytest.approx([0.5, -1.0], abs=0.02)

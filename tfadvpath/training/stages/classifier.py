@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,14 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.bundle.figures import classifier_figures
-from tfadvpath.bundle.networks import scores_of
+from tfadvpath.bundle.networks import load_network, scores_of
 from tfadvpath.datasets.augmentation import Augmentation
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, first_line
+from tfadvpath.metrics.classification import operating_threshold
+from tfadvpath.models.backbone import backbone_classifier
+from tfadvpath.models.classifier_head import head_weights, shift_decision
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import CLASSIFIER, ClassifierOptions, Training
+from tfadvpath.training.slower_weights import slowed
 from tfadvpath.training.stage import Stage, adam
 from tfadvpath.training.stage_data import StageData
 from tfadvpath.training.stages.registry import register
@@ -53,8 +58,26 @@ class ClassifierStage(Stage):
 
     def build(self) -> keras.Model:
         options = self.options
+        model = self._on_backbone() if options.backbone else self._resnet50()
+        optimizer = adam(options, options.epochs * self.steps)
+        if options.backbone and 0 < options.backbone_rate < 1:
+            own = {id(weight) for weight in head_weights(model)}
+            slow = [weight for weight in model.trainable_variables if id(weight) not in own]
+            optimizer = slowed(optimizer, model.trainable_variables, slow, options.backbone_rate)
+        model.compile(
+            optimizer,
+            keras.losses.BinaryCrossentropy(),
+            metrics=[keras.metrics.AUC(name="auc")],
+            jit_compile=use_xla("auto"),
+        )
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        return model
+
+    def _resnet50(self) -> keras.Model:
+        options = self.options
         try:
-            model = resnet50_classifier(
+            return resnet50_classifier(
                 self.data.image_shape, options.variant, options.weights, options.width, options.dropout
             )
         except (ValueError, OSError, KeyError) as error:
@@ -66,15 +89,45 @@ class ClassifierStage(Stage):
                 "Name Keras's file of the backbone without top (…_notop.h5), or train from scratch: "
                 "classifier.weights: null",
             ) from error
-        optimizer = adam(options, options.epochs * self.steps)
-        model.compile(
-            optimizer,
-            keras.losses.BinaryCrossentropy(),
-            metrics=[keras.metrics.AUC(name="auc")],
-            jit_compile=use_xla("auto"),
-        )
-        optimizer.build(model.trainable_variables)
+
+    def _on_backbone(self) -> keras.Model:
+        source = f"classifier.backbone: {self.options.backbone}"
+        try:
+            backbone = load_network(Path(str(self.options.backbone)))
+        except Exception as error:  # whatever a file that is no Keras model leads to
+            raise InputError(
+                source,
+                f"cannot be loaded ({first_line(error)})",
+                "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
+            ) from error
+        try:
+            model = backbone_classifier(backbone, self.data.image_shape, self.options.dropout)
+        except ValueError as error:
+            raise InputError(
+                source, first_line(error).replace("`", ""), "Set data.image_size, or name a file that fits"
+            ) from error
+        if self.options.backbone_rate == 0:
+            dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+            for layer in set(model.layers) - set(dense[-2:]):
+                layer.trainable = False
         return model
+
+    def finish(self, model: keras.Model) -> None:
+        """Moves the last bias so that the threshold of the operating point becomes 0.5."""
+        point = self.options.operating_point
+        if point == "half":
+            return
+        part = self.data.parts["validation"]
+        scores = scores_of(model, part.images)
+        try:
+            threshold = operating_threshold(part.labels, scores, point)
+        except ValueError as error:
+            raise InputError(
+                self.data.name,
+                "the validation images are of one class, where an operating point needs both",
+                "Add validation images, or set classifier.operating_point: half",
+            ) from error
+        shift_decision(model, threshold)
 
     @property
     def steps(self) -> int:
@@ -101,6 +154,8 @@ class ClassifierStage(Stage):
         return batches(arrays, np.arange(len(part.labels)), self.options.batch_size)
 
     def rank(self, logs: Mapping[str, float]) -> float | None:
+        if self.options.monitor == "none":
+            return None
         return -logs["val_auc"] if self.options.monitor == "auc" else super().rank(logs)
 
     def networks(self, model: keras.Model) -> Mapping[str, keras.Model]:

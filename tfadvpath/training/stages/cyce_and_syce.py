@@ -32,7 +32,10 @@ class _DomainStage(GeneratorStage):
 
     def build(self) -> keras.Model:
         options, shape = self.options, self.data.image_shape
-        zero, one = (UNet(shape, options.filters, options.normalization, options.dropout) for _ in (0, 1))
+        zero, one = (
+            UNet(shape, options.filters, options.normalization, options.dropout, options.residual)
+            for _ in (0, 1)
+        )
         model = self.generator_class(
             self.classifier,
             (zero, one),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.batches import batches, epoch_order
-from tfadvpath.recipes.stages import Training
+from tfadvpath.recipes.stages import Training, UNetOptions
 from tfadvpath.training.stage import Stage
 from tfadvpath.training.stage_data import StageData
 
 # Seeds of the orders within a recipe's seed, far from each other.
 _CLASS_0, _CLASS_1 = 1_000, 2_000
 _SHOWN = 4
+# A tenth of the decisions that does not cross is worse than any loss that is left by then.
+_PENALTY = 100.0
 
 
 class GeneratorStage(Stage):
@@ -58,7 +62,12 @@ class GeneratorStage(Stage):
 
     def validation(self) -> tf.data.Dataset:
         smaller = min(map(len, self.domains["validation"])) // self.per_class * self.per_class
-        return self._in_order("validation", [indices[:smaller] for indices in self.domains["validation"]])
+        # Evenly over all patients: the images stand in the order of their patients.
+        chosen = [
+            indices[np.linspace(0, len(indices) - 1, smaller).astype(int)]
+            for indices in self.domains["validation"]
+        ]
+        return self._in_order("validation", chosen)
 
     def _in_order(self, part: str, orders: list[np.ndarray]) -> tf.data.Dataset:
         images = self.data.parts[part].images
@@ -68,6 +77,12 @@ class GeneratorStage(Stage):
         parts = pairs.reshape(-1, self.sub_batches, 2)  # [images of a class in one part, parts, 2 domains]
         # Position i goes to part i modulo the number of parts, so the parts vary fastest.
         return batches((images,), parts.swapaxes(1, 2).reshape(-1), self.batch)
+
+    def rank(self, logs: Mapping[str, float]) -> float | None:
+        """Returns the validation loss, with a penalty for every share of decisions that misses its target."""
+        targets = self.options.targets() if isinstance(self.options, UNetOptions) else {}
+        missing = sum(max(0.0, share - logs[f"val_{term}_rate"]) for term, share in targets.items())
+        return logs["val_loss"] + _PENALTY * missing
 
     def shown(self) -> np.ndarray:
         """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C].

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfadvpath.bundle.figures import classifier_figures
 from tfadvpath.bundle.networks import load_network, scores_of
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, first_line
 from tfadvpath.models.binary import binary_classifier
 from tfadvpath.recipes.stages import CLASSIFIER, ClassifierOptions, Training
 from tfadvpath.training.stage import Stage
@@ -58,7 +58,7 @@ class OwnClassifierStage(Stage):
         except Exception as error:  # whatever a file that is no Keras model leads to
             raise InputError(
                 source,
-                f"cannot be loaded ({_first_line(error)})",
+                f"cannot be loaded ({first_line(error)})",
                 "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
             ) from error
         try:
@@ -66,7 +66,7 @@ class OwnClassifierStage(Stage):
         except ValueError as error:
             raise InputError(
                 source,
-                _first_line(error).replace("`", ""),
+                first_line(error).replace("`", ""),
                 "Set data.image_size or classifier.target, or save a model that fits",
             ) from error
         scores = scores_of(classifier, self.data.parts["train"].images[:_ASKED])
@@ -83,7 +83,3 @@ class OwnClassifierStage(Stage):
 
     def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
         return classifier_figures(scores_of(model, part.images), part.labels, part.patients)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -32,7 +32,11 @@ class SAGenStage(GeneratorStage):
     def build(self) -> keras.Model:
         options = self.options
         network = two_headed_unet(
-            self.data.image_shape, options.filters, options.normalization, options.dropout
+            self.data.image_shape,
+            options.filters,
+            options.normalization,
+            options.dropout,
+            options.residual,
         )
         model = SAGen(self.classifier, network, seed=self.seed, **options.model_arguments())
         model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))

@@ -10,27 +10,38 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import PairGenerator, clip_inward, descend
+from tfadvpath.metrics.sharpness import high_frequency_energy, structural_similarity
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import UNetOptions
 from tfadvpath.training.loop import on_every_device, shared_out
 from tfadvpath.training.stages.generator import GeneratorStage
 
+# A copy is sharp from this SSIM on, and with the image's high frequencies within this share.
+_SIMILAR, _SHARP = 0.97, 0.1
+_LOOKED_AT = 32  # validation images
+_STEPS_BETWEEN_LOOKS = 50
 # Seed of the images' order within a recipe's seed, far from the stages' own.
 _ORDER = 3_000
 
 
-def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> None:
+def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> int:
     """Teaches a network to reproduce its input, ``copies`` times along the channels.
 
-    Without it the first hundreds of steps learn just this, at several times the cost of a step.
+    Without it the first hundreds of steps learn just this, at several times the cost of a step. It ends when
+    the copies of validation images are sharp, or after ``warm_up_steps``: an adversary that is a blurred copy
+    differs from the image at every edge, and the maps would show those.
+
+    Returns:
+        Number of steps that were taken.
     """
-    if not options.warm_up_steps:
-        return
+    if not options.warm_up_steps or options.residual is not None:
+        return 0
     images = stage.data.parts["train"].images
     rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
     optimizer = keras.optimizers.Adam(rate)
@@ -44,7 +55,27 @@ def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage
 
     count = options.warm_up_steps * 2 * stage.per_class
     order = epoch_order(len(images), count, stage.seed + _ORDER, 0)
-    _run(step, [batches((images,), order, 2 * stage.per_class)])
+    held_out = stage.data.parts["validation"].images
+    looked_at = np.asarray(held_out[np.linspace(0, len(held_out) - 1, _LOOKED_AT).astype(int)])
+
+    def sharp() -> bool:
+        copied = np.clip(network.predict_on_batch(looked_at)[..., : looked_at.shape[-1]], 0.0, 1.0)
+        return is_sharp(looked_at, copied)
+
+    return _run(step, [batches((images,), order, 2 * stage.per_class)], sharp)
+
+
+def is_sharp(images: np.ndarray, copies: np.ndarray) -> bool:
+    """Returns whether copies keep the detail of images: median SSIM and median share of high frequencies.
+
+    Args:
+        images: float32 [N, H, W, C] in [0, 1].
+        copies: float32 [N, H, W, C] in [0, 1].
+    """
+    similarity = np.median(structural_similarity(images, copies))
+    energy = high_frequency_energy(images)
+    ratio = np.median(high_frequency_energy(copies)[energy > 0] / energy[energy > 0])
+    return bool(similarity >= _SIMILAR and abs(ratio - 1.0) <= _SHARP)
 
 
 def learn_to_undo(
@@ -122,10 +153,28 @@ def _epochs(options: UNetOptions, stage: GeneratorStage) -> Iterable[tf.data.Dat
         yield stage.batches(epoch).take(options.warm_up_steps - first)
 
 
-def _run(step: Callable[[Any], None], epochs: Iterable[tf.data.Dataset]) -> None:
-    """Runs a step on every batch, on the devices of the strategy whose scope this is."""
+def _run(
+    step: Callable[[Any], None],
+    epochs: Iterable[tf.data.Dataset],
+    done: Callable[[], bool] | None = None,
+) -> int:
+    """Runs a step on every batch, on the devices of the strategy whose scope this is.
+
+    Args:
+        step: Function of a batch.
+        epochs: Batches, epoch by epoch.
+        done: Function that is asked now and then whether to end.
+
+    Returns:
+        Number of steps that were taken.
+    """
     strategy = tf.distribute.get_strategy()
     compiled = on_every_device(step, strategy, use_xla("auto"))
+    steps = 0
     for batches_of_epoch in epochs:
         for batch in shared_out(batches_of_epoch, strategy):
             compiled(batch)
+            steps += 1
+            if done is not None and steps % _STEPS_BETWEEN_LOOKS == 0 and done():
+                return steps
+    return steps

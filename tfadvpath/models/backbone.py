@@ -1,0 +1,81 @@
+"""A classifier with the paper's head on a trained feature extractor of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from tfadvpath.errors import first_line
+from tfadvpath.models.classifier_head import probability_of
+
+
+def backbone_classifier(
+    backbone: keras.Model, input_shape: Sequence[int], dropout: float = 0.3
+) -> keras.Model:
+    """Builds a classifier f on a feature extractor: image -> probability of class 1.
+
+    The extractor may have been built for another size: its layers are built anew for this one and get its
+    weights. A grey image is copied to the channels that the extractor takes. The graph is flat: every layer
+    of the extractor is a layer of the returned model, so that GradCAM finds its last activation.
+
+    Args:
+        backbone: Functional or sequential Keras model, images in [0, 1], float [N, H, W, C] -> features
+            [N, h, w, F] or [N, F].
+        input_shape: Shape of an image, (height, width, channels).
+        dropout: Rate of the dropout before the dense layers, in [0, 1).
+
+    Returns:
+        A Keras model: float32 [N, H, W, C] -> float32 [N, 1] in [0, 1]. It shares no weights with
+        ``backbone``.
+
+    Raises:
+        ValueError: The extractor takes other images or several, gives no features as above, or cannot be
+            built for this size.
+
+    Example:
+        >>> layers = [keras.Input((64, 64, 3)), keras.layers.Conv2D(8, 3, strides=4)]
+        >>> backbone_classifier(keras.Sequential(layers), (32, 32, 1)).output_shape
+        (None, 1)
+    """
+    inputs = list(getattr(backbone, "inputs", None) or [])  # a model of a class of its own has none
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        taken = [tuple(each.shape) for each in inputs]
+        raise ValueError(f"`backbone` must take images [N, H, W, C] alone. Received: inputs {taken}")
+    if len(backbone.outputs) != 1 or len(backbone.outputs[0].shape) not in (2, 4):
+        made = [tuple(each.shape) for each in backbone.outputs]
+        raise ValueError(
+            f"`backbone` must give features [N, h, w, F] or [N, F] alone. Received: outputs {made}"
+        )
+    channels = backbone.inputs[0].shape[-1]
+    if channels is None or channels % input_shape[-1]:
+        raise ValueError(
+            f"`backbone` must take images of {input_shape[-1]} channels, or of a multiple. "
+            f"Received: {channels}"
+        )
+    image = keras.Input(tuple(input_shape), name="image")
+    seen = image
+    if channels != input_shape[-1]:
+        seen = keras.layers.Concatenate(name="copied_channels")([image] * (channels // input_shape[-1]))
+    features = _features(backbone, seen)
+    names = {layer.name for layer in keras.Model(image, features).layers}
+    model = keras.Model(image, probability_of(features, dropout, names), name=backbone.name)
+    # The extractor's layers were used twice by now. In a copy every layer has one output.
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _features(backbone: keras.Model, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Builds a feature extractor on symbolic images of any size, with its weights."""
+    try:
+        functional = keras.Model(backbone.inputs[0], backbone.outputs[0], name=backbone.name)
+        copy = keras.models.clone_model(functional, input_tensors=keras.Input(images.shape[1:]))
+        copy.set_weights(functional.get_weights())
+        # `call`, and not the model as one layer: each of its layers becomes one of the classifier.
+        return copy.call(images)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"`backbone` must be one that can be built for images of {images.shape[1]} x {images.shape[2]} "
+            f"pixels. Received: {backbone.name} ({first_line(error)})"
+        ) from error
