@@ -50,16 +50,17 @@ def networks(folder):
     return sorted(path.relative_to(folder) for path in folder.rglob("*.keras"))
 
 
-def test_a_run_killed_three_times_ends_as_one_that_was_not(whole, tmp_path):
-    folder, stages = tmp_path / "run", tuple(RECIPE.stages)
+def test_a_run_killed_twice_ends_as_one_that_was_not(whole, tmp_path):
+    folder, stages = tmp_path / "run", ("classifier", "cyce", "syce")
     # Events: one at the beginning; of an epoch after its first step, its second, and at its end.
-    for kill in (("classifier", 4), ("syce", 5), ("fixed_point_gan", 7)):
+    for kill in (("classifier", 4), ("syce", 5)):
         killed = run_in_process(folder, stages, *kill)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         with pytest.raises(InputError, match="Finish the training of its recipe with `resume`"):
             load_bundle(folder)
     assert run_in_process(folder, stages).returncode == 0
-    assert networks(folder) == networks(whole)
+    assert len(networks(folder)) == 5
+    assert set(networks(folder)) < set(networks(whole))
     for name in networks(folder):
         one, other = (keras.saving.load_model(root / name) for root in (whole, folder))
         for a, b in zip(one.get_weights(), other.get_weights(), strict=True):

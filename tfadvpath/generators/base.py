@@ -150,9 +150,9 @@ class PairGenerator(AgainstClassifier, abc.ABC):
     The weight grows until the share is reached, and falls to what keeps it.
 
     Args:
-        classifier: See ``AgainstClassifier``.
-        loss_weights: See ``AgainstClassifier``.
-        seed: See ``AgainstClassifier``.
+        classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
+        loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
+        seed: Seed of the random numbers that a step draws, at most 2 000 000.
         targets: Shares in (0, 1) to reach: "flip", of adversaries that cross the decision, and "keep", of
             stable images that do not. The weight of a term without a target stays as it is.
 

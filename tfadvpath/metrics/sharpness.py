@@ -1,4 +1,4 @@
-"""How much of an image's detail a generated image keeps: structural similarity and high frequencies."""
+"""The detail that a generated image keeps of an image: structural similarity and high frequencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A classifier with the paper's head on a trained feature extractor of one's own."""
+"""A classifier with the paper's head on a trained feature extractor."""
 
 from __future__ import annotations
 

@@ -162,10 +162,10 @@ class ClassifierOptions(Training):
             as they are.
         weights: File of a backbone's weights without top, or "imagenet"; None is from scratch. A path is
             relative to the recipe's folder, if ``load_recipe`` read it, else to the working folder.
-        operating_point: Where the trained classifier decides. "half" leaves its probabilities. "youden" takes
-            the threshold of the largest sensitivity + specificity on the validation images; a number is the
-            sensitivity that it has there. The last bias is moved so that this threshold becomes 0.5, since
-            the method decides there: ranks, and with them the AUC, stay.
+        operating_point: Threshold at which the trained classifier decides. "half" leaves its probabilities.
+            "youden" takes the one of the largest sensitivity + specificity on the validation images; a number
+            is a sensitivity to reach on them. The last bias is moved until that threshold is 0.5, at which
+            the method decides: the order of the probabilities, and with it the AUC, stays.
         monitor: Number on the validation images that chooses the best epoch and recognises a plateau: the
             loss or the area under the ROC curve. The loss of a small network trained at a high rate jumps,
             and its lowest value can be an early one. "none" takes the last epoch, for validation images that
