@@ -16,7 +16,6 @@ from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation.claims import UNTESTED
 from tfadvpath.evaluation.compared_maps import METHODS
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.explainers import registry
@@ -38,7 +37,7 @@ class Squares(DataSet):
         self._images = images
 
     def load(self, part, seed):
-        assert part == "test"
+        assert part in ("train", "test")  # the former for the mean annotation
         return self._images
 
 
@@ -59,14 +58,15 @@ def run(tmp_path_factory):
 @pytest.mark.slow
 def test_a_bundle_in_memory_is_measured(run):
     assert isinstance(run.summary, tfadvpath.Summary)
-    assert list(run.summary.maps) == ["gradient", "grad_cam"]  # as in the tables
+    assert list(run.summary.maps) == ["gradient", "grad_cam", "gradient_smooth"]  # as in the tables
     assert run.summary.options.percentiles == (90.0, 95.0, 98.0, 99.0)
     assert run.summary.counts["images"] == 24
-    assert [claim.verdict for claim in run.summary.claims] == [UNTESTED] * 3
+    assert run.summary.claims == ()  # it has neither CyCE nor SyCE
+    assert list(run.summary.references) == ["best_possible", "average_mask"]
 
 
 def test_the_report_is_written(run):
-    assert list(run.report["maps"]) == ["gradient", "grad_cam"]
+    assert list(run.report["maps"]) == ["gradient", "grad_cam", "gradient_smooth"]
     assert run.report["missing"] == [m for m in METHODS if m not in ("gradient", "grad_cam")]
     assert run.report["origin"]["Command"] == "my script"
     assert "1.000" in run.report["facts"]["Classifier"]  # its AUC
@@ -104,7 +104,8 @@ def test_other_options_are_refused_in_the_same_folder(run):
 def test_without_names_all_methods_are_measured_that_need_no_network(tmp_path, monkeypatch):
     monkeypatch.setattr(explainers, "get", lambda name, models, **options: Known(name))
     run = Run(squares(), tmp_path / "out", dataclasses.replace(OPTIONS, subset=0))
-    assert list(run.summary.maps) == ["gradient", "integrated_gradients", "grad_cam", "mask_perturbation"]
+    own = [key for key, measured in run.summary.maps.items() if not measured.compared.is_control]
+    assert own == ["gradient", "integrated_gradients", "grad_cam", "mask_perturbation"]
 
 
 class Known(explainers.Explainer):
@@ -147,7 +148,7 @@ def register(monkeypatch):
 def test_a_method_of_your_own_is_measured_beside_the_papers(register, tmp_path):
     register("brightness")(Brightness)
     run = Run(squares(), tmp_path / "out", OPTIONS, methods=["brightness", "gradient"])
-    assert list(run.summary.maps) == ["gradient", "brightness"]
+    assert list(run.summary.maps) == ["gradient", "brightness", "gradient_smooth"]
     assert run.summary.maps["brightness"].compared.title == "Brightness"
     np.testing.assert_allclose(run.summary.maps["brightness"].estimates["randomised"].value, 1)
     assert run.summary.maps["brightness"].estimates["pointing"].value == 1  # the square is the brightest
@@ -157,7 +158,7 @@ def test_a_method_of_your_own_is_measured_beside_the_papers(register, tmp_path):
 def test_a_method_that_fails_stops_no_other(register, tmp_path):
     register("broken")(Broken)
     run = Run(squares(), tmp_path / "out", OPTIONS, methods=["gradient", "broken"])
-    assert list(run.summary.maps) == ["gradient"]
+    assert list(run.summary.maps) == ["gradient", "gradient_smooth"]
     [(method, reason)] = run.summary.failed.items()
     assert method == "broken"
     assert reason.startswith("RuntimeError: ")

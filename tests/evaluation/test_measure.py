@@ -1,5 +1,6 @@
 """What is measured of one method, against the metrics called one by one."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,9 +10,18 @@ from support.evaluations import OPTIONS, evaluated_images, labelled_images, with
 
 from tfadvpath import metrics
 from tfadvpath.evaluation import measure as measure_module
-from tfadvpath.evaluation.measure import Setting, measure, measure_random, work, work_random
+from tfadvpath.evaluation.controls import control_names
+from tfadvpath.evaluation.measure import (
+    RandomOrders,
+    Setting,
+    measure,
+    measure_random,
+    work,
+    work_random,
+)
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
+from tfadvpath.path.gaussian import gaussian_filter
 
 NAMES = ("bright", "row")
 
@@ -49,7 +59,7 @@ class Bright(Explainer):
 @pytest.fixture(scope="module")
 def setting(evaluated):
     x = evaluated.images.images[evaluated.relevance]
-    return Setting(classifier, evaluated, np.zeros_like(x), OPTIONS)
+    return Setting(classifier, evaluated, {"": np.zeros_like(x)}, OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +152,7 @@ def test_crossings_are_of_the_balanced_images(evaluated, measured):
 
 def test_without_annotation_there_is_no_row_of_localisation():
     evaluated = evaluated_images(without_annotation())
-    setting = Setting(classifier, evaluated, np.zeros((8, 16, 16, 1)), OPTIONS)
+    setting = Setting(classifier, evaluated, {"": np.zeros((8, 16, 16, 1))}, OPTIONS)
     found = measure(Bright(), ("bright",), setting, Bright).maps["bright"]
     assert found["iou"].shape == (0, 2, 2)
     assert found["most"].shape == (8, OPTIONS.steps + 1)
@@ -183,7 +193,8 @@ def test_another_image_is_one_of_another_patient(setting, evaluated, maps):
 
 def test_one_patient_has_no_other_image():
     evaluated = evaluated_images(labelled_images(patients=1))
-    setting = Setting(classifier, evaluated, np.zeros((len(evaluated.relevance), 16, 16, 1)), OPTIONS)
+    black = {"": np.zeros((len(evaluated.relevance), 16, 16, 1))}
+    setting = Setting(classifier, evaluated, black, OPTIONS)
     found = measure(Bright(), ("row",), setting, Bright).maps["row"]
     assert np.isnan(found["other_image"]).all()
     assert not np.isnan(found["randomised"]).any()
@@ -199,3 +210,48 @@ def test_random_orders_end_where_everything_is_replaced(setting):
     predicted = classifier(setting.replaced).numpy() >= 0.5
     assert predicted.any()
     np.testing.assert_array_equal(found.flipped, predicted)
+
+
+def test_a_second_perturbation_and_controls_are_measured_beside(evaluated):
+    options = dataclasses.replace(OPTIONS, second_perturbation="noise")
+    evaluated = dataclasses.replace(evaluated, subset=evaluated.subset[:0])
+    x = evaluated.images.images[evaluated.relevance]
+    setting = Setting(classifier, evaluated, {"": np.zeros_like(x), "_2": np.ones_like(x)}, options)
+    names = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")
+
+    class Path(Bright):
+        def __init__(self, factor):
+            super().__init__()
+            self.map_names, self.factor = names, factor
+
+        def explain_batch(self, images, count):
+            found = super().explain_batch(images, count)
+            return {**found, "maps": dict.fromkeys(names, self.factor * images)}
+
+    progress = []
+    found = measure(Path(1.0), names, setting, lambda: Path(-1.0), progress.append, "syce").maps
+    assert list(found) == [*names, *control_names("syce")]
+    assert sum(progress) == len(evaluated.explained) + 2 * len(found) * len(evaluated.relevance)
+    values = x[..., 0]
+    for ending, replacement in (("", np.zeros_like(x)), ("_2", np.ones_like(x))):
+        expected = metrics.perturbation_curves(classifier, x, values, replacement, steps=OPTIONS.steps)
+        np.testing.assert_allclose(found["fi_v2"][f"most{ending}"], expected, atol=1e-6)
+    # The gradient of the random classifier is the other way round: so are its first and last pixels.
+    np.testing.assert_allclose(found["fi_v2_of_random_gradient"]["least"], found["fi_v2"]["most"], atol=1e-6)
+    smooth = np.asarray(gaussian_filter(tf.constant(x)))[..., 0]
+    expected = metrics.perturbation_curves(classifier, x, smooth, np.zeros_like(x), steps=OPTIONS.steps)
+    np.testing.assert_allclose(found["difference_smooth"]["most"], expected, atol=1e-6)
+    assert "sensitivity" not in found["difference_smooth"]
+    random = measure_random(setting)
+    again = RandomOrders.of_arrays(random.as_arrays())
+    np.testing.assert_array_equal(again.second["pixels"], random.second["pixels"])
+    assert again.second["flipped"].tolist() == (random.second["pixels"][:, -1] < 0.5).tolist()
+
+
+def test_without_controls_the_methods_own_maps_alone_are_measured(evaluated):
+    options = dataclasses.replace(OPTIONS, controls=False)
+    evaluated = dataclasses.replace(evaluated, subset=evaluated.subset[:0])
+    black = {"": np.zeros((len(evaluated.relevance), 16, 16, 1))}
+    setting = Setting(classifier, evaluated, black, options)
+    found = measure(Bright(), ("bright",), setting, lambda: None, method="gradient").maps
+    assert list(found) == ["bright"]

@@ -1,5 +1,7 @@
 """From measurements of images to numbers of maps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from support import evaluations
@@ -146,3 +148,54 @@ def test_without_annotation_there_is_no_localisation():
     assert "iou" not in alone.estimates
     assert found.counts["localised"] == 0
     assert found.counts["without_mask"] == 12
+
+
+def test_findings_are_averaged_apart(evaluated, measured, summary):
+    rows = evaluated.localised
+    iou = measured["syce"].maps["fi_v2"]["iou"]
+    found = evaluated.decisions[rows]
+    estimates = summary.maps["syce_fi_v2"].estimates
+    np.testing.assert_allclose(estimates["iou_found"].value, iou[found].mean(axis=0))
+    np.testing.assert_allclose(estimates["iou_missed"].value, iou[~found].mean(axis=0))
+    # All findings of these images have the same area: none is smaller than the median.
+    np.testing.assert_allclose(estimates["iou_large"].value, iou.mean(axis=0))
+    assert np.isnan(estimates["iou_small"].value).all()
+
+
+def test_no_map_is_better_than_the_best_possible_one(evaluated, measured):
+    average = evaluated.images.masks.mean(axis=0)
+    found = summarise(
+        measured, random_orders(evaluated), evaluated, OPTIONS, repeats=50, average_mask=average
+    ).references
+    # 25 pixels of 256 are annotated; at 90 % 26 are selected, at 98 % 6.
+    best = found["best_possible"]
+    np.testing.assert_allclose(best["iou"].value[:, 1], [25 / 26, 6 / 25])
+    np.testing.assert_allclose(best["fnr"].value[:, 1], [1 / 26, 0], atol=1e-12)
+    masks = evaluated.images.masks[evaluated.localised]
+    expected = metrics.iou(np.repeat(average[np.newaxis], len(masks), axis=0), masks, 90, exact=True)
+    np.testing.assert_allclose(found["average_mask"]["iou"].value[0, 1], expected.mean())
+
+
+def test_without_a_mean_annotation_there_is_no_such_row(evaluated, measured):
+    given = {"repeats": 20, "average_mask": np.zeros((16, 16))}
+    found = summarise(measured, random_orders(evaluated), evaluated, OPTIONS, **given)
+    assert list(found.references) == ["best_possible"]
+
+
+def test_both_perturbations_have_their_figures(evaluated, measured):
+    options = dataclasses.replace(OPTIONS, second_perturbation="noise")
+    random = random_orders(evaluated)
+    second = {name: 0.5 * getattr(random, name) for name in ("pixels", "regions", "flipped")}
+    own = measured_method("gradient", 0.5, evaluated)
+    gradient = own.maps["gradient"]
+    gradient |= {"most_2": 0.5 * gradient["most"], "least_2": gradient["least"]}
+    gradient["regions_2"] = gradient["regions"] ** 2
+    random = dataclasses.replace(random, second=second)
+    found = summarise({"gradient": own}, random, evaluated, options, repeats=20)
+    estimates = found.maps["gradient"].estimates
+    expected = metrics.aopc_per_step(gradient["regions_2"]) - metrics.aopc_per_step(second["regions"])
+    np.testing.assert_allclose(estimates["aopc_2"].value[0], expected, atol=1e-12)
+    expected = metrics.relevance_from_curves(gradient["most_2"], gradient["least_2"])
+    assert estimates["relevance_2"].value[0] == pytest.approx(expected)
+    assert found.random["flipped_2"].value == pytest.approx(0.375)
+    assert "relevance_2" not in summarise({"gradient": own}, random, evaluated, OPTIONS, repeats=20).random

@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfadvpath as tap
+from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 from tfadvpath.models.unet import UNet
 from tfadvpath.path.importance import MAPS, feature_importance
 from tfadvpath.path.paths import LinearPath, ManifoldPath
@@ -63,25 +65,82 @@ def test_velocity_on_the_manifold_is_the_derivative_of_the_path():
     assert np.abs(velocity - difference).max() < 0.1 * np.abs(velocity).max()
 
 
-def test_manifold_path_of_a_translating_generator_ends_in_its_own_outputs():
+@pytest.mark.parametrize("generator", [unet, lambda: (unet(), Linear())])
+def test_the_ends_are_start_and_adversary_whatever_the_generator(generator):
+    path = ManifoldPath(generator(), classifier=lambda x: tf.reduce_mean(x, axis=(1, 2, 3)))
+    points, _ = path.at(path.endpoints(START, ADVERSARY), tf.constant([0.0, 1.0]))
+    np.testing.assert_allclose(points, np.stack([START, ADVERSARY], axis=1), atol=1e-5)
+    result = feature_importance(
+        lambda x: tf.reduce_mean(x**2, axis=(1, 2, 3)), START, ADVERSARY, path=path, kernel_size=8
+    )
+    np.testing.assert_allclose(result.endpoint_distance, 0.0, atol=1e-5)
+    np.testing.assert_allclose(result.score_start, np.mean(START**2, axis=(1, 2, 3)), atol=1e-5)
+
+
+def test_between_its_ends_the_path_is_the_decoders_curve():
     g = unet()
     adversary = tf.clip_by_value(g(START, training=False), 0.0, 1.0)
-    start = g(adversary, training=False)  # the stable image, here not clipped
+    start = tf.clip_by_value(g(adversary, training=False), 0.0, 1.0)
     path = ManifoldPath(g)
-    points, _ = path.at(path.endpoints(start, adversary), tf.constant([0.0]))
-    np.testing.assert_allclose(points[:, 0], start, atol=1e-5)
+    points, _ = path.at(path.endpoints(start, adversary), POSITIONS)
+    z_start, z_adversary = g.encode(adversary), g.encode(start)
+
+    def curve(position):
+        return g.decode([a + position * (b - a) for a, b in zip(z_start, z_adversary, strict=True)])
+
+    expected = curve(0.3) + 0.7 * (start - curve(0.0)) + 0.3 * (adversary - curve(1.0))
+    np.testing.assert_allclose(points[:, 1], np.clip(expected, 0, 1), atol=1e-5)
+    straight = 0.7 * start + 0.3 * adversary
+    assert np.abs(points[:, 1] - straight).max() > 1e-4
+
+
+def test_each_image_takes_the_network_of_its_class():
+    zero, one = unet(), Linear()
+    bright = np.array([False, True, True])
+    start = np.where(bright[:, None, None, None], 0.5 + 0.5 * START, 0.4 * START).astype(np.float32)
+    both = ManifoldPath((zero, one), classifier=lambda x: tf.reduce_mean(x, axis=(1, 2, 3))[:, tf.newaxis])
+    points, velocities = both.at(both.endpoints(start, ADVERSARY), POSITIONS)
+    for rows, network in ((~bright, zero), (bright, one)):
+        alone = ManifoldPath(network)
+        expected = alone.at(alone.endpoints(start[rows], ADVERSARY[rows]), POSITIONS)
+        np.testing.assert_allclose(points.numpy()[rows], expected[0], atol=1e-5)
+        np.testing.assert_allclose(velocities.numpy()[rows], expected[1], atol=1e-5)
+
+
+def test_the_path_stays_among_images_and_does_not_move_where_it_is_clipped():
+    class Bright(Linear):
+        def decode(self, levels):
+            return super().decode(levels) + 3.0 * tf.reduce_mean(levels[0]) * tf.reduce_mean(levels[1])
+
+    path = ManifoldPath(Bright(), translates=False)
+    low, high = tf.zeros((1, *SHAPE)), tf.ones((1, *SHAPE))
+    endpoints = path.endpoints(low, high)
+    points, velocities = path.at(endpoints, tf.constant([0.0, 0.5, 1.0]))
+    assert points.numpy().min() >= 0
+    assert points.numpy().max() <= 1
+    clipped = (points.numpy() == 0) | (points.numpy() == 1)
+    assert clipped[:, 1].any()
+    assert np.all(velocities.numpy()[:, 1][clipped[:, 1]] == 0)
+
+
+def test_a_pair_of_networks_needs_a_classifier():
+    with pytest.raises(ValueError, match="a pair with a `classifier`"):
+        ManifoldPath((unet(), unet()))
 
 
 @pytest.mark.slow
-def test_manifold_reports_how_far_its_ends_are():
-    path = ManifoldPath(unet())
-    result = feature_importance(
-        lambda x: tf.reduce_mean(x, axis=(1, 2, 3)), START, ADVERSARY, path=path, kernel_size=8
-    )
-    ends, _ = path.at(path.endpoints(START, ADVERSARY), tf.constant([0.0, 1.0]))
-    expected = np.abs(ends - np.stack([START, ADVERSARY], axis=1)).mean(axis=(2, 3, 4))
-    np.testing.assert_allclose(result.endpoint_distance, expected, rtol=1e-4)
-    np.testing.assert_allclose(result.score_start, np.mean(ends[:, 0], axis=(1, 2, 3)), atol=1e-5)
+def test_the_shipped_cyce_starts_its_path_on_the_starts_side():
+    bundle = tap.load_bundle(tap.DEMONSTRATION)
+    images = phantom_brain_slices(range(900_000, 900_002), 64, 2, 10, 0.05, True).images[:8]
+    for name in ("cyce", "syce"):
+        generator = bundle.generators[name]
+        pair = generator.generate(tf.constant(images))
+        path = ManifoldPath(tuple(generator.generators), bundle.classifier)
+        result = feature_importance(bundle.classifier, pair.start, pair.adversary, path=path, steps=8)
+        same = (result.score_start.numpy() >= 0.5) == (pair.probability.numpy() >= 0.5)
+        assert same.mean() >= 7 / 8  # the stable image of a decision near 0.5 may lie beyond it
+        straight = feature_importance(bundle.classifier, pair.start, pair.adversary, steps=8)
+        np.testing.assert_allclose(result.score_start, straight.score_start, atol=1e-4)
 
 
 @pytest.mark.slow

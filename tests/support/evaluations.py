@@ -23,7 +23,14 @@ from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.models.unet import UNet
 
 OPTIONS = EvaluationOptions(
-    images=8, steps=4, region_steps=20, subset=4, samples=2, percentiles=(90.0, 98.0), curve=(80.0, 90.0)
+    images=8,
+    steps=4,
+    region_steps=20,
+    region=8,
+    subset=4,
+    samples=2,
+    percentiles=(90.0, 98.0),
+    curve=(80.0, 90.0),
 )
 
 

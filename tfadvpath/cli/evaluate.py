@@ -11,11 +11,10 @@ import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import SOME_FAILED
+from tfadvpath.errors import InputError
 
 if TYPE_CHECKING:
     from tfadvpath.evaluation.summary import Summary
-
-_TITLE_WIDTH = 20  # of a table's first column, in characters
 
 
 def evaluate(
@@ -33,7 +32,8 @@ def evaluate(
     perturbation: Annotated[
         str,
         typer.Option(
-            help="What pixels are replaced with: fixed_point_gan, blur, zero, noise or inpainting.",
+            help="What pixels are replaced with: fixed_point_gan, blur, zero, noise or inpainting; or two of "
+            "them, separated by a comma.",
         ),
     ] = "fixed_point_gan",
     subset: Annotated[
@@ -43,6 +43,12 @@ def evaluate(
             help="So many of --images for the sensitivity to noise and the randomised classifier; 0: none.",
         ),
     ] = 32,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            help="Measure the smoothed difference and others without the gradient, which tell what it adds."
+        ),
+    ] = True,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, random orders and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of report.json.")] = False,
@@ -62,8 +68,17 @@ def evaluate(
     from tfadvpath.evaluation.options import EvaluationOptions
     from tfadvpath.evaluation.report.report import REPORT_FILE
 
+    perturbations = [name.strip() for name in perturbation.split(",")]
+    if len(perturbations) > 2:
+        raise InputError("`perturbation`", f"names {len(perturbations)} of them", "Name one or two")
     options = EvaluationOptions(
-        images=images, steps=steps, perturbation=perturbation, subset=subset, seed=seed
+        images=images,
+        steps=steps,
+        perturbation=perturbations[0],
+        second_perturbation=perturbations[1] if len(perturbations) == 2 else None,
+        subset=subset,
+        controls=controls,
+        seed=seed,
     )
     with Bars() as bars:
 
@@ -97,6 +112,7 @@ def _lines(summary: Summary, out: Path) -> str:
 
     short = min(SHORT, summary.options.region_steps)
     lines: list[str] = []
+    width = 1 + max(len(measured.compared.title) for measured in summary.maps.values())
     for measured in summary.maps.values():
         estimates = measured.estimates
         numbers: dict[str, float] = {}
@@ -107,10 +123,10 @@ def _lines(summary: Summary, out: Path) -> str:
         numbers |= dict(zip(("R", "R class 0", "R class 1"), estimates["relevance"].value, strict=True))
         numbers[f"AOPC {100 * short / summary.options.region_steps:g} %"] = estimates["aopc"].value[0, short]
         if not lines:
-            lines.append(" " * _TITLE_WIDTH + "".join(f"{name:>{_width(name)}}" for name in numbers))
+            lines.append(" " * width + "".join(f"{name:>{_width(name)}}" for name in numbers))
         cells = (f"{value:{_width(name)}.3f}" for name, value in numbers.items())
-        lines.append(f"{measured.compared.title:{_TITLE_WIDTH}}" + "".join(cells))
-    lines += [f"Claim {i + 1}, {claim.text}: {claim.verdict}" for i, claim in enumerate(summary.claims)]
+        lines.append(f"{measured.compared.title:{width}}" + "".join(cells))
+    lines += [f"{claim.text}: {claim.verdict}" for claim in summary.claims if claim.comparisons]
     lines.append(f"AOPC relative to random orders, by the share replaced: {out / AOPC_CHART}")
     return "\n".join([*lines, f"The report is {out / PAGE}"])
 

@@ -13,16 +13,18 @@ class ComparedMap(NamedTuple):
         method: Name of the explainer.
         map_name: Name of the map among the explainer's.
         title: Name in tables and charts.
+        is_control: Whether it is a control of the others and no method by itself.
     """
 
     method: str
     map_name: str
     title: str
+    is_control: bool = False
 
     @property
     def key(self) -> str:
         """Name of the map in files: the method's, with the map's own behind it where that is another."""
-        return self.method if self.map_name == self.method else f"{self.method}_{self.map_name}"
+        return self.map_name if self.map_name.startswith(self.method) else f"{self.method}_{self.map_name}"
 
 
 _MAPS = {"difference": "E", "fi_v1": "v1", "fi_v2": "v2", "fi_v2_smooth": "v2 smooth"}
@@ -38,6 +40,19 @@ COMPARED_MAPS = (
     *(ComparedMap("syce", name, f"SyCE {title}") for name, title in _MAPS.items()),
 )
 METHODS = tuple(dict.fromkeys(compared.method for compared in COMPARED_MAPS))
+# What each map is without the gradient, or with one that has learned nothing: see ``controls``.
+_CONTROLS = {
+    "difference_smooth": "E smooth",
+    "difference_squared_smooth": "E² smooth",
+    "fi_v2_of_random_gradient": "v2, random gradient",
+    "fi_v2_smooth_of_random_gradient": "v2 smooth, random gradient",
+}
+CONTROLS = (
+    ComparedMap("gradient", "gradient_smooth", "Gradient smooth", True),
+    ComparedMap("integrated_gradients", "integrated_gradients_smooth", "Integrated gradients smooth", True),
+    *(ComparedMap("cyce", name, f"CyCE {title}", True) for name, title in _CONTROLS.items()),
+    *(ComparedMap("syce", name, f"SyCE {title}", True) for name, title in _CONTROLS.items()),
+)
 # What the paper's maps are compared with, and the generators that they are made of.
 BASELINES = tuple(compared.key for compared in COMPARED_MAPS[:6])
 GENERATORS = ("cyce", "syce")
@@ -48,19 +63,22 @@ _MAIN = ("syce_fi_v2_smooth", "cyce_fi_v2_smooth")
 
 
 def compared_maps(maps: Mapping[str, Iterable[str]]) -> tuple[ComparedMap, ...]:
-    """Returns the maps of some methods: the paper's in the order of its table, then those of others.
+    """Returns the maps of some methods: the paper's in the order of its table, those of others, controls.
 
     Args:
         maps: Names of the maps that a method makes, by the method's. The paper's methods have the paper's
-            maps.
+            maps, and the controls that are named.
     """
     papers = tuple(compared for compared in COMPARED_MAPS if compared.method in maps)
-    return papers + tuple(
+    others = tuple(
         ComparedMap(method, name, _title(method) if name == method else f"{_title(method)}, {name}")
         for method, names in maps.items()
         if method not in METHODS
         for name in names
     )
+    named = {method: set(names) for method, names in maps.items()}
+    controls = tuple(one for one in CONTROLS if one.map_name in named.get(one.method, ()))
+    return papers + others + controls
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
@@ -82,5 +100,6 @@ def main_map(keys: Iterable[str]) -> str:
     Args:
         keys: Keys of the maps that were measured, at least one.
     """
-    measured = list(keys)
+    controls = {control.key for control in CONTROLS}
+    measured = [key for key in keys if key not in controls]
     return next((key for key in _MAIN if key in measured), measured[-1])

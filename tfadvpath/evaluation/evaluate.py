@@ -91,6 +91,12 @@ def evaluate(
     if options.subset == 1:
         raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
     check_perturbation(bundle, options.perturbation)
+    if options.second_perturbation is not None:
+        check_perturbation(bundle, options.second_perturbation)
+        if options.second_perturbation == options.perturbation:
+            raise InputError(
+                "`perturbation`", f"names {options.perturbation} twice", "Name another second one, or one"
+            )
     if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
         # A report has many files, of common names.
         raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
@@ -106,8 +112,10 @@ def evaluate(
     if not measured:
         reasons = "; ".join(f"{method}: {reason}" for method, reason in failed.items())
         raise InputError(out, f"no method could be measured ({reasons})", "Choose others in `methods`")
-    summary = dataclasses.replace(summarise(measured, by_chance, evaluated, options), failed=failed)
-    summary = dataclasses.replace(summary, claims=judge(summary))
+    average = _average_mask(bundle) if len(evaluated.localised) else None
+    summary = summarise(measured, by_chance, evaluated, options, average_mask=average)
+    summary = dataclasses.replace(summary, failed=failed)
+    summary = dataclasses.replace(summary, claims=judge(summary, _taught(bundle)))
     versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
     about = About(
         data=bundle.recipe.data,
@@ -123,6 +131,22 @@ def evaluate(
     )
     write_report(out, summary, _examples(evaluation, summary, measured, hear), about)
     return summary
+
+
+def _average_mask(bundle: Bundle) -> np.ndarray:
+    """Returns the mean annotation of the training images of class 1, float32 [H, W]: where findings are."""
+    train = bundle.recipe.data.load("train", bundle.recipe.seed)
+    annotated = np.flatnonzero(np.asarray(train.masks).any(axis=(1, 2)))
+    if not len(annotated):
+        return np.zeros(train.images.shape[1:3], np.float32)
+    masks = np.stack([np.asarray(train.masks[row]) for row in annotated])
+    return np.asarray(np.mean(masks, axis=0, dtype=np.float32))
+
+
+def _taught(bundle: Bundle) -> tuple[str, ...]:
+    """Returns the keys of the baselines that learned from what they are compared with."""
+    sagen = bundle.recipe.stages.get("sagen")
+    return ("sagen_difference",) if sagen is not None and sagen.first_stage else ()
 
 
 def _chosen_methods(bundle: Bundle, names: Sequence[str] | None) -> list[str]:
@@ -201,7 +225,9 @@ def _examples(
         of_method[method] = evaluation.maps(method, rows)
         hear(Event("Explaining examples", step, len(measured)))
     maps = {
-        one.compared: of_method[one.compared.method][one.compared.map_name] for one in summary.maps.values()
+        one.compared: of_method[one.compared.method][one.compared.map_name]
+        for one in summary.maps.values()
+        if not one.compared.is_control
     }
     return [
         show(example, place, evaluated.images, float(evaluated.scores[example.row]), maps)

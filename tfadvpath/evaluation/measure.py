@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 
 from tfadvpath import metrics
+from tfadvpath.evaluation.controls import control_maps, control_names, needs_random_gradient
 from tfadvpath.evaluation.images import EvaluatedImages
-from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.options import SECOND, EvaluationOptions
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
 
@@ -37,7 +38,8 @@ class MeasuredMethod:
             [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with the map of the randomised
             classifier, ``other_image`` [K] that with the map of another patient's image, NaN where there is
             one patient, ``same_pixels`` [K] the IoU of what both maps select at the first percentile of the
-            table.
+            table. Controls have no ``sensitivity`` and none of the following. ``most``, ``least`` and
+            ``regions`` stand again, with the ending ``_2``, for the second perturbation.
         seconds: Time to explain one image.
         rates: "crossed" and "kept", bool [R], where there is a path across the decision.
     """
@@ -76,11 +78,25 @@ class RandomOrders:
         pixels: float32 [R, steps + 1], curves of replaced pixels.
         regions: float32 [R, region_steps + 1], curves of replaced squares.
         flipped: bool [R], whether the image whose pixels are all replaced has the other decision.
+        second: The same three under the second perturbation, by name; empty where there is none.
     """
 
     pixels: np.ndarray
     regions: np.ndarray
     flipped: np.ndarray
+    second: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def as_arrays(self) -> Arrays:
+        """Returns all of it as arrays by name, for a file."""
+        first = {"pixels": self.pixels, "regions": self.regions, "flipped": self.flipped}
+        return first | {f"{name}{SECOND}": values for name, values in self.second.items()}
+
+    @classmethod
+    def of_arrays(cls, arrays: Arrays) -> Self:
+        """Returns what ``as_arrays`` was made of."""
+        names = ("pixels", "regions", "flipped")
+        second = {name: arrays[f"{name}{SECOND}"] for name in names if f"{name}{SECOND}" in arrays}
+        return cls(arrays["pixels"], arrays["regions"], arrays["flipped"], second)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +106,20 @@ class Setting:
     Attributes:
         classifier: Classifier of the bundle.
         evaluated: Test images.
-        perturbed: Replacement of the pixels of ``evaluated.relevance``, as ``metrics.perturbation_curves``
-            takes it.
+        perturbed: Replacements of the pixels of ``evaluated.relevance``, as ``metrics.perturbation_curves``
+            takes them, by the ending of ``EvaluationOptions.perturbations``.
         options: Options of the measurement.
     """
 
     classifier: Any
     evaluated: EvaluatedImages
-    perturbed: Any
+    perturbed: Mapping[str, Any]
     options: EvaluationOptions
+
+    @property
+    def region(self) -> int:
+        """Side in pixels of the squares that AOPC replaces."""
+        return self.options.squares(*self.evaluated.images.images.shape[1:3])
 
     @property
     def replaced(self) -> np.ndarray:
@@ -115,7 +136,8 @@ def work(setting: Setting, maps: int) -> int:
     """
     evaluated, options = setting.evaluated, setting.options
     subset = len(evaluated.subset) * (options.samples + 2)
-    return len(evaluated.explained) + maps * len(evaluated.relevance) + subset
+    replaced = len(options.perturbations) * len(evaluated.relevance)
+    return len(evaluated.explained) + maps * replaced + subset
 
 
 def work_random(setting: Setting) -> int:
@@ -124,7 +146,7 @@ def work_random(setting: Setting) -> int:
     Args:
         setting: Images, and how they are measured.
     """
-    return 2 * len(setting.evaluated.relevance)
+    return 2 * len(setting.options.perturbations) * len(setting.evaluated.relevance)
 
 
 def measure(
@@ -133,6 +155,7 @@ def measure(
     setting: Setting,
     make_randomised: Callable[[], Explainer],
     on_progress: Callable[[float], None] = lambda amount: None,
+    method: str = "",
 ) -> MeasuredMethod:
     """Explains the test images with one method and measures its maps, image by image.
 
@@ -142,25 +165,29 @@ def measure(
         setting: Images, and how they are measured.
         make_randomised: Function that returns the same explainer of a classifier with random weights.
         on_progress: Function that is called with units of ``work``.
+        method: Name of the method, by which its controls are found.
     """
     evaluated, options = setting.evaluated, setting.options
-    maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress)
-    measured = {name: dict(localised[name]) for name in map_names}
+    controls = _Controls(method, make_randomised) if options.controls and control_names(method) else None
+    maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress, controls)
+    measured = {name: dict(own) for name, own in localised.items()}
     images = setting.replaced
-    for name in map_names:
-        curves = metrics.most_and_least_curves(
-            setting.classifier, images, maps[name], setting.perturbed, steps=options.steps
-        )
-        regions = metrics.perturbation_curves(
-            setting.classifier,
-            images,
-            maps[name],
-            setting.perturbed,
-            steps=options.region_steps,
-            region=options.region,
-        )
-        measured[name] |= {"most": curves.most, "least": curves.least, "regions": regions}
-        on_progress(len(images))
+    for name in measured:
+        for ending, perturbed in setting.perturbed.items():
+            curves = metrics.most_and_least_curves(
+                setting.classifier, images, maps[name], perturbed, steps=options.steps
+            )
+            regions = metrics.perturbation_curves(
+                setting.classifier,
+                images,
+                maps[name],
+                perturbed,
+                steps=options.region_steps,
+                region=setting.region,
+            )
+            found = {"most": curves.most, "least": curves.least, "regions": regions}
+            measured[name] |= {f"{metric}{ending}": values for metric, values in found.items()}
+            on_progress(len(images))
     if len(evaluated.subset):
         subset = images[evaluated.subset]
         own = {name: maps[name][evaluated.subset] for name in map_names}
@@ -183,11 +210,11 @@ def measure_random(
     """
     options, images = setting.options, setting.replaced
 
-    def curves(steps: int, region: int) -> np.ndarray:
+    def curves(perturbed: Any, steps: int, region: int) -> np.ndarray:
         found = metrics.random_curves(
             setting.classifier,
             images,
-            setting.perturbed,
+            perturbed,
             steps=steps,
             draws=_DRAWS,
             region=region,
@@ -196,13 +223,38 @@ def measure_random(
         on_progress(len(images))
         return found
 
-    pixels = curves(options.steps, 1)
-    regions = curves(options.region_steps, options.region)
-    return RandomOrders(pixels, regions, pixels[:, -1] < 0.5)
+    measured = {}
+    for ending, perturbed in setting.perturbed.items():
+        pixels = curves(perturbed, options.steps, 1)
+        regions = curves(perturbed, options.region_steps, setting.region)
+        measured[ending] = {"pixels": pixels, "regions": regions, "flipped": pixels[:, -1] < 0.5}
+    return RandomOrders(**measured[""], second=measured.get(SECOND, {}))
+
+
+class _Controls:
+    """The control maps of a method; the explainer of a random classifier is made when it is first needed."""
+
+    def __init__(self, method: str, make_randomised: Callable[[], Explainer]):
+        self.method = method
+        self.names = control_names(method)
+        self._make_randomised = make_randomised
+        self._randomised: Explainer | None = None
+
+    def of(self, images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Arrays:
+        """Returns the control maps of images, float32 [B, H, W, C], beside the method's own ones."""
+        if not needs_random_gradient(self.method):
+            return control_maps(self.method, maps)
+        if self._randomised is None:
+            self._randomised = self._make_randomised()
+        return control_maps(self.method, maps, self._randomised.explain(images).maps)
 
 
 def _explained(
-    explainer: Explainer, map_names: Sequence[str], setting: Setting, on_progress: Callable[[float], None]
+    explainer: Explainer,
+    map_names: Sequence[str],
+    setting: Setting,
+    on_progress: Callable[[float], None],
+    controls: _Controls | None,
 ) -> tuple[Arrays, dict[str, Arrays], float, Arrays]:
     """Explains the images.
 
@@ -213,8 +265,9 @@ def _explained(
     evaluated, options = setting.evaluated, setting.options
     rows, images = evaluated.explained, evaluated.images
     shape = (len(evaluated.relevance), *images.images.shape[1:3])
-    maps = {name: np.zeros(shape, np.float32) for name in map_names}
-    localised: dict[str, list[Arrays]] = {name: [] for name in map_names}
+    names = [*map_names, *(controls.names if controls else ())]
+    maps = {name: np.zeros(shape, np.float32) for name in names}
+    localised: dict[str, list[Arrays]] = {name: [] for name in names}
     rates: dict[str, list[np.ndarray]] = {"crossed": [], "kept": []}
     seconds = 0.0
     explainer.explain(images.images[rows[:1]])  # compiles, which is not what one image takes
@@ -228,8 +281,11 @@ def _explained(
             rates["crossed"].append(explanation.crossed[replaced])
             rates["kept"].append(explanation.kept[replaced])
         inside = np.isin(at, evaluated.localised)
-        for name in map_names:
-            values = explanation.maps[name].sum(axis=3)
+        made = dict(explanation.maps)
+        if controls:
+            made |= controls.of(images.images[at], explanation.maps)
+        for name in names:
+            values = made[name].sum(axis=3)
             maps[name][np.isin(evaluated.relevance, at)] = values[replaced]
             masks = np.asarray(images.masks[at[inside]])
             localised[name].append(_localisation(values[inside], masks, options))

@@ -17,6 +17,7 @@ from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.bundle.manifest import git_revision, library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation.compared_maps import compared_maps
+from tfadvpath.evaluation.controls import control_names
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.measure import (
     Arrays,
@@ -37,7 +38,7 @@ FOLDER = "methods"
 # Name of the random orders among the methods, and of the file that says which images were measured.
 RANDOM = "random"
 _IMAGES = "images"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,10 @@ class Evaluation:
         """Images that all methods are measured on, and how; made when it is first needed."""
         if self._setting is None:
             images = np.asarray(self.evaluated.images.images[self.evaluated.relevance])
-            perturbed = perturbed_images(self.bundle, self.options.perturbation, images, self.options.seed)
+            perturbed = {
+                ending: perturbed_images(self.bundle, name, images, self.options.seed)
+                for ending, name in self.options.perturbations.items()
+            }
             self._setting = Setting(self.bundle.classifier, self.evaluated, perturbed, self.options)
         return self._setting
 
@@ -131,7 +135,7 @@ class Evaluation:
             name: read_arrays(self._path(name), self.identity, _code(name)) for name in (RANDOM, *methods)
         }
         return {
-            name: RandomOrders(**arrays) if name == RANDOM else MeasuredMethod.of_arrays(arrays)
+            name: (RandomOrders if name == RANDOM else MeasuredMethod).of_arrays(arrays)
             for name, arrays in found.items()
             if arrays is not None
         }
@@ -146,7 +150,7 @@ class Evaluation:
         return sum(
             work_random(self.setting)
             if method == RANDOM
-            else work(self.setting, len(compared_maps({method: [method]})))
+            else work(self.setting, len(compared_maps({method: [method, *self._controls(method)]})))
             for method in methods
         )
 
@@ -183,8 +187,7 @@ class Evaluation:
             seconds = time.perf_counter() - start
             header = {**self.identity, **_code(method), "method": method, "seconds": round(seconds, 3)}
             header |= {"versions": library_versions(), "git_revision": git_revision()}
-            arrays = vars(result) if isinstance(result, RandomOrders) else result.as_arrays()
-            write_arrays(self._path(method), arrays, header)
+            write_arrays(self._path(method), result.as_arrays(), header)
             yield Measured(method, result, seconds)
 
     def maps(self, method: str, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -221,7 +224,10 @@ class Evaluation:
             models = without_learning(self.bundle, method, self.options.seed)
             return self._get(method, models)
 
-        return measure(self._explainer(method), map_names, self.setting, randomised, on_progress)
+        return measure(self._explainer(method), map_names, self.setting, randomised, on_progress, method)
+
+    def _controls(self, method: str) -> tuple[str, ...]:
+        return control_names(method) if self.options.controls else ()
 
     def _map_names(self, method: str) -> list[str]:
         maps = {method: self._explainer(method).map_names}

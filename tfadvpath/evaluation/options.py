@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from tfadvpath.path.lengths import scaled_pixels
+
+SECOND = "_2"  # ending of the figures under the second perturbation
+_REGION = 8  # pixels of 224, as in the paper
 # Percentiles of the curve of IoU, beside those of the table.
 _CURVE = (80.0, 85.0, 90.0, 92.5, 95.0, 97.0, 98.0, 99.0, 99.5)
 
@@ -18,9 +22,12 @@ class EvaluationOptions:
         steps: Number of steps of R, up to the whole image.
         region_steps: Number of steps of AOPC, up to the whole image: each of 100 replaces a hundredth of the
             squares, as nearly as whole ones can.
-        region: Side in pixels of the squares that AOPC replaces.
+        region: Side in pixels of the squares that AOPC replaces; None is the paper's 8 pixels of 224.
         perturbation: Name of what replaces pixels: "fixed_point_gan", or one of
             ``tfadvpath.metrics.PERTURBATIONS``.
+        second_perturbation: Name of what replaces them in a second measurement of AOPC and R, since both
+            depend on it; None measures once.
+        controls: Whether the maps of ``controls`` are measured as well.
         subset: Largest number of those images for the sensitivity to noise and the randomised classifier; 0
             leaves both out.
         samples: Number of disturbed copies of each of them.
@@ -33,14 +40,31 @@ class EvaluationOptions:
     images: int = 1000
     steps: int = 224
     region_steps: int = 100
-    region: int = 8
+    region: int | None = None
     perturbation: str = "fixed_point_gan"
+    second_perturbation: str | None = None
+    controls: bool = True
     subset: int = 32
     samples: int = 5
     radius: float = 0.02
     percentiles: tuple[float, ...] = ()
     curve: tuple[float, ...] = _CURVE
     seed: int = 0
+
+    def squares(self, height: int, width: int) -> int:
+        """Returns the side in pixels of AOPC's squares.
+
+        Args:
+            height: Height of the images in pixels.
+            width: Width of the images in pixels.
+        """
+        return self.region or scaled_pixels(_REGION, height, width)
+
+    @property
+    def perturbations(self) -> dict[str, str]:
+        """Names of what replaces pixels, by the ending of what is measured by it: "", and "_2"."""
+        names = {"": self.perturbation, SECOND: self.second_perturbation}
+        return {ending: name for ending, name in names.items() if name is not None}
 
     def as_json(self) -> dict[str, Any]:
         """Returns the fields as JSON holds them."""

@@ -13,16 +13,21 @@ from tfadvpath.evaluation.compared_maps import GENERATORS, ComparedMap, compared
 from tfadvpath.evaluation.estimates import Estimate, Resampling
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
-from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.options import SECOND, EvaluationOptions
 from tfadvpath.metrics.replacement import Regions
 
 if TYPE_CHECKING:
     from tfadvpath.evaluation.claims import Claim
 
+# Findings that are averaged apart: those that the classifier found and missed, and the smaller and the larger
+# half of them by area.
+FINDINGS = ("found", "missed", "small", "large")
 # Images by the classifier's decision.
 CLASSES = ("all", "class_0", "class_1")
 # Number of steps, each a hundredth of the image, after which AOPC is given; and after all.
 SHORT = 16
+# Rows that no method can be better than, and that each should be better than.
+BEST_POSSIBLE, AVERAGE_MASK = "best_possible", "average_mask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +37,10 @@ class MeasuredMap:
     Attributes:
         compared: Map that was measured.
         estimates: Means by name: "iou", "fnr" [P, 2], "share" [P], "curve" [Q], "pointing",
-            "average_precision"; "relevance" [3] and "aopc" [3, region_steps + 1] by ``CLASSES``, AOPC
-            relative to random orders after 0, 1, … steps; "sensitivity" [2], "randomised", "other_image",
-            "same_pixels" where a subset was drawn; "crossed", "kept" where there is a path.
+            "average_precision", and "iou_found" and so on [P, 2] by ``FINDINGS``; "relevance" [3] and "aopc"
+            [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders after 0, 1, … steps, and
+            both again with the ending "_2" under the second perturbation; "sensitivity" [2], "randomised",
+            "other_image", "same_pixels" where a subset was drawn; "crossed", "kept" where there is a path.
         survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
             is nearer to the map of the randomised classifier than to that of another image, by the paired
             interval. Maps of one background correlate without that. None where it was not tried, all maps are
@@ -55,11 +61,15 @@ class Summary:
     Attributes:
         maps: Measured maps by key, in the order of the table.
         random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
-            anything; "flipped", the share of decisions that the perturbation turns.
+            anything; "flipped", the share of decisions that the perturbation turns; and the same with the
+            ending "_2".
+        references: "iou" and "fnr" [P, 2] of ``BEST_POSSIBLE``, a map that knows the finding, and of
+            ``AVERAGE_MASK``, the mean of the training images' annotations, the same for every image; empty
+            where nothing is annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
-            "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; and "squares"
-            of an image.
+            "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; "squares" of
+            an image and "square_side" in pixels.
         claims: Claims of the paper, judged by these measurements.
         failed: Reasons why methods could not be measured, by the method's name.
     """
@@ -68,6 +78,7 @@ class Summary:
     random: Mapping[str, Estimate]
     options: EvaluationOptions
     counts: Mapping[str, int]
+    references: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
 
@@ -88,7 +99,7 @@ class Summary:
                     found[key, against] = {
                         metric: measured.estimates[metric] - estimate
                         for metric, estimate in self.maps[against].estimates.items()
-                        if metric not in ("crossed", "kept")
+                        if metric not in ("crossed", "kept") and metric in measured.estimates
                     }
         return found
 
@@ -99,6 +110,7 @@ def summarise(
     evaluated: EvaluatedImages,
     options: EvaluationOptions,
     repeats: int = 1000,
+    average_mask: np.ndarray | None = None,
 ) -> Summary:
     """Averages over images, and resamples the patients.
 
@@ -110,6 +122,7 @@ def summarise(
         evaluated: Test images that were measured.
         options: Options that they were measured with.
         repeats: Number of resamplings of the patients.
+        average_mask: Mean annotation of the training images, float [H, W]; None leaves it out.
     """
     patients = np.asarray(evaluated.images.patients)
     groups = {
@@ -119,16 +132,21 @@ def summarise(
     }
     draws = {name: Resampling(group.tolist(), repeats) for name, group in groups.items() if len(group)}
     by_class = _ByClass(draws["relevance"], evaluated.decisions[evaluated.relevance])
-    by_chance = {
-        "relevance": by_class.relevance(random.pixels, random.pixels),
-        "aopc": by_class.aopc(random.regions),
-        "flipped": draws["relevance"].mean(random.flipped),
-    }
+    by_chance: dict[str, Estimate] = {}
+    for ending in options.perturbations:
+        own = random.second if ending else vars(random)
+        by_chance |= {
+            f"relevance{ending}": by_class.relevance(own["pixels"], own["pixels"]),
+            f"aopc{ending}": by_class.aopc(own["regions"]),
+            f"flipped{ending}": draws["relevance"].mean(own["flipped"]),
+        }
     compared = compared_maps({method: list(own.maps) for method, own in measured.items()})
+    findings = _findings(evaluated)
     maps = {
-        one.key: _measured_map(one, measured[one.method], draws, by_class, by_chance["aopc"])
+        one.key: _measured_map(one, measured[one.method], draws, by_class, by_chance, findings)
         for one in compared
     }
+    references = _references(evaluated, options, draws, average_mask)
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
@@ -136,9 +154,45 @@ def summarise(
     counts |= {
         "without_mask": evaluated.without_mask,
         "relevance_class_1": int(evaluated.decisions[evaluated.relevance].sum()),
-        "squares": Regions.of(height, width, options.region).units,
+        "squares": Regions.of(height, width, options.squares(height, width)).units,
+        "square_side": options.squares(height, width),
     }
-    return Summary(maps, by_chance, options, counts)
+    return Summary(maps, by_chance, options, counts, references)
+
+
+def _findings(evaluated: EvaluatedImages) -> dict[str, np.ndarray]:
+    """Returns which of the localised images belong to each of ``FINDINGS``, bool [M]."""
+    rows = evaluated.localised
+    area = np.asarray(evaluated.images.masks[rows], bool).sum(axis=(1, 2))
+    small = area < np.median(area) if len(area) else area > 0
+    found = evaluated.decisions[rows]
+    return {"found": found, "missed": ~found, "small": small, "large": ~small}
+
+
+def _references(
+    evaluated: EvaluatedImages,
+    options: EvaluationOptions,
+    draws: Mapping[str, Resampling],
+    average_mask: np.ndarray | None,
+) -> dict[str, dict[str, Estimate]]:
+    if "localised" not in draws:
+        return {}
+    masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
+    maps = {BEST_POSSIBLE: masks.astype(np.float32)}
+    if average_mask is not None and average_mask.any():
+        maps[AVERAGE_MASK] = np.broadcast_to(average_mask, masks.shape)
+    found: dict[str, dict[str, Estimate]] = {}
+    for name, values in maps.items():
+        # A mask has ties by its nature: the rule that breaks them stands for both.
+        by_percentile = [
+            [metric(values, masks, p, exact=True) for p in options.percentiles]
+            for metric in (metrics.iou, metrics.false_negative_rate)
+        ]
+        found[name] = {
+            metric: draws["localised"].mean(np.stack([np.stack(own, axis=1)] * 2, axis=2))
+            for metric, own in zip(("iou", "fnr"), by_percentile, strict=True)
+        }
+    return found
 
 
 class _ByClass:
@@ -168,15 +222,21 @@ def _measured_map(
     measured: MeasuredMethod,
     draws: Mapping[str, Resampling],
     by_class: _ByClass,
-    aopc_by_chance: Estimate,
+    by_chance: Mapping[str, Estimate],
+    findings: Mapping[str, np.ndarray],
 ) -> MeasuredMap:
     own = measured.maps[compared.map_name]
     estimates: dict[str, Estimate] = {}
     if "localised" in draws:
         for name in ("iou", "fnr", "share", "curve", "pointing", "average_precision"):
             estimates[name] = draws["localised"].mean(own[name])
-    estimates["relevance"] = by_class.relevance(own["most"], own["least"])
-    estimates["aopc"] = by_class.aopc(own["regions"]) - aopc_by_chance
+        for name, rows in findings.items():
+            estimates[f"iou_{name}"] = draws["localised"].mean(own["iou"], rows)
+    for ending in ("", SECOND):
+        if f"aopc{ending}" in by_chance:
+            relevance = by_class.relevance(own[f"most{ending}"], own[f"least{ending}"])
+            estimates[f"relevance{ending}"] = relevance
+            estimates[f"aopc{ending}"] = by_class.aopc(own[f"regions{ending}"]) - by_chance[f"aopc{ending}"]
     for name in ("sensitivity", "randomised", "other_image", "same_pixels"):
         if name in own:
             estimates[name] = draws["subset"].mean(own[name])

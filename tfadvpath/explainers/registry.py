@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import inspect
+import pathlib
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +16,8 @@ import tfadvpath.explainers
 from tfadvpath.explainers.base import Explainer
 
 _Make = TypeVar("_Make", bound=Callable[..., Explainer])
+# A change in one of them can change a map or a figure.
+_COMPUTING_ROOMS = ("explainers", "path", "generators", "models", "metrics", "evaluation")
 _MAKERS: dict[str, Callable[..., Explainer]] = {}
 # Generator that a bundle must hold beside its classifier, by the explainer's name.
 _GENERATORS: dict[str, str] = {}
@@ -88,10 +92,11 @@ def generator_of(name: str) -> str | None:
 
 
 def code(name: str) -> str:
-    """Returns the SHA-256, in hexadecimal, of the source of the module that makes an explainer.
+    """Returns the SHA-256, in hexadecimal, of the source that an explainer's maps and their figures depend on.
 
-    It tells the measurements of a method from those of an earlier state of it. Where there is no source, such
-    as for a method that was typed at a prompt, it is that of the maker's name.
+    That is the module that makes the explainer and the rooms of this package that compute: it tells the
+    measurements of a method from those of an earlier state. Where a method has no source, such as one that was
+    typed at a prompt, its maker's name stands for it.
 
     Raises:
         ValueError: The name is unknown.
@@ -101,7 +106,18 @@ def code(name: str) -> str:
         text = inspect.getsource(sys.modules[make.__module__])
     except (KeyError, OSError, TypeError):
         text = f"{make.__module__}.{make.__qualname__}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256((text + _computing_code()).encode()).hexdigest()
+
+
+@functools.cache
+def _computing_code() -> str:
+    """Returns the SHA-256 of the modules that maps and their figures are computed by, in hexadecimal."""
+    package = pathlib.Path(tfadvpath.__path__[0])
+    digest = hashlib.sha256()
+    for room in _COMPUTING_ROOMS:
+        for path in sorted((package / room).glob("*.py")):
+            digest.update(f"{room}/{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def options(name: str) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def _groups(summary: Summary) -> list[tuple[str, list[tuple[MeasuredMap, str]]]]
     """Returns the panels: their titles, and measured maps with colours."""
     main = main_map(summary.maps)
     groups = []
-    others = [key for key, measured in summary.maps.items() if measured.compared.method not in GENERATORS]
+    shown = {key: measured for key, measured in summary.maps.items() if not measured.compared.is_control}
+    others = [key for key, measured in shown.items() if measured.compared.method not in GENERATORS]
     if others:
         # A baseline has one colour whichever are measured; methods that the paper has not begin anew.
         places = [BASELINES.index(key) if key in BASELINES else i for i, key in enumerate(others)]
@@ -70,7 +71,7 @@ def _groups(summary: Summary) -> list[tuple[str, list[tuple[MeasuredMap, str]]]]
             lines.append((summary.maps[main], _MAIN))
         groups.append(("baselines", lines))
     for method in GENERATORS:
-        own = [measured for measured in summary.maps.values() if measured.compared.method == method]
+        own = [measured for measured in shown.values() if measured.compared.method == method]
         if own:
             groups.append((GENERATOR_ROWS[method].title, list(zip(own, _COLOURS, strict=False))))
     return groups

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tfadvpath.evaluation.claims import BEST_BASELINE, ClaimedNumber, Comparison
-from tfadvpath.evaluation.compared_maps import BASELINES, COMPARED_MAPS
+from tfadvpath.evaluation.claims import ClaimedNumber, Comparison
+from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
 from tfadvpath.recipes.data import DataSet
 
 
@@ -37,10 +37,10 @@ class PaperTask:
         values = self.numbers.get(comparison.number)
         if values is None:
             return None
-        others = BASELINES if comparison.against == BEST_BASELINE else (comparison.against,)
-        if comparison.number.metric == "fnr":
-            return min(values[key] for key in others) - values[comparison.key]
-        return values[comparison.key] - max(values[key] for key in others)
+        if not {comparison.key, comparison.against} <= values.keys():  # the paper has no controls
+            return None
+        advantage = values[comparison.key] - values[comparison.against]
+        return -advantage if comparison.number.metric == "fnr" else advantage
 
 
 def paper_task(data: DataSet) -> PaperTask | None:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from tfadvpath.evaluation.claims import Claim
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.measure import TIE_RULES
-from tfadvpath.evaluation.options import EvaluationOptions
-from tfadvpath.evaluation.summary import CLASSES, SHORT, Summary
+from tfadvpath.evaluation.options import SECOND, EvaluationOptions
+from tfadvpath.evaluation.summary import CLASSES, FINDINGS, SHORT, Summary
 from tfadvpath.files import finite
 
 # Random orders among the maps.
@@ -22,7 +22,7 @@ class Record(NamedTuple):
     """One number of one map.
 
     Attributes:
-        map: Key of the map, or ``RANDOM``.
+        map: Key of the map, ``RANDOM``, or one of ``Summary.references``.
         against: Key of the map that the number is a difference to, or "".
         metric: "iou", "fnr", "selected_share", "pointing_game", "average_precision", "relevance", "aopc",
             "sensitivity_maximum" and so on.
@@ -49,6 +49,8 @@ def records(summary: Summary) -> list[Record]:
         found += _records(key, "", measured.estimates, summary.options)
     for (key, against), estimates in summary.differences().items():
         found += _records(key, against, estimates, summary.options)
+    for name, reference in summary.references.items():
+        found += _records(name, "", reference, summary.options)
     return found + _records(RANDOM, "", summary.random, summary.options)
 
 
@@ -82,6 +84,10 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "counts": dict(summary.counts),
         "options": summary.options.as_json(),
         "maps": maps,
+        "references": {
+            name: [_without(row, "map", "against") for row in rows if row.map == name]
+            for name in summary.references
+        },
         "random": [_without(row, "map", "against") for row in rows if row.map == RANDOM],
         "claims": [_claim(claim) for claim in summary.claims],
     }
@@ -104,17 +110,17 @@ def _scalars(
 ) -> Iterator[tuple[str, str, Estimate]]:
     """Yields the numbers of an estimate of ``MeasuredMap.estimates`` one by one: name, part, scalar."""
     percentiles = [f"{percentile:g}" for percentile in options.percentiles]
-    if name in ("iou", "fnr"):
+    if name in ("iou", "fnr") or name.removeprefix("iou_") in FINDINGS:
         for i, percentile in enumerate(percentiles):
             for j, rule in enumerate(TIE_RULES):
                 yield name, f"{percentile} {rule}", estimate.at(i, j)
     elif name == "share":
         for i, percentile in enumerate(percentiles):
             yield "selected_share", percentile, estimate.at(i)
-    elif name == "relevance":
+    elif name.removesuffix(SECOND) == "relevance":
         for i, group in enumerate(CLASSES):
             yield name, group, estimate.at(i)
-    elif name == "aopc":
+    elif name.removesuffix(SECOND) == "aopc":
         last = options.region_steps
         for i, group in enumerate(CLASSES):
             for steps in dict.fromkeys((min(SHORT, last), last)):
@@ -126,6 +132,7 @@ def _scalars(
         names = {"pointing": "pointing_game", "randomised": "rank_correlation_randomised"}
         names |= {"other_image": "rank_correlation_other_image", "same_pixels": "same_pixels_randomised"}
         names |= {"crossed": "flip_rate", "kept": "keep_rate", "flipped": "flip_rate"}
+        names |= {"flipped_2": "flip_rate_2"}
         yield names.get(name, name), "", estimate
 
 
@@ -138,8 +145,8 @@ def _curve(estimate: Estimate) -> dict[str, list[float | None]]:
 def _claim(claim: Claim) -> dict[str, Any]:
     return {
         "text": claim.text,
+        "kind": claim.kind,
         "verdict": claim.verdict,
-        "missing": list(claim.missing),
         "comparisons": [
             {
                 "map": one.key,

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfadvpath.evaluation.claims import FAILS, HOLDS, UNDECIDED, ClaimedNumber
-from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
+from tfadvpath.evaluation.claims import FURTHER, HOLDS, MAIN, ClaimedNumber
+from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
 from tfadvpath.evaluation.report.paper import about_paper, paper_task
 from tfadvpath.evaluation.report.pictures import Shown, sheet
 from tfadvpath.evaluation.report.records import as_json, long_csv, records
 from tfadvpath.evaluation.report.tables import (
-    claim_table,
+    findings_table,
     further_table,
     localisation_table,
     number_title,
     relevance_table,
+    verdict_table,
 )
 from tfadvpath.evaluation.summary import Summary
 from tfadvpath.files import replacing_folder, write_json, write_text
@@ -67,12 +68,15 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
     tables = [
         localisation_table(summary, paper, exact=False, about_paper=sentence),
         localisation_table(summary, paper, exact=True),
+        findings_table(summary),
         relevance_table(summary, paper, sentence),
+        relevance_table(summary, None, ending=SECOND) if SECOND in summary.options.perturbations else None,
         further_table(summary),
+        verdict_table(summary, MAIN, paper, sentence),
+        verdict_table(summary, FURTHER, paper, sentence),
     ]
-    of_claims = [claim_table(i + 1, claim, paper, sentence) for i, claim in enumerate(summary.claims)]
     shown = [table for table in tables if table is not None]
-    for table in (*shown, *of_claims):
+    for table in shown:
         for ending, text in _FORMATS.items():
             write_text(out / f"{table.name}{ending}", text(table))
     charts = {AOPC_CHART: chart_pixels(aopc_chart(summary))}
@@ -95,7 +99,6 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         "origin": dict(about.origin),
     }
     write_json(out / REPORT_FILE, content)
-    compared = (*COMPARED_MAPS, *(measured.compared for measured in summary.maps.values()))
     write_page(
         out / PAGE,
         "tfadvpath.evaluation.report",
@@ -104,13 +107,13 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         about_paper=sentence,
         phantoms=about.data.GENERATED,
         summary=summary,
-        claims=list(zip(summary.claims, map(_cells, of_claims), strict=True)),
-        verdict_classes={HOLDS: "good", FAILS: "bad", UNDECIDED: "quiet"},
-        titles={one.key: one.title for one in compared},
+        titles={measured.compared.key: measured.compared.title for measured in summary.maps.values()},
         tables={table.name: _cells(table) for table in shown},
         charts=charts,
         examples=examples,
         survivors=[measured for measured in summary.maps.values() if measured.survives],
+        claims_hold=sum(claim.verdict == HOLDS for claim in summary.claims if claim.kind == MAIN),
+        claims_judged=sum(bool(claim.comparisons) for claim in summary.claims if claim.kind == MAIN),
         ranked_by=number_title(ClaimedNumber("iou", summary.options.percentiles[0])),
     )
 

@@ -6,14 +6,32 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tfadvpath.evaluation.claims import BEST_BASELINE, Claim, ClaimedNumber
-from tfadvpath.evaluation.compared_maps import BASELINES, COMPARED_MAPS
+from tfadvpath.evaluation.claims import (
+    FAILS,
+    HOLDS,
+    MAIN,
+    TITLES,
+    UNDECIDED,
+    Claim,
+    ClaimedNumber,
+    Comparison,
+    claimed_numbers,
+)
 from tfadvpath.evaluation.estimates import Estimate
+from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.report.paper import PaperTask
-from tfadvpath.evaluation.summary import CLASSES, SHORT, MeasuredMap, Summary
+from tfadvpath.evaluation.summary import (
+    AVERAGE_MASK,
+    BEST_POSSIBLE,
+    CLASSES,
+    FINDINGS,
+    SHORT,
+    MeasuredMap,
+    Summary,
+)
 from tfadvpath.writers.tables import Cell, Heading, Number, Table
 
-_TITLES = {compared.key: compared.title for compared in COMPARED_MAPS}
+_REFERENCES = {BEST_POSSIBLE: "best possible", AVERAGE_MASK: "average mask of the training images"}
 _CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
 _METRICS = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
 _MAP = Heading("map", best="")
@@ -79,22 +97,44 @@ def localisation_table(
     if not exact:
         notes += [about_paper] if paper else []
         notes.append("Where more is selected than the percentile says, the map has ties there: see Table 1b.")
-    return _table(
+    table = _table(
         "table_1b" if exact else "table_1",
         f"Table 1{'b' if exact else ''}: localisation{', ties broken' if exact else ''}",
         summary,
         columns,
         notes,
     )
+    rows = []
+    for name, estimates in summary.references.items():
+        cells: list[Cell] = [_REFERENCES[name]]
+        for column in columns:
+            metric = next((m for m in ("iou", "fnr") if column.heading.title.startswith(_METRICS[m])), None)
+            if metric is None:
+                cells.append(Number(float("nan")))
+                continue
+            percentile = float(column.heading.title.split()[1])
+            place = summary.options.percentiles.index(percentile)
+            cells.append(number(estimates[metric], place, int(exact)))
+        rows.append(cells)
+    return dataclasses.replace(table, rows=[*table.rows, *rows], references=len(rows))
 
 
-def relevance_table(summary: Summary, paper: PaperTask | None, about_paper: str = "") -> Table:
-    """Returns Table 2: feature relevance R and AOPC, by predicted class; arguments as of Table 1."""
+def relevance_table(
+    summary: Summary, paper: PaperTask | None, about_paper: str = "", ending: str = ""
+) -> Table:
+    """Returns Table 2: feature relevance R and AOPC, by predicted class.
+
+    Args:
+        summary: Measurements.
+        paper: Task of the paper whose numbers stand beside.
+        about_paper: Sentence on how the paper's numbers compare with these.
+        ending: Ending of the figures' names: "", or ``SECOND`` for those under the second perturbation.
+    """
     columns: list[_Column] = []
     for place, name in enumerate(CLASSES):
         heading = Heading(f"R {_CLASS_TITLES[name]}", best="highest")
-        by_chance = number(summary.random["relevance"], place)
-        columns.append(_Column(heading, _estimate("relevance", place), by_chance))
+        by_chance = number(summary.random[f"relevance{ending}"], place)
+        columns.append(_Column(heading, _estimate(f"relevance{ending}", place), by_chance))
         if paper and place == 0:
             cell = _papers(paper, ClaimedNumber("relevance"))
             columns.append(_Column(Heading("paper R all"), cell, Number(paper.random_relevance[0])))
@@ -103,24 +143,28 @@ def relevance_table(summary: Summary, paper: PaperTask | None, about_paper: str 
     # AOPC is relative to random orders, which are therefore 0.
     for place, name in enumerate(CLASSES):
         title = f"AOPC {_share(short, last)} {_CLASS_TITLES[name]}"
-        columns.append(_Column(Heading(title, best="highest"), _estimate("aopc", place, short)))
-    columns.append(_Column(Heading("AOPC 100 % all", best="highest"), _estimate("aopc", 0, last)))
+        columns.append(_Column(Heading(title, best="highest"), _estimate(f"aopc{ending}", place, short)))
+    columns.append(_Column(Heading("AOPC 100 % all", best="highest"), _estimate(f"aopc{ending}", 0, last)))
     counts = summary.counts
     decided_1 = counts["relevance_class_1"]
-    chance_of_all = summary.random["aopc"].at(0)
+    chance_of_all = summary.random[f"aopc{ending}"].at(0)
     notes = [
         f"{counts['relevance']} test images of {counts['relevance_patients']} patients, half of them "
         "labelled 1. Columns by class are by the classifier's decision: "
         f"{counts['relevance'] - decided_1} images of class 0, {decided_1} of class 1. AOPC is relative to "
         f"random orders, which themselves reach {chance_of_all.value[short]:.3f} after {_share(short, last)} "
-        f"and {chance_of_all.value[last]:.3f} after 100 %."
+        f"and {chance_of_all.value[last]:.3f} after 100 %. Pixels are replaced by "
+        f"{summary.options.perturbations[ending].replace('_', ' ')}; AOPC's squares have a side of "
+        f"{summary.counts['square_side']} pixels."
     ]
     if counts["squares"] < last:
         notes.append(
             f"An image has {counts['squares']} squares, so not each of AOPC's {last} steps replaces one."
         )
     notes += [about_paper] if paper else []
-    table = _table("table_2", "Table 2: relevance", summary, columns, notes)
+    which = "2b" if ending else "2"
+    title = ", another perturbation" if ending else ""
+    table = _table(f"table_{which}", f"Table {which}: relevance{title}", summary, columns, notes)
     chance: list[Cell] = ["random order", *(column.by_chance for column in columns)]
     return dataclasses.replace(table, rows=[*table.rows, chance], references=1)
 
@@ -156,45 +200,88 @@ def further_table(summary: Summary) -> Table:
     return _table("table_3", "Table 3: further metrics", summary, columns, notes)
 
 
-def claim_table(place: int, claim: Claim, paper: PaperTask | None, about_paper: str = "") -> Table:
-    """Returns the comparisons of a claim.
+def verdict_table(
+    summary: Summary, kind: str, paper: PaperTask | None, about_paper: str = ""
+) -> Table | None:
+    """Returns the verdicts of one kind of claims, a row each; None where there are no such claims.
 
     Args:
-        place: Number of the claim, from 1.
-        claim: Claim that was judged.
+        summary: Measurements and judged claims.
+        kind: ``MAIN``: v2 smooth against E, E smooth and each baseline; or ``FURTHER``: v1 and v2.
         paper: Task of the paper whose differences stand beside.
         about_paper: Sentence on how they compare with these.
     """
-    headings = [_MAP, Heading("against"), Heading("by"), Heading("better by")]
-    headings += [Heading("paper: better by")] if paper else []
-    headings += [Heading("verdict")]
+    claims = [claim for claim in summary.claims if claim.kind == kind]
+    if not claims:
+        return None
+    numbers = claimed_numbers(summary)
+    headings, papers = [_MAP, Heading("against")], []
+    for each in numbers:
+        headings.append(Heading(number_title(each)))
+        papers.append(paper is not None and each in paper.numbers)
+        headings += [Heading(f"paper {number_title(each)}")] if papers[-1] else []
+    headings.append(Heading("verdict"))
     rows = []
-    # The best of fewer baselines is not what the paper's maps were compared with.
-    some_baselines = not set(BASELINES).isdisjoint(claim.missing)
-    for one in claim.comparisons:
-        of_baselines = one.against == BEST_BASELINE
-        against = BEST_BASELINE if of_baselines else _TITLES[one.against]
-        row: list[Cell] = [_TITLES[one.key], against, number_title(one.number)]
-        row.append(Number(one.advantage, one.low, one.high))
-        if paper:
-            papers = None if of_baselines and some_baselines else paper.advantage(one)
-            row.append(Number(float("nan") if papers is None else papers))
-        rows.append([*row, one.verdict])
+    for claim in claims:
+        row: list[Cell] = [TITLES[claim.key], TITLES[claim.against]]
+        by_number = {one.number: one for one in claim.comparisons}
+        for each, has_paper in zip(numbers, papers, strict=True):
+            one = by_number.get(each)
+            row.append(Number(float("nan")) if one is None else Number(one.advantage, one.low, one.high))
+            if has_paper and paper is not None:
+                wanted = Comparison(claim.key, claim.against, each, 0.0, 0.0, 0.0)
+                advantage = paper.advantage(wanted)
+                row.append(Number(float("nan") if advantage is None else advantage))
+        rows.append([*row, _verdict_text(claim)])
     notes = [
-        f"{_INTERVALS} They are of paired differences. IoU and FNR are those of Table 1, ties kept; AOPC is "
-        "that of all images after 16 %."
+        "Cells: by how much the map is better than the other one, in the claim's favour; brackets: intervals "
+        "of 95 % of the paired difference, by bootstrap over patients. IoU and FNR are those of Table 1b, "
+        "ties broken; AOPC is that of all images after 16 %. A claim holds where all of its intervals lie "
+        "above 0, and does not hold where one lies below."
     ]
-    if paper:
-        notes += [
-            about_paper,
-            "Where the paper's difference is negative, its own numbers miss the comparison.",
-        ]
-    return Table(f"claim_{place}", f"Claim {place}: {claim.text}: {claim.verdict}", headings, rows, notes)
+    if kind == MAIN:
+        notes.append(
+            "E smooth is the difference without the gradient, smoothed by the same kernel: what v2 smooth "
+            "has above it is the gradient's part."
+        )
+    if SECOND in summary.options.perturbations:
+        first, second = summary.options.perturbations.values()
+        notes.append(f"R and AOPC: pixels replaced by {first}; R 2 and AOPC 2: by {second}.")
+    notes += [about_paper] if paper else []
+    place, subject = ("4", "v2 smooth") if kind == MAIN else ("5", "v1 and v2")
+    return Table(f"table_{place}", f"Table {place}: is {subject} better?", headings, rows, notes)
+
+
+def _verdict_text(claim: Claim) -> str:
+    counted = {verdict: claim.count(verdict) for verdict in (HOLDS, FAILS, UNDECIDED)}
+    if not claim.comparisons:
+        return claim.verdict
+    return (
+        f"{claim.verdict} ({counted[HOLDS]} better, {counted[FAILS]} worse, {counted[UNDECIDED]} undecided)"
+    )
+
+
+def findings_table(summary: Summary) -> Table | None:
+    """Returns Table 1c: IoU of found and missed findings, of small and large ones; None without any."""
+    if not summary.counts["localised"]:
+        return None
+    columns = []
+    for place, percentile in enumerate(summary.options.percentiles):
+        for name in FINDINGS:
+            heading = Heading(f"IoU {percentile:g} {name}", best="highest")
+            columns.append(_Column(heading, _estimate(f"iou_{name}", place, 0)))
+    notes = [
+        "Found: the classifier decides for class 1; missed: it does not, and its map explains the decision "
+        "for class 0. Small and large: the half of the findings with less and with more area. Ties kept."
+    ]
+    return _table("table_1c", "Table 1c: localisation of findings apart", summary, columns, notes)
 
 
 def number_title(number: ClaimedNumber) -> str:
     """Returns "IoU 98", "R" and so on."""
-    title = _METRICS[number.metric]
+    title = _METRICS[number.metric.removesuffix(SECOND)]
+    if number.metric.endswith(SECOND):
+        return f"{title} 2"
     return title if number.percentile is None else f"{title} {number.percentile:g}"
 
 
@@ -208,7 +295,12 @@ def _table(name: str, caption: str, summary: Summary, columns: list[_Column], no
 
 
 def _estimate(name: str, *place: int) -> _Cell:
-    return lambda measured: number(measured.estimates[name], *place)
+    def cell(measured: MeasuredMap) -> Cell:
+        if name not in measured.estimates:  # a control is not measured by everything
+            return Number(float("nan"))
+        return number(measured.estimates[name], *place)
+
+    return cell
 
 
 def _papers(paper: PaperTask, claimed: ClaimedNumber) -> _Cell:
