@@ -15,6 +15,7 @@ from tfadvpath import ExplainOptions, explain_studies
 from tfadvpath.batch.outcomes import Failure, Success
 from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
 from tfadvpath.errors import InputError
+from tfadvpath.path.gaussian import gaussian_filter
 from tfadvpath.studies.study import read_study
 
 GRADIENT = ExplainOptions(method="gradient")
@@ -140,6 +141,15 @@ def test_results_of_an_earlier_run_are_not_explained(bundle, tmp_path):
         ({"maps": ["fi_v9"]}, "`maps`: 'fi_v9' is not known. Choose from gradient"),
         ({"formats": []}, "`formats`: nothing is named. Choose from nifti, npz, png"),
         ({"steps": 3}, "`steps`: 'gradient' has no such option, it is of integrated_gradients, syce"),
+        ({"sigma": 2.0}, "`sigma`: 'gradient' has no such option, it is of syce"),
+        (
+            {"method": "syce", "sigma": float("nan")},
+            "`sigma`, `kernel_size`: do not fit these images: `sigma`",
+        ),
+        (
+            {"method": "syce", "kernel_size": 64},
+            "`sigma`, `kernel_size`: do not fit these images: A kernel of",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_by_the_parameter_s_name(bundle, tmp_path, options, says):
@@ -148,6 +158,26 @@ def test_what_cannot_be_is_refused_by_the_parameter_s_name(bundle, tmp_path, opt
     with pytest.raises(InputError) as error:
         explain_studies(bundle, tmp_path / "a.png", tmp_path / "out", given)
     assert str(error.value).startswith(says)
+
+
+@pytest.mark.slow
+def test_lengths_are_recorded_in_pixels_and_others_are_not_taken_for_the_same(bundle, tmp_path):
+    (tmp_path / "a.png").write_bytes(png_bytes(picture().astype(np.uint8)))
+
+    def run(**given):
+        options = ExplainOptions(steps=2, formats=["npz"], resume=True, **given)
+        summary = explain_studies(bundle, tmp_path / "a.png", tmp_path / "out", options)
+        [study] = summary.studies
+        with np.load(tmp_path / "out" / "a.png" / "explanation.npz") as arrays:
+            return summary.resumed, study["made_with"]["lengths"], arrays["fi_v2"], arrays["fi_v2_smooth"]
+
+    resumed, lengths, _, smooth = run()
+    assert (resumed, lengths) == (0, {"sigma": 2 * 32 / 224, "kernel_size": 4})
+    assert run()[0] == 1
+    resumed, lengths, fi_v2, in_pixels = run(sigma=1.0, kernel_size=5)
+    assert (resumed, lengths) == (0, {"sigma": 1.0, "kernel_size": 5})
+    np.testing.assert_allclose(in_pixels, gaussian_filter(fi_v2, 1.0, 5), atol=1e-5 * fi_v2.max())
+    assert np.abs(in_pixels - smooth).max() > 0.1 * smooth.max()
 
 
 def test_nothing_to_explain_is_refused(bundle, tmp_path):

@@ -60,6 +60,17 @@ def test_steps_reach_the_methods_that_take_them(explain):
 
 
 @pytest.mark.slow
+def test_sigma_and_kernel_size_reach_the_method_that_takes_them(explain):
+    run = explain("syce", "--steps", "2", "--sigma", "1.5", "--kernel-size", "9", "--format", "npz")
+    [study] = json.loads(run.stdout)["studies"]
+    assert study["made_with"]["lengths"] == {"sigma": 1.5, "kernel_size": 9}
+    run = explain("syce", "--kernel-size", "64")
+    assert run.exit_code == 2
+    assert run.stderr.startswith("--sigma, --kernel-size: do not fit these images: A kernel of 64 taps")
+    assert run.stderr.endswith("choose a smaller --kernel-size. Leave them out for the paper's.\n")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradient", "grad_cam", "mask_perturbation"])
 def test_steps_of_a_method_without_a_path_are_refused(explain, method):
     run = explain(method, "--steps", "50")

@@ -32,6 +32,7 @@ def test_the_manifest_is_all_of_stdout(exported):
     models, manifest = exported
     assert manifest["folder"] == str(models / "tiny" / "1")
     assert (manifest["steps"], manifest["batch_sizes"], manifest["map"]) == (2, [1, 2], "fi_v1")
+    assert manifest["smoothing"] is None
     assert manifest["files"] == {"formats": ["png", "jpeg"], "max_pixels": 10**6}
 
 
@@ -61,6 +62,8 @@ def test_a_damaged_version_is_refused_in_one_line(exported):
         (("--sizes", "1;2"), "--sizes: '1;2' is no list of numbers"),
         (("--method", "gradient"), "--method: 'gradient' is no path across the decision in this bundle"),
         (("--map", "heat"), "--map: 'heat' is no map"),
+        (("--map", "fi_v1", "--sigma", "2"), "--sigma, --kernel-size: the map 'fi_v1' is not smoothed."),
+        (("--kernel-size", "99"), "--sigma, --kernel-size: do not fit these images: A kernel of 99 taps"),
     ],
 )
 def test_a_wrong_option_is_said_in_one_line(bundle, tmp_path, arguments, said):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,6 +8,7 @@ from support import tiny
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.generators import AdversarialPair
+from tfadvpath.path.gaussian import gaussian_filter
 from tfadvpath.path.importance import MAPS, feature_importance
 
 
@@ -46,6 +49,23 @@ def test_xla_gives_what_the_graph_gives_from_one_trace(bundle, images):
         np.testing.assert_allclose(xla.maps[name], graph.maps[name], atol=1e-5 * graph.maps[name].max())
     np.testing.assert_allclose(xla.score_adversary, graph.score_adversary, atol=1e-6)
     assert compiled.run_batch.experimental_get_tracing_count() == 1
+
+
+def test_lengths_are_those_of_the_kernel_for_the_images():
+    generator = SimpleNamespace(classifier=lambda x: x[:, 0, 0, 0], generate=lambda x: None)
+    by_size = explainers.AdversarialPath(generator).lengths(64, 64)
+    assert by_size == {"sigma": pytest.approx(4 / 7), "kernel_size": 8}
+    in_pixels = explainers.AdversarialPath(generator, sigma=2.0, kernel_size=28)
+    assert in_pixels.lengths(64, 64) == {"sigma": 2.0, "kernel_size": 28}
+
+
+@pytest.mark.slow
+def test_sigma_and_kernel_size_are_those_of_the_smoothed_map(bundle, images):
+    given = {"sigma": 1.5, "kernel_size": 7}
+    explanation = explainers.get("syce", bundle, steps=2, **given).explain(images)
+    expected = gaussian_filter(explanation.maps["fi_v2"], **given)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(explanation.maps["fi_v2_smooth"], expected, atol=1e-5 * scale)
 
 
 def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):

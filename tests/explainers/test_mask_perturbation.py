@@ -6,9 +6,8 @@ from support.filters import along_both, bilinear, gaussian
 from tfadvpath.explainers import MaskPerturbation
 
 SIZE = 16
-CELLS = 4
-# Large enough that ten steps matter, with every term of the objective at work.
-OPTIONS = {"l1_weight": 1e-5, "tv_weight": 0.7, "mask_sigma": 1.5, "blur_sigma": 2.0}
+# In pixels. The weights are large enough that ten steps matter, with every term of the objective at work.
+OPTIONS = {"l1_weight": 1e-5, "tv_weight": 0.7, "cell": 4, "mask_sigma": 1.5, "blur_sigma": 2.0, "jitter": 4}
 
 
 def some_images():
@@ -32,11 +31,12 @@ def detail(x):
 
 
 def by_hand(images, iterations, jitter=0, seed=0, learning_rate=0.1, l1_weight=0.0, tv_weight=0.0,
-            mask_sigma=3.0, blur_sigma=5.0, exponent=3.0):  # fmt: skip
+            mask_sigma=3.0, blur_sigma=5.0, exponent=3.0, cell=4):  # fmt: skip
     """The whole optimisation of ``detail`` in float64, with every derivative written out."""
-    l1_weight, tv_weight = l1_weight * (56 / CELLS) ** 2, tv_weight * (CELLS / 56) ** (exponent - 2)
+    cells = SIZE // cell
+    l1_weight, tv_weight = l1_weight * (56 / cells) ** 2, tv_weight * (cells / 56) ** (exponent - 2)
     x = images.astype(np.float64)
-    smooth = gaussian(SIZE, mask_sigma) @ bilinear(CELLS, SIZE)
+    smooth = gaussian(SIZE, mask_sigma) @ bilinear(cells, SIZE)
     blurred = along_both((gaussian(SIZE, blur_sigma),) * 2, x)
 
     def f(images):
@@ -49,7 +49,7 @@ def by_hand(images, iterations, jitter=0, seed=0, learning_rate=0.1, l1_weight=0
         for values in (x, blurred)
     ]
     shifts = tf.random.stateless_uniform((iterations, 2), (seed, 0), 0, jitter + 1, tf.int32).numpy()
-    mask, mean, square = np.ones((len(x), CELLS, CELLS)), 0.0, 0.0
+    mask, mean, square = np.ones((len(x), cells, cells)), 0.0, 0.0
     for t, (down, right) in enumerate(shifts, start=1):
         moved, moved_blur = (part[:, down : down + SIZE, right : right + SIZE] for part in around)
         opened = along_both((smooth, smooth), mask[..., None])
@@ -72,14 +72,50 @@ def by_hand(images, iterations, jitter=0, seed=0, learning_rate=0.1, l1_weight=0
 @pytest.mark.slow
 @pytest.mark.parametrize(("iterations", "jitter"), [(1, 0), (10, 0), (10, 3), (40, 4)])
 def test_it_is_the_optimisation_in_float64(iterations, jitter):
-    expected, score = by_hand(some_images(), iterations, jitter, **OPTIONS)
-    explainer = MaskPerturbation(detail, iterations=iterations, jitter=jitter, batch_size=4, **OPTIONS)
+    options = {**OPTIONS, "jitter": jitter}
+    expected, score = by_hand(some_images(), iterations, **options)
+    explainer = MaskPerturbation(detail, iterations=iterations, batch_size=4, **options)
     explanation = explainer.explain(some_images())
     np.testing.assert_allclose(explanation.score, score, atol=1e-6)
     assert 0 < explanation.decision.sum() < 4  # both classes
     assert expected.max() > 0.05
     # float32, passed on by every step.
     np.testing.assert_allclose(explanation.maps["mask_perturbation"], expected, atol=2e-4)
+
+
+@pytest.mark.slow
+def test_lengths_that_are_not_given_are_the_papers_in_proportion_to_the_image():
+    weights = {"l1_weight": 1e-5, "tv_weight": 0.7}
+    scale = SIZE / 224
+    # A cell of 4 pixels of 224 is 0.29 here, and the shifts are as small: both have at least 1 pixel.
+    lengths = {"cell": 1, "mask_sigma": 3 * scale, "blur_sigma": 5 * scale, "jitter": 1}
+    expected, _ = by_hand(some_images(), 10, **weights, **lengths)
+    explanation = MaskPerturbation(detail, iterations=10, batch_size=4, **weights).explain(some_images())
+    assert expected.max() > 0.05
+    np.testing.assert_allclose(explanation.maps["mask_perturbation"], expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("size", "cells", "lengths"),
+    [
+        ((224, 224), (56, 56), (3, 5, 4)),
+        ((448, 448), (56, 56), (6, 10, 8)),
+        ((64, 64), (56, 56), (6 / 7, 10 / 7, 1)),
+        ((32, 32), (32, 32), (3 / 7, 5 / 7, 1)),
+        ((448, 112), (112, 28), (3, 5, 4)),
+    ],
+)
+def test_the_mask_has_the_papers_cells_where_the_image_has_pixels_for_them(size, cells, lengths):
+    found = MaskPerturbation(detail).lengths(*size)
+    assert (found["mask_rows"], found["mask_columns"]) == cells
+    assert [found[name] for name in ("mask_sigma", "blur_sigma", "jitter")] == pytest.approx(lengths)
+
+
+def test_lengths_that_are_given_are_in_pixels():
+    given = {"cell": 4, "mask_sigma": 3.0, "blur_sigma": 5.0, "jitter": 0}
+    assert MaskPerturbation(detail, **given).lengths(64, 30) == {
+        "mask_rows": 16, "mask_columns": 8, "mask_sigma": 3.0, "blur_sigma": 5.0, "jitter": 0
+    }  # fmt: skip
 
 
 def spot(x):
@@ -93,7 +129,7 @@ def test_what_takes_the_decision_away_is_lit_and_the_rest_is_not():
     image = np.full((1, SIZE, SIZE, 1), 0.2, np.float32)
     image[0, 6:10, 2:6] = 0.6
     image[0, 6:10, 10:14] = 0.9  # says nothing
-    explainer = MaskPerturbation(spot, cell=2, mask_sigma=1.0, jitter=0)
+    explainer = MaskPerturbation(spot, cell=2, mask_sigma=1.0, blur_sigma=5.0, jitter=0)
     explanation = explainer.explain(image)
     assert explanation.decision.all()
     values = explanation.maps["mask_perturbation"][0, :, :, 0]
@@ -143,7 +179,8 @@ def test_cells_that_do_not_divide_the_image_and_colours_are_explained():
     def f(x):
         return tf.sigmoid(50.0 * (tf.math.reduce_std(x[..., 0], axis=(1, 2)) - 0.2))
 
-    values = MaskPerturbation(f, iterations=20).explain(images).maps["mask_perturbation"]
+    lengths = {"cell": 4, "mask_sigma": 3.0, "blur_sigma": 5.0, "jitter": 4}
+    values = MaskPerturbation(f, iterations=20, **lengths).explain(images).maps["mask_perturbation"]
     assert values.shape == (2, 18, 23, 1)
     assert values.max(axis=(1, 2, 3)).min() > 0.1
 

@@ -142,6 +142,13 @@ def test_share_of_noise_can_be_none_and_all(share):
     assert np.mean(np.all(is_blurred, axis=(1, 2, 3))) == 1 - share
 
 
+def test_a_blur_that_is_not_given_is_5_pixels_of_224():
+    model = mask_generator(noise_share=0.0)
+    assert model.blur_sigma == pytest.approx(5 * 16 / 224)
+    expected = gaussian_filter(images(), 5 * 16 / 224, 5)  # reaches 3 σ, 2 pixels
+    np.testing.assert_allclose(model.without_evidence(images(), 0), expected, atol=1e-6)
+
+
 def test_what_stands_in_changes_with_the_step_and_the_seed_alone():
     model, other = mask_generator(), mask_generator(seed=1)
     first = wide(model.without_evidence(images(), 0))
@@ -162,7 +169,7 @@ def test_validation_asks_the_same_whenever_it_is_asked():
 
 @pytest.mark.slow
 def test_fit_lowers_the_loss_and_finds_the_spot():
-    model = mask_generator(loss_weights={"smooth": 1e-3, "small": 2.0})
+    model = mask_generator(loss_weights={"smooth": 1e-3, "small": 2.0}, blur_sigma=5.0)
     model.compile(keras.optimizers.Adam(1e-2))
     held_out = images(32, seed=1)
     first = model.evaluate(tf.data.Dataset.from_tensors(held_out), return_dict=True, verbose=0)

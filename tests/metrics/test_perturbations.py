@@ -32,10 +32,14 @@ def test_noise_is_uniform_and_follows_its_seed():
     assert np.abs(perturbation("noise", images, seed=2).numpy() - first).max() > 0.9
 
 
-def test_blur_is_scipys_gaussian_of_5_pixels():
-    images = np.random.default_rng(1).random((2, 40, 50, 1))
-    expected = [ndimage.gaussian_filter(image[..., 0], 5.0, radius=15, mode="mirror") for image in images]
-    np.testing.assert_allclose(perturbation("blur", images)[..., 0], expected, rtol=0, atol=1e-6)
+@pytest.mark.parametrize(("options", "sigma", "reach"), [({}, 1.25, 4), ({"blur_sigma": 5.0}, 5.0, 15)])
+def test_blur_is_scipys_gaussian_of_5_pixels_of_224_unless_a_number_is_given(options, sigma, reach):
+    images = np.random.default_rng(1).random((2, 49, 64, 1))  # 56 pixels a side on average: a quarter of 224
+    expected = [
+        ndimage.gaussian_filter(image[..., 0], sigma, radius=reach, mode="mirror") for image in images
+    ]
+    blurred = perturbation("blur", images, **options)
+    np.testing.assert_allclose(blurred[..., 0], expected, rtol=0, atol=1e-6)
 
 
 def test_an_unknown_name_is_named():
@@ -51,7 +55,8 @@ def test_each_replaces_pixels_along_a_curve(name):
     images = np.zeros((1, 20, 23, 1), np.float32)
     images[:, 5:9, 5:9] = 1
     maps = images[..., 0]
-    curve = perturbation_curves(f, images, maps, perturbation(name, images), steps=10)[0]
+    replacement = perturbation(name, images, blur_sigma=5.0)
+    curve = perturbation_curves(f, images, maps, replacement, steps=10)[0]
     assert curve[0] == 1
     assert curve[1:].max() < 0.7  # the bright square is gone with the first tenth of the pixels
     # Once everything is replaced, inpainting has nothing left to fill from.

@@ -11,6 +11,7 @@ from tfadvpath.path.paths import LinearPath
 
 SIZE = 32
 PIXELS = SIZE * SIZE
+PAPER_KERNEL = {"sigma": 2.0, "kernel_size": 28}  # in pixels, whatever the image's size
 
 
 def images(seed, count=3):
@@ -51,7 +52,7 @@ class Quadratic:
 
 
 def mirrored_gaussian(maps, sigma=2.0, size=28):
-    """The definition, in float64: one 2-D kernel over a mirrored image."""
+    """The definition of ``PAPER_KERNEL`` in float64: one 2-D kernel over a mirrored image."""
     offsets = np.arange(-13, 15)
     taps = np.exp(-(offsets**2) / (2 * sigma**2))
     kernel = np.outer(taps, taps) / taps.sum() ** 2
@@ -69,7 +70,7 @@ def test_straight_path_of_a_quadratic_is_exact():
     s, a = flat(start), flat(adversary)
     assert f.gradient(s).min() > 0
     assert f.gradient(a).min() > 0
-    result = feature_importance(f, start, adversary, steps=50)
+    result = feature_importance(f, start, adversary, steps=50, **PAPER_KERNEL)
     expected = ((a - s) ** 2 * f.gradient((s + a) / 2)).reshape(start.shape)
     assert_close(result.difference, np.abs(start - adversary))
     assert_close(result.fi_v1, expected)
@@ -87,7 +88,7 @@ def test_gradients_that_change_sign_add_up_in_v2_and_cancel_in_v1():
     assert 0.02 < crosses.mean() < 0.98
     # ∫|first + λ (last - first)| dλ, in two triangles where the sign changes.
     absolute = np.where(crosses, (first**2 + last**2) / (2 * np.abs(last - first)), np.abs(first + last) / 2)
-    result = feature_importance(f, start, adversary, steps=2000)
+    result = feature_importance(f, start, adversary, steps=2000, **PAPER_KERNEL)
     assert_close(flat(result.fi_v1), (a - s) ** 2 * np.abs(first + last) / 2)
     assert_close(flat(result.fi_v2), (a - s) ** 2 * absolute)
     assert_close(result.fi_v2_smooth, mirrored_gaussian(((a - s) ** 2 * absolute).reshape(start.shape)))
@@ -107,7 +108,7 @@ def test_straight_path_of_a_sigmoid_is_exact():
     t_s, t_a = s @ weights, a @ weights
     slope = (sigmoid(t_a) - sigmoid(t_s)) / (t_a - t_s)
     expected = (a - s) ** 2 * np.abs(weights) * slope[:, np.newaxis]
-    result = feature_importance(f, start, adversary, steps=200)
+    result = feature_importance(f, start, adversary, steps=200, **PAPER_KERNEL)
     for fi in (result.fi_v1, result.fi_v2):
         assert_close(flat(fi), expected)
     assert_close(result.fi_v2_smooth, mirrored_gaussian(expected.reshape(start.shape)))

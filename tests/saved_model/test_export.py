@@ -39,6 +39,7 @@ def test_the_manifest_says_what_it_is(exported):
     assert exported.name == "1"
     assert exported.parent.name == manifest["name"] == "tiny"
     assert (manifest["method"], manifest["map"], manifest["steps"]) == ("syce", "fi_v2_smooth", STEPS)
+    assert manifest["smoothing"] == {"sigma": pytest.approx(2 / 7), "kernel_size": 4, "scale": 32 / 224}
     assert manifest["batch_sizes"] == [1, 3]
     assert manifest["signatures"]["predict"] == {
         "inputs": {"images": {"dtype": "float32", "shape": [-1, 32, 32, 1]}},
@@ -139,6 +140,18 @@ def test_the_card_says_what_an_export_with_jpeg_files_cannot_see(exported, bundl
     assert "JPEG" not in model_card(bundle, about | {"files": None})
 
 
+def test_the_card_says_by_how_much_the_map_is_smoothed(exported, bundle):
+    about = read_manifest(exported)
+    card = " ".join(model_card(bundle, about).split())
+    assert (
+        "5 steps along the path. The map is smoothed by a Gaussian of standard deviation 0.286 pixels" in card
+    )
+    assert "(2 pixels of 224, scaled by 0.14) and 4 taps a side. - `start`" in card
+    in_pixels = about | {"smoothing": {"sigma": 2.0, "kernel_size": 28, "scale": 1 / 7}}
+    assert "deviation 2 pixels (14 pixels of 224, scaled by 0.14) and 28" in model_card(bundle, in_pixels)
+    assert "smoothed" not in model_card(bundle, about | {"smoothing": None, "map": "fi_v1"})
+
+
 def test_an_x_ray_bundle_is_recorded_on_x_rays(bundle):
     chest = {**bundle.recipe.model_dump(), "data": {"task": "phantom-chest", "image_size": 32}}
     chest["data"]["patients"] = {"train": 1, "validation": 1, "test": 1}
@@ -206,6 +219,9 @@ def test_a_version_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch)
         ({"sizes": (0, 1)}, "`sizes`: must be numbers of images from 1"),
         ({"sizes": ()}, "`sizes`: must be numbers of images from 1"),
         ({"steps": 0}, "`steps`: must be positive"),
+        ({"sigma": -1.0}, "`sigma`, `kernel_size`: do not fit these images: .*must be positive"),
+        ({"kernel_size": 64}, "do not fit these images: A kernel of 64 taps mirrors 32 pixels"),
+        ({"map_name": "fi_v1", "sigma": 2.0}, "the map 'fi_v1' is not smoothed. Leave them out"),
         ({"files": "gif"}, "`files`: 'gif' are no files. Choose one of none, png, png.jpeg"),
         ({"max_pixels": 0}, "`max_pixels`: must be in 1…67108864"),
         ({"max_pixels": 2**26 + 1}, "`max_pixels`: must be in 1…67108864"),

@@ -1,8 +1,9 @@
 """Takes steps of training on one and on two logical CPU devices; prints the largest differences.
 
-One step of three generators: they take a pair of batches, one batch, and several sub-batches of one. SyCE's
-step is made as CyCE's is, the mask generator's as SAGen's; the classifier's is Keras's own. And three steps
-of every warm-up.
+One step of two generators: they take a pair of batches, and several sub-batches of one. SyCE's step is made as
+CyCE's is; SAGen and the mask generator take one batch, as the fixed-point GAN does; the classifier's step is
+Keras's own. CyCE's step also raises the weight of its target. And three steps of two warm-ups; the third is
+made as the second.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """
@@ -21,10 +22,8 @@ def models():
 
     from tfadvpath.generators.cyce import CyCE
     from tfadvpath.generators.fixed_point_gan import FixedPointGAN
-    from tfadvpath.generators.sagen import SAGen
     from tfadvpath.models.discriminators import discriminator
     from tfadvpath.models.translators import class_discriminator, translator
-    from tfadvpath.models.two_headed_unet import two_headed_unet
     from tfadvpath.models.unet import UNet
 
     def sgd(clip=None):
@@ -36,13 +35,9 @@ def models():
 
     def cyce():
         unets = pair(lambda: UNet(SHAPE, [4, 8], dropout=0.0))
-        model = CyCE(brightness_classifier(), unets, pair(lambda: discriminator(SHAPE, [4])))
+        critics = pair(lambda: discriminator(SHAPE, [4]))
+        model = CyCE(brightness_classifier(), unets, critics, targets={"flip": 0.9})
         model.compile(sgd(clip=0.5), sgd())
-        return model
-
-    def sagen():
-        model = SAGen(brightness_classifier(), two_headed_unet(SHAPE, [4, 8], dropout=0.0))
-        model.compile(sgd())
         return model
 
     def fixed_point_gan():
@@ -53,7 +48,6 @@ def models():
 
     return {
         "cyce": cyce,
-        "sagen": sagen,
         "fixed_point_gan": fixed_point_gan,
     }
 
@@ -88,10 +82,8 @@ def stepped(name, build, strategy):
 
 def warm_ups():
     """By name, how to build networks, what trains them, and the stage that it is part of."""
-    from support.toys import SHAPE, brightness_classifier
+    from support.toys import SHAPE
 
-    from tfadvpath.generators.syce import SyCE
-    from tfadvpath.models.two_headed_unet import two_headed_unet
     from tfadvpath.models.unet import UNet
     from tfadvpath.training.stages import unet_warm_up as warm_up
 
@@ -104,14 +96,9 @@ def warm_ups():
     def undo(networks, stage):
         warm_up.learn_to_undo(networks, unets(2), stage.options, stage)
 
-    def pairs(networks, stage):
-        trained = SyCE(brightness_classifier(), tuple(unets(2)))
-        warm_up.learn_pairs(networks[0], trained, stage.options, stage)
-
     return {
         "copy": (lambda: unets(1), copy, "cyce"),
         "undo": (lambda: unets(2), undo, "syce"),
-        "pairs": (lambda: [two_headed_unet(SHAPE, [4, 8], dropout=0.0)], pairs, "sagen"),
     }
 
 

@@ -38,6 +38,9 @@ class ExplainOptions:
             over.
         channel: Index of the channel of 4-D NIfTI files; None is that of the bundle's training.
         steps: Number of points of the path where the gradient is taken; None is the method's default.
+        sigma: Standard deviation, in pixels of the classifier's images, of the kernel that smooths a map;
+            None is the paper's 2 pixels of 224, in proportion to the image's side.
+        kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
         batch_size: Images explained at once.
         seed: Seed of all random numbers.
         resume: Whether results of an earlier run that were made in the same way, from the same files, are
@@ -51,6 +54,8 @@ class ExplainOptions:
     formats: Sequence[str] | None = None
     channel: int | None = None
     steps: int | None = None
+    sigma: float | None = None
+    kernel_size: int | None = None
     batch_size: int = 16
     seed: int = 0
     resume: bool = False
@@ -102,8 +107,15 @@ def explain_studies(
         named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
         bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
         explainer = get_explainer(
-            bundle, options.method, options.seed, steps=options.steps, batch_size=options.batch_size
+            bundle,
+            options.method,
+            options.seed,
+            steps=options.steps,
+            sigma=options.sigma,
+            kernel_size=options.kernel_size,
+            batch_size=options.batch_size,
         )
+        lengths = _lengths(explainer, bundle.image_size)
         chosen_maps = _chosen("maps", options.maps, explainer.map_names)
         channel = bundle.recipe.data.volume_channel if options.channel is None else options.channel
         steps = options.steps or explainers.options(options.method).get("steps")
@@ -112,6 +124,7 @@ def explain_studies(
             "bundle": bundle.digest,
             "method": options.method,
             "steps": steps,
+            "lengths": lengths,
             "maps": chosen_maps,
             "formats": chosen_formats,
             "channel": channel,
@@ -145,6 +158,15 @@ def explain_studies(
                 summary = run.summary()
                 _write_summary(summary)
     return summary
+
+
+def _lengths(explainer: Explainer, size: tuple[int, int]) -> dict[str, float]:
+    """Returns the explainer's lengths in pixels of the classifier's images."""
+    try:
+        return explainer.lengths(*size)
+    except ValueError as error:
+        problem = f"do not fit these images: {error}".rstrip(".")
+        raise InputError("`sigma`, `kernel_size`", problem, "Leave them out for the paper's") from error
 
 
 def _write_summary(summary: ExplainSummary) -> None:

@@ -50,6 +50,18 @@ def explain(
             min=1, help="Points of the path where the gradient is taken, of methods with one. Default: 50."
         ),
     ] = None,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="PIXELS",
+            help="Standard deviation of the kernel that smooths fi_v2_smooth, in pixels of the classifier's "
+            "images. Without it: the paper's 2 pixels of 224.",
+        ),
+    ] = None,
+    kernel_size: Annotated[
+        int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[
         int, typer.Option(min=0, help="Of all random numbers. Only mask_perturbation draws any.")
@@ -90,6 +102,8 @@ def explain(
         formats=names_in(formats),
         channel=channel,
         steps=steps,
+        sigma=sigma,
+        kernel_size=kernel_size,
         batch_size=batch_size,
         seed=seed,
         resume=resume,

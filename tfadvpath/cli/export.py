@@ -32,6 +32,18 @@ def export(
         str, typer.Option("--map", help="fi_v2_smooth, fi_v2, fi_v1 or difference.")
     ] = "fi_v2_smooth",
     steps: Annotated[int, typer.Option(min=1, help="Points of the path where the gradient is taken.")] = 50,
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            metavar="PIXELS",
+            help="Standard deviation of the kernel that smooths fi_v2_smooth, in pixels of the images. "
+            "Without it: the paper's 2 pixels of 224.",
+        ),
+    ] = None,
+    kernel_size: Annotated[
+        int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
+    ] = None,
     sizes: Annotated[
         str, typer.Option(help="Batch sizes that the server fills batches up to, separated by commas.")
     ] = "1,2,4,8",
@@ -71,6 +83,8 @@ def export(
         method=method,
         map_name=map_name,
         steps=steps,
+        sigma=sigma,
+        kernel_size=kernel_size,
         sizes=batch_sizes,
         xla=xla,
         files=files.value,

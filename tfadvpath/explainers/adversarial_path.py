@@ -14,6 +14,7 @@ from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.generators.registry import path_generators
 from tfadvpath.path.classifier import probability_function
 from tfadvpath.path.importance import ImportanceOptions, integrate_path
+from tfadvpath.path.lengths import smoothing_kernel
 
 
 class MakesPairs(Protocol):
@@ -35,8 +36,9 @@ class AdversarialPath(Explainer):
         jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
         steps: Number of points of the path where the gradient is taken.
         path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
-        sigma: Standard deviation of the smoothing kernel, in pixels.
-        kernel_size: Taps per axis of the smoothing kernel.
+        sigma: Standard deviation of the smoothing kernel in pixels; None is 2 pixels of 224, in proportion to
+            the image's side.
+        kernel_size: Number of taps per axis of the smoothing kernel; None is twice 7 σ, 28 at 224 pixels.
         dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
 
     Raises:
@@ -53,8 +55,8 @@ class AdversarialPath(Explainer):
         jit_compile: bool | str = "auto",
         steps: int = 50,
         path_chunk: int | None = None,
-        sigma: float = 2.0,
-        kernel_size: int = 28,
+        sigma: float | None = None,
+        kernel_size: int | None = None,
         dtype: str | None = None,
     ):
         if not callable(getattr(generator, "generate", None)):
@@ -69,6 +71,10 @@ class AdversarialPath(Explainer):
         self.path_options = ImportanceOptions(
             steps, path_chunk, dtype=dtype, sigma=sigma, kernel_size=kernel_size
         )
+
+    def lengths(self, height: int, width: int) -> dict[str, float]:
+        options = self.path_options
+        return smoothing_kernel((height, width), options.sigma, options.kernel_size)._asdict()
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         pair = self.generator.generate(images)

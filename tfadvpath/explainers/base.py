@@ -54,6 +54,21 @@ class Explainer(abc.ABC):
             count: int32 scalar: images after the first ``count`` are padding.
         """
 
+    def lengths(self, height: int, width: int) -> dict[str, float]:
+        """Returns the lengths that the method takes for images of a size, by name; none unless it has some.
+
+        A length that is in proportion to the image is known only with the images' size. Records of results
+        hold it in pixels.
+
+        Args:
+            height: Height of the images in pixels.
+            width: Width of the images in pixels.
+
+        Raises:
+            ValueError: An option of the method does not fit images of this size.
+        """
+        return {}
+
     def explain(self, images: Any, on_batch: Callable[[int], None] | None = None) -> Explanation:
         """Explains every image.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -12,10 +12,23 @@ from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.path.classifier import probability_function, scores_and_gradients
 from tfadvpath.path.gaussian import gaussian_blur
+from tfadvpath.path.lengths import PAPER_SIDE, blurring_sigma, scaled_length, scaled_pixels
 
+# Of the paper's images, in pixels: width of a mask cell, σ of the mask's filter, range of the shifts.
+_PAPER_CELL, _PAPER_MASK_SIGMA, _PAPER_JITTER = 4, 3.0, 4
 # The weights are meant for masks of so many cells a side: those of the paper's images.
-_PAPER_CELLS = 56
+_PAPER_CELLS = PAPER_SIDE // _PAPER_CELL
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam
+
+
+class _Lengths(NamedTuple):
+    """Cells of a mask; standard deviations and range of the shifts in pixels."""
+
+    mask_rows: int
+    mask_columns: int
+    mask_sigma: float
+    blur_sigma: float
+    jitter: int
 
 
 @register("mask_perturbation")
@@ -29,10 +42,13 @@ class MaskPerturbation(Explainer):
     Adam shifts x and blur(x) together under the mask, up to jitter / 2 pixels to each side, so that no mask
     fits single pixels. All images of all batches are shifted alike: a map depends on its image alone.
 
-    Lengths are in pixels whatever the image's size, as the classifier's filters are: a mask cell is 4 pixels
-    wide, 56x56 cells at 224 pixels. The weights are for such masks. For r times as many cells a side l1 is
-    divided by r² and tv multiplied by r^(exponent - 2): a mask and its enlargement cost the same. Unscaled,
-    tv outweighs l1 in small images, and masks run out over all of them.
+    The paper gives its lengths for images of 224 pixels. By default each is in proportion to the image's
+    side, so the mask has 56x56 cells, or one for each pixel of an image that has fewer pixels than that. A
+    length that is given is in pixels.
+
+    The weights are for 56x56 cells. For r times as many cells a side l1 is divided by r² and tv multiplied by
+    r^(exponent - 2): a mask and its enlargement cost the same. Unscaled, tv outweighs l1 where cells are few,
+    and masks run out over the whole image.
 
     Where f is so near 0 or 1 that its derivative at x is smaller than l1, nothing moves the mask and E is 0.
 
@@ -44,13 +60,13 @@ class MaskPerturbation(Explainer):
         target: Class to explain where the classifier has K of them.
         iterations: Steps of Adam; each is one forward and one backward pass.
         learning_rate: Learning rate of Adam.
-        cell: Width of a mask cell in pixels.
-        mask_sigma: Standard deviation of the mask's filter in pixels.
-        blur_sigma: Standard deviation of the image's blur in pixels.
+        cell: Width of a mask cell in pixels; None is 4 pixels of 224, at least 1 pixel.
+        mask_sigma: Standard deviation of the mask's filter in pixels; None is 3 pixels of 224.
+        blur_sigma: Standard deviation of the image's blur in pixels; None is 5 pixels of 224.
         l1_weight: Weight l1 of a mask of 56x56 cells.
         tv_weight: Weight tv of a mask of 56x56 cells.
         tv_exponent: Exponent, at least 2: below, the derivative of a flat mask is not bounded.
-        jitter: Range of the shifts in pixels.
+        jitter: Range of the shifts in pixels; None is 4 pixels of 224, at least 1 pixel.
         seed: Seed of the shifts.
         batch_size: Images on the device at once.
         jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
@@ -66,19 +82,20 @@ class MaskPerturbation(Explainer):
         target: int | None = None,
         iterations: int = 150,
         learning_rate: float = 0.1,
-        cell: int = 4,
-        mask_sigma: float = 3.0,
-        blur_sigma: float = 5.0,
+        cell: int | None = None,
+        mask_sigma: float | None = None,
+        blur_sigma: float | None = None,
         l1_weight: float = 2.5e-5,
         tv_weight: float = 1e-2,
         tv_exponent: float = 3.0,
-        jitter: int = 4,
+        jitter: int | None = None,
         seed: int = 0,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",
     ):
         super().__init__(("mask_perturbation",), batch_size, jit_compile)
-        if iterations < 1 or cell < 1 or jitter < 0 or tv_exponent < 2:
+        out_of_range = (cell is not None and cell < 1) or (jitter is not None and jitter < 0)
+        if iterations < 1 or out_of_range or tv_exponent < 2:
             raise ValueError(
                 "`iterations` and `cell` must be positive, `jitter` not negative, `tv_exponent` at least 2. "
                 f"Received: iterations={iterations}, cell={cell}, jitter={jitter}, tv_exponent={tv_exponent}"
@@ -95,25 +112,47 @@ class MaskPerturbation(Explainer):
         self.jitter = jitter
         self.seed = seed
 
+    def lengths(self, height: int, width: int) -> dict[str, float]:
+        return self._lengths(height, width)._asdict()
+
+    def _lengths(self, height: int, width: int) -> _Lengths:
+        if self.cell is None:
+            cell = scaled_length(_PAPER_CELL, height, width)
+            rows, columns = (max(1, min(side, round(side / cell))) for side in (height, width))
+        else:
+            rows, columns = math.ceil(height / self.cell), math.ceil(width / self.cell)
+        mask_sigma, blur_sigma, jitter = self.mask_sigma, self.blur_sigma, self.jitter
+        return _Lengths(
+            rows,
+            columns,
+            scaled_length(_PAPER_MASK_SIGMA, height, width) if mask_sigma is None else mask_sigma,
+            blurring_sigma((height, width)) if blur_sigma is None else blur_sigma,
+            scaled_pixels(_PAPER_JITTER, height, width) if jitter is None else jitter,
+        )
+
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         batch, height, width, _ = images.shape
+        lengths = self._lengths(height, width)
         scores = tf.cast(self.probability(images), tf.float32)
         # f_c is f or 1 - f: their derivatives differ in the sign.
         sign = tf.where(scores >= 0.5, 1.0, -1.0)[:, tf.newaxis, tf.newaxis, tf.newaxis]
-        blurred = gaussian_blur(images, self.blur_sigma)
-        before, after = self.jitter // 2, self.jitter - self.jitter // 2
+        blurred = gaussian_blur(images, lengths.blur_sigma)
+        before, after = lengths.jitter // 2, lengths.jitter - lengths.jitter // 2
         margins = [[0, 0], [before, after], [before, after], [0, 0]]
         images_around, blurred_around = (tf.pad(x, margins, "REFLECT") for x in (images, blurred))
         shifts = tf.random.stateless_uniform(
-            (self.iterations, 2), (self.seed, 0), 0, self.jitter + 1, dtype=tf.int32
+            (self.iterations, 2), (self.seed, 0), 0, lengths.jitter + 1, dtype=tf.int32
         )
+
+        def enlarged(mask: tf.Tensor) -> tf.Tensor:  # M, [B, H, W, 1]
+            return gaussian_blur(tf.image.resize(mask, (height, width), "bilinear"), lengths.mask_sigma)
 
         def step(i: tf.Tensor, mask: tf.Tensor, mean: tf.Tensor, square: tf.Tensor) -> tuple[tf.Tensor, ...]:
             corner = tf.concat([[0], shifts[i], [0]], axis=0)
             x, blur = (tf.slice(x, corner, images.shape) for x in (images_around, blurred_around))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(mask)
-                perturbed = blur + self._enlarged(mask, height, width) * (x - blur)
+                perturbed = blur + enlarged(mask) * (x - blur)
                 penalty = self._penalty(mask)
             _, slope = scores_and_gradients(self.probability, perturbed)
             gradient = tape.gradient(
@@ -126,16 +165,12 @@ class MaskPerturbation(Explainer):
             change = mean / (1.0 - tf.pow(_BETA_1, steps)) / (root + _EPSILON)
             return i + 1, tf.clip_by_value(mask - self.learning_rate * change, 0.0, 1.0), mean, square
 
-        shape = (batch, math.ceil(height / self.cell), math.ceil(width / self.cell), 1)
+        shape = (batch, lengths.mask_rows, lengths.mask_columns, 1)
         initial = (tf.constant(0), tf.ones(shape), tf.zeros(shape), tf.zeros(shape))
         _, mask, _, _ = tf.while_loop(lambda i, *_: i < self.iterations, step, initial, parallel_iterations=1)
         # 1 - M, without the rounding that would tell untouched pixels apart.
-        maps = self._enlarged(1.0 - mask, height, width)
+        maps = enlarged(1.0 - mask)
         return {"maps": {"mask_perturbation": maps}, "score": scores}
-
-    def _enlarged(self, mask: tf.Tensor, height: int, width: int) -> tf.Tensor:
-        """Returns M, [B, H, W, 1]."""
-        return gaussian_blur(tf.image.resize(mask, (height, width), "bilinear"), self.mask_sigma)
 
     def _penalty(self, mask: tf.Tensor) -> tf.Tensor:
         """Returns l1 Σ (1 - m) + tv Σ (dx² + dy²)^(exponent / 2) of every mask, [B]."""

@@ -13,6 +13,7 @@ from tfadvpath.generators.base import AgainstClassifier, descend, seed_of_draw
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.models.mask_decoder import activation_levels
 from tfadvpath.path.gaussian import gaussian_blur
+from tfadvpath.path.lengths import blurring_sigma
 
 # Numbers of the random draws of one step.
 _KIND, _BRIGHTNESS, _NOISE = range(3)
@@ -49,7 +50,8 @@ class MaskGenerator(AgainstClassifier):
         loss_weights: Weights of single terms in place of those of ``LOSS_WEIGHTS``.
         destroy_exponent: Exponent of the last term, in (0, 1]. Below 1 the loss still falls where f_c is
             small already.
-        blur_sigma: Standard deviation of the blur, in pixels.
+        blur_sigma: Standard deviation of the blur in pixels; None is 5 pixels of 224, in proportion to the
+            side of the classifier's images.
         noise_share: Share of the images that get brightness and noise, in [0, 1].
         noise_sigma: Standard deviation of the noise.
         seed: Seed of the brightness and the noise.
@@ -70,7 +72,7 @@ class MaskGenerator(AgainstClassifier):
         decoder: keras.Model,
         loss_weights: Mapping[str, float] | None = None,
         destroy_exponent: float = 0.3,
-        blur_sigma: float = 5.0,
+        blur_sigma: float | None = None,
         noise_share: float = 0.5,
         noise_sigma: float = 0.05,
         seed: int = 0,
@@ -87,7 +89,8 @@ class MaskGenerator(AgainstClassifier):
             )
         self.decoder = decoder
         self.destroy_exponent = destroy_exponent
-        self.blur_sigma = blur_sigma
+        image_size = classifier.input_shape[1:3]
+        self.blur_sigma = blurring_sigma(image_size) if blur_sigma is None else blur_sigma
         self.noise_share = noise_share
         self.noise_sigma = noise_sigma
 

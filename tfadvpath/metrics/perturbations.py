@@ -8,18 +8,18 @@ from typing import Any
 import tensorflow as tf
 
 from tfadvpath.path.gaussian import gaussian_blur
+from tfadvpath.path.lengths import blurring_sigma
 
 PERTURBATIONS = ("blur", "inpainting", "noise", "zero")
-_BLUR_SIGMA = 5.0  # pixels
 _LAST_WEIGHT = 1e-12  # keeps 0 / 0 at 0 where no pixel remains
 
 
 def perturbation(
-    name: str, images: Any, *, seed: int = 0
+    name: str, images: Any, *, seed: int = 0, blur_sigma: float | None = None
 ) -> tf.Tensor | Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Returns a replacement by its name: what ``perturbation_curves`` takes as ``perturbed``.
 
-    - "blur": the images filtered by a Gaussian of 5 pixels.
+    - "blur": the images filtered by a Gaussian.
     - "inpainting": the function ``inpaint``, which does not depend on ``images``.
     - "noise": independent uniform values, see ``noise``.
     - "zero": black.
@@ -30,6 +30,8 @@ def perturbation(
         name: Name of the replacement, one of ``PERTURBATIONS``.
         images: float [B, H, W, C] in [0, 1].
         seed: Seed of the noise.
+        blur_sigma: Standard deviation of the blur in pixels; None is 5 pixels of 224, in proportion to the
+            image's side: 1.4 at 64 pixels.
 
     Raises:
         ValueError: An unknown name.
@@ -40,7 +42,7 @@ def perturbation(
         return inpaint
     images = tf.convert_to_tensor(images, tf.float32)
     if name == "blur":
-        return gaussian_blur(images, _BLUR_SIGMA)
+        return gaussian_blur(images, blurring_sigma(images.shape[1:3]) if blur_sigma is None else blur_sigma)
     if name == "noise":
         return noise(images, seed)
     return tf.zeros_like(images)

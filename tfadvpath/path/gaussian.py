@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tfadvpath.path.lengths import smoothing_kernel
+
 
 def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
     """Returns the weights of the 1-D kernel, float64 [kernel_size], of sum 1.
@@ -24,36 +26,33 @@ def gaussian_taps(sigma: float, kernel_size: int) -> np.ndarray:
     return taps / float(taps.sum())
 
 
-def gaussian_filter(maps: tf.Tensor, sigma: float = 2.0, kernel_size: int = 28) -> tf.Tensor:
+def gaussian_filter(maps: tf.Tensor, sigma: float | None = None, kernel_size: int | None = None) -> tf.Tensor:
     """Convolves every channel of every map with a Gaussian; borders are mirrored without repeating the edge.
 
-    The paper (eq. 5) gives 28x28 taps and "variance" 2, which it uses as a standard deviation in pixels.
+    The paper (eq. 5) gives 28x28 taps and "variance" 2, which it uses as a standard deviation in pixels, for
+    images of 224 pixels a side. By default both are in proportion to the image's side.
     Equal to ``tensorflow_addons.image.gaussian_filter2d`` with REFLECT padding.
 
     Args:
-        maps: float [B, H, W, C]; H and W larger than half the kernel.
-        sigma: Standard deviation in pixels.
-        kernel_size: Taps per axis.
+        maps: float [B, H, W, C]; H and W larger than half the kernel, and static where a default is taken.
+        sigma: Standard deviation in pixels; None is 2 pixels of 224, 0.57 at 64 pixels.
+        kernel_size: Number of taps per axis; None is twice 7 σ: 28 at 224 pixels, 8 at 64.
 
     Returns:
         The same shape and dtype as ``maps``.
 
     Raises:
-        ValueError: The image is too small for the mirror, or an argument is not positive.
+        ValueError: The image is too small for the mirror, its size is not known and an argument is not given,
+            or an argument is not positive.
 
     Example:
         >>> gaussian_filter(tf.ones((1, 32, 32, 1))).numpy().round(5).min()
         np.float32(1.0)
     """
     maps = tf.convert_to_tensor(maps)
+    sigma, kernel_size = smoothing_kernel(maps.shape[1:3], sigma, kernel_size)
     taps = gaussian_taps(sigma, kernel_size)
     before, after = (kernel_size - 1) // 2, kernel_size // 2
-    height, width = maps.shape[1:3]
-    if height is not None and width is not None and min(height, width) <= after:
-        raise ValueError(
-            f"A kernel of {kernel_size} taps mirrors {after} pixels, so images must be larger than that. "
-            f"Received: {height} x {width} pixels; choose a smaller `kernel_size`"
-        )
     mirrored = tf.pad(maps, [[0, 0], [before, after], [before, after], [0, 0]], mode="REFLECT")
     rows, columns = tf.shape(maps)[1], tf.shape(maps)[2]
     # Sums of shifted images, not convolutions: GPUs would round a convolution's factors to TensorFloat-32.

@@ -49,15 +49,17 @@ class ImportanceOptions(PathOptions):
     """Options of the integral, and of the kernel that smooths its map.
 
     Attributes:
-        sigma: Standard deviation of the smoothing kernel in pixels.
-        kernel_size: Taps per axis of the smoothing kernel.
+        sigma: Standard deviation of the smoothing kernel in pixels; None is 2 pixels of 224, in proportion to
+            the image's side.
+        kernel_size: Number of taps per axis of the smoothing kernel; None is twice 7 σ, 28 at 224 pixels.
     """
 
-    sigma: float = 2.0
-    kernel_size: int = 28
+    sigma: float | None = None
+    kernel_size: int | None = None
 
 
-MAPS = ("difference", "fi_v1", "fi_v2", "fi_v2_smooth")
+SMOOTHED = "fi_v2_smooth"
+MAPS = ("difference", "fi_v1", "fi_v2", SMOOTHED)
 
 
 def feature_importance(
@@ -68,8 +70,8 @@ def feature_importance(
     target: int | None = None,
     steps: int = 50,
     path_chunk: int | None = None,
-    sigma: float = 2.0,
-    kernel_size: int = 28,
+    sigma: float | None = None,
+    kernel_size: int | None = None,
     path: Path | None = None,
     jit_compile: bool | str = "auto",
     dtype: str | None = None,
@@ -95,8 +97,10 @@ def feature_importance(
         target: Class to explain where the classifier has K of them.
         steps: Number M of the Riemann sum's points.
         path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
-        sigma: Standard deviation of the smoothing kernel in pixels.
-        kernel_size: Taps per axis of the smoothing kernel.
+        sigma: Standard deviation of the smoothing kernel in pixels; None is 2 pixels of 224, in proportion to
+            the image's side: 0.57 at 64 pixels.
+        kernel_size: Number of taps per axis of the smoothing kernel; None is twice 7 σ: 28 at 224 pixels, 8
+            at 64.
         path: Path of ``tfadvpath.path.paths``; None is the straight one.
         jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
             graph on a CPU, where it is the faster. The maps are the same.

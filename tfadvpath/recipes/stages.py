@@ -324,13 +324,18 @@ class SAGenOptions(UNetOptions):
 
 @options_of("mask_generator")
 class MaskGeneratorOptions(GeneratorOptions):
-    """The decoder of ``generators.MaskGenerator`` (arguments of it and of ``models.mask_decoder``)."""
+    """The decoder of ``generators.MaskGenerator`` (arguments of it and of ``models.mask_decoder``).
+
+    Attributes:
+        blur_sigma: Standard deviation of the blur in pixels; None is 5 pixels of 224, in proportion to the
+            images' side.
+    """
 
     MODEL_OPTIONS: ClassVar = ("destroy_exponent", "blur_sigma", "noise_share", "noise_sigma")
 
     width: int = pydantic.Field(64, ge=1)
     destroy_exponent: float = pydantic.Field(0.3, gt=0, le=1)
-    blur_sigma: float = pydantic.Field(5.0, gt=0)
+    blur_sigma: float | None = pydantic.Field(None, gt=0)
     noise_share: float = pydantic.Field(0.5, ge=0, le=1)
     noise_sigma: float = pydantic.Field(0.05, ge=0)
     learning_rate: float = pydantic.Field(1e-3, gt=0)

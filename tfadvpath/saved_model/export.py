@@ -15,6 +15,8 @@ from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.generators.registry import path_generators
+from tfadvpath.path.importance import SMOOTHED
+from tfadvpath.path.lengths import length_scale
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
 from tfadvpath.saved_model.check_cases import make_cases, write_cases
@@ -45,6 +47,8 @@ def export_saved_model(
     method: str = "syce",
     map_name: str = "fi_v2_smooth",
     steps: int = 50,
+    sigma: float | None = None,
+    kernel_size: int | None = None,
     sizes: Sequence[int] = (1, 2, 4, 8),
     xla: bool = False,
     files: str = PNG,
@@ -63,6 +67,9 @@ def export_saved_model(
         method: Name of the method: "syce", "cyce" or "sagen".
         map_name: Name of the map: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
         steps: Number of points of the path where the gradient is taken.
+        sigma: Standard deviation, in pixels of the images, of the kernel that smooths the map "fi_v2_smooth";
+            None is the paper's 2 pixels of 224, in proportion to the image's side.
+        kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
         sizes: Batch sizes that the server fills batches up to, and that are recorded and warmed up.
         xla: Whether to add the signature ``explain_xla``.
         files: Files that the signature ``explain_bytes`` takes: "png", "png+jpeg", or "none" for no such
@@ -81,13 +88,14 @@ def export_saved_model(
     check_name(name)
     check_installed()
     sizes = _checked_sizes(sizes)
-    explainer = _explainer(bundle, method, steps, sizes[-1])
+    explainer = _explainer(bundle, method, steps, sigma, kernel_size, sizes[-1])
     if map_name not in explainer.map_names:
         raise InputError(
             "`map_name`", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
         )
     taken = _checked_files(files, max_pixels)
     image_shape = tuple(bundle.classifier.input_shape[1:])
+    smoothing = _smoothing(explainer, map_name, image_shape)
 
     def fill(version: Path) -> None:
         made = make_signatures(explainer, map_name, image_shape, xla, files, max_pixels)
@@ -104,6 +112,7 @@ def export_saved_model(
             "method": method,
             "map": map_name,
             "steps": steps,
+            "smoothing": smoothing,
             "batch_sizes": sizes,
             "files": taken,
             "signatures": signatures,
@@ -141,7 +150,31 @@ def _checked_files(files: str, max_pixels: int) -> dict[str, Any] | None:
     return None if files == NO_FILES else {"formats": files.split("+"), "max_pixels": max_pixels}
 
 
-def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> AdversarialPath:
+def _smoothing(
+    explainer: AdversarialPath, map_name: str, image_shape: tuple[int, int, int]
+) -> dict[str, float] | None:
+    """Returns the kernel that smooths the map and the scale of the paper's lengths; None where none does."""
+    options = explainer.path_options
+    if map_name != SMOOTHED:
+        if (options.sigma, options.kernel_size) != (None, None):
+            raise InputError(
+                "`sigma`, `kernel_size`",
+                f"the map {map_name!r} is not smoothed",
+                f"Leave them out, or choose the map {SMOOTHED}",
+            )
+        return None
+    height, width, _ = image_shape
+    try:
+        lengths = explainer.lengths(height, width)
+    except ValueError as error:
+        problem = f"do not fit these images: {error}".rstrip(".")
+        raise InputError("`sigma`, `kernel_size`", problem, "Leave them out for the paper's") from error
+    return {**lengths, "scale": length_scale(height, width)}
+
+
+def _explainer(
+    bundle: Bundle, method: str, steps: int, sigma: float | None, kernel_size: int | None, batch_size: int
+) -> AdversarialPath:
     known = [name for name in path_generators() if name in bundle.generators]
     if method not in known:
         remedy = (
@@ -150,7 +183,15 @@ def _explainer(bundle: Bundle, method: str, steps: int, batch_size: int) -> Adve
         raise InputError("`method`", f"{method!r} is no path across the decision in this bundle", remedy)
     if steps < 1:
         raise InputError("`steps`", "must be positive", "Leave it out for 50")
-    explainer = explainers.get(method, bundle, steps=steps, batch_size=batch_size, jit_compile=False)
+    explainer = explainers.get(
+        method,
+        bundle,
+        steps=steps,
+        sigma=sigma,
+        kernel_size=kernel_size,
+        batch_size=batch_size,
+        jit_compile=False,
+    )
     return cast(AdversarialPath, explainer)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.path.lengths import SmoothingKernel, described_kernel
 from tfadvpath.writers.templating import render
 
 
@@ -24,6 +25,7 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
         about=about,
         height=height,
         width=width,
+        smoothing=_smoothing(about, bundle.image_size),
         figures=_figures(bundle.figures.get("test", {}), about["method"]),
         task=bundle.recipe.data.task,
         generated=bundle.recipe.data.GENERATED,
@@ -32,6 +34,14 @@ def model_card(bundle: Bundle, about: Mapping[str, Any]) -> str:
 
 def _described(tensors: Mapping[str, Any]) -> str:
     return ", ".join(f"`{name}` {each['dtype']} {each['shape']}" for name, each in tensors.items())
+
+
+def _smoothing(about: Mapping[str, Any], size: tuple[int, int]) -> str | None:
+    """Returns the kernel that smooths the map, in words; None where none does."""
+    smoothing = about["smoothing"]
+    if smoothing is None:
+        return None
+    return described_kernel(SmoothingKernel(smoothing["sigma"], smoothing["kernel_size"]), size)
 
 
 def _figures(test: Mapping[str, Any], method: str) -> dict[str, float]:
