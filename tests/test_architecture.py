@@ -48,6 +48,7 @@ MAY_IMPORT = {
         "generators",
         "metrics",
         "models",
+        "path",
         "recipes",
         "writers",
     },

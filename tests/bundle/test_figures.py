@@ -10,7 +10,13 @@ from support.toys import brightness_classifier
 
 from tfadvpath.bundle.figures import classifier_figures, mask_figures, pair_figures, translation_figures
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.metrics import auc, bootstrap_interval, frechet_distance
+from tfadvpath.metrics import (
+    auc,
+    bootstrap_interval,
+    frechet_distance,
+    high_frequency_energy,
+    structural_similarity,
+)
 
 SHAPE = (8, 8, 1)
 PIXELS = 64
@@ -171,3 +177,68 @@ def test_a_missing_class_leaves_the_auc_open():
     assert (figures["auc"], figures["auc_interval"], figures["sensitivity"]) == (None, [None, None], None)
     assert figures["specificity"] == pytest.approx(2 / 3)
     json.dumps(figures, allow_nan=False)
+
+
+class Blurring:
+    """x_a is x blurred, mirrored in its grey values and faintly striped; x_s has half the contrast."""
+
+    STABLE = True
+    classifier = brightness_classifier((16, 16, 1))
+
+    def generate(self, images):
+        blurred = tf.nn.avg_pool2d(images, 3, 1, "SAME")
+        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        stripes = 1.0 - 0.05 * tf.cast(tf.range(16) % 2, tf.float32)[:, tf.newaxis]
+        return AdversarialPair(0.25 + 0.5 * images, stripes * (1.0 - blurred), probability)
+
+
+def test_similarity_and_sharpness_are_those_of_the_metrics():
+    images = np.random.default_rng(5).random((70, 16, 16, 1)).astype(np.float32)
+    images[3] = 0.25  # an image without detail, whose ratio is not defined
+    patients = np.arange(70) // 5
+    figures = pair_figures(Blurring(), images, patients)
+    made = Blurring().generate(tf.constant(images))
+    energy = high_frequency_energy(images)
+    for name, other in (("stable", made.start.numpy()), ("adversary", made.adversary.numpy())):
+        similarity = structural_similarity(images, other)
+        assert figures[f"{name}_similarity"] == pytest.approx(similarity.mean(dtype=np.float64), abs=1e-6)
+        expected = bootstrap_interval(np.mean, [similarity], patients)
+        np.testing.assert_allclose(figures[f"{name}_similarity_interval"], expected, atol=1e-6)
+        ratios = np.delete(high_frequency_energy(other), 3) / np.delete(energy, 3)
+        assert figures[f"{name}_sharpness"] == pytest.approx(np.median(ratios))
+    assert figures["stable_sharpness"] == pytest.approx(0.25, rel=1e-5)  # half the contrast
+    assert figures["adversary_sharpness"] < 0.1
+    json.dumps(figures, allow_nan=False)
+
+
+def test_an_image_below_the_window_has_no_similarity():
+    figures = pair_figures(Mirror(), *dark_and_bright(40))
+    for name in ("stable", "adversary"):
+        assert figures[f"{name}_similarity"] is figures[f"{name}_similarity_interval"] is None
+    assert figures["adversary_sharpness"] == pytest.approx(1, rel=1e-4)  # mirrored or the same
+    assert figures["stable_sharpness"] == pytest.approx(0.81, rel=1e-4)
+
+
+def test_a_path_from_the_image_itself_has_no_detail_of_a_stable_image():
+    generator = Blurring()
+    generator.STABLE = False
+    images = np.random.default_rng(5).random((20, 16, 16, 1)).astype(np.float32)
+    figures = pair_figures(generator, images, np.arange(20))
+    for name in ("stable_similarity", "stable_similarity_interval", "stable_sharpness"):
+        assert figures[name] is None
+    assert figures["adversary_sharpness"] < 0.1
+
+
+def test_the_flip_rate_is_told_for_each_class():
+    images, patients = dark_and_bright()
+    figures = pair_figures(Mirror(), images, patients)
+    mean = images.mean(axis=(1, 2, 3))
+    rates, intervals = figures["flip_rate_by_class"], figures["flip_rate_by_class_interval"]
+    bright = mean >= 0.5
+    assert rates["zero_to_one"] == 1  # every dark image is mirrored
+    assert rates["one_to_zero"] == pytest.approx((mean[bright] < 0.8).mean())
+    expected = bootstrap_interval(np.mean, [mean[bright] < 0.8], patients[bright])
+    np.testing.assert_allclose(intervals["one_to_zero"], expected)
+    dark = pair_figures(Mirror(), images[~bright], patients[~bright])
+    assert dark["flip_rate_by_class"] == {"zero_to_one": 1.0, "one_to_zero": None}
+    assert dark["flip_rate_by_class_interval"]["one_to_zero"] == [None, None]

@@ -8,6 +8,7 @@ from support import tiny
 
 from tfadvpath.bundle.figures import classifier_figures
 from tfadvpath.bundle.model_card import model_card
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
 
 RATE = {"flip_rate": 0.91234, "flip_rate_interval": [0.85, 0.96], "adversary_distance": 0.01239}
@@ -125,3 +126,61 @@ def test_the_text_reads_without_gaps(text):
     assert "None" not in text
     assert text.endswith("```\n")
     assert max(map(len, text.split("## Recipe")[0].splitlines())) < 180
+
+
+GOOD = {
+    "flip_rate": 0.95,
+    "flip_rate_interval": [0.9, 1.0],
+    "flip_rate_by_class": {"zero_to_one": 0.97, "one_to_zero": 0.93},
+    "flip_rate_by_class_interval": {"zero_to_one": [0.96, 0.98], "one_to_zero": [None, None]},
+    "keep_rate": 0.99,
+    "stable_similarity": 0.9876,
+    "adversary_similarity": 0.96,
+    "stable_sharpness": 0.98,
+    "adversary_sharpness": 1.04,
+}
+
+
+def test_the_detail_of_a_pair_and_its_classes_have_rows():
+    rows = {row[0]: row[1:] for table in tables(card(syce=GOOD)) for row in table}
+    assert rows["Changed images on the other side, of those predicted 0"][1] == "0.970 [0.960, 0.980]"
+    assert rows["Changed images on the other side, of those predicted 1"][1] == "0.930"
+    assert rows["Structural similarity, image to stable image"][1] == "0.988"
+    assert rows["High-frequency energy, median of adversary / image"][1] == "1.04"
+
+
+def test_the_verdict_of_a_good_generator_is_repeated():
+    text = card(syce=GOOD)
+    part = text.split("### SyCE")[1].split("###")[0]
+    assert "Verdict: its pairs of stable image and adversary reach all limits" in part
+    assert "\n- " not in part
+    assert "Verdict" not in text.split("### SyCE")[0]
+
+
+def test_the_verdict_of_a_poor_generator_says_what_follows():
+    poor = GOOD | {"keep_rate": 0.5, "stable_similarity": 0.9, "adversary_sharpness": 0.4}
+    text = card(syce=poor)
+    part = " ".join(text.split("### SyCE")[1].split("###")[0].split())
+    for sentence in pair_verdict(poor).sentences:
+        assert f"- {sentence}" in part
+    assert "miss limits" in part
+    assert "50 % of the stable images lose the decision" in part
+    assert "\n\n\n" not in text
+    assert max(map(len, text.split("## Recipe")[0].splitlines())) < 180
+
+
+def test_the_verdict_is_on_the_test_images():
+    part = {"classifier": measured(), "syce": GOOD}
+    bad = {"classifier": measured(), "syce": GOOD | {"flip_rate": 0.5}}
+    text = model_card(tiny.RECIPE, {"validation": bad, "test": part}, HISTORIES, ABOUT)
+    assert "reach all limits" in text
+    text = model_card(tiny.RECIPE, {"validation": part, "test": bad}, HISTORIES, ABOUT)
+    assert "50 % of the adversaries do not cross the decision" in text
+
+
+def test_a_network_that_makes_no_pairs_has_no_verdict():
+    gan = {"images": 40, "flip_rate": 0.3, "flip_rate_interval": [0.2, 0.4]}
+    histories = {**HISTORIES, "fixed_point_gan": HISTORIES["syce"]}
+    about = {**ABOUT, "parameters": {**ABOUT["parameters"], "fixed_point_gan": 5}}
+    text = card(histories=histories, about=about, syce=GOOD, fixed_point_gan=gan)
+    assert text.count("Verdict:") == 1

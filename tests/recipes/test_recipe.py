@@ -9,7 +9,7 @@ from support import tiny
 from tfadvpath.errors import InputError
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.recipes.recipe import Recipe, dump_recipe, load_recipe
-from tfadvpath.recipes.stages import STAGE_OPTIONS, options_of
+from tfadvpath.recipes.stages import STAGE_OPTIONS, UNetOptions, options_of
 
 RECIPES = Path(__file__).parents[2] / "training"
 
@@ -195,5 +195,6 @@ def test_options_are_of_one_stage_that_there_is():
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_generators_options_are_arguments_of_its_class(name):
     arguments = tiny.EVERY_STAGE.stages[name].model_arguments()
-    assert set(arguments) == {"loss_weights", *STAGE_OPTIONS[name].MODEL_OPTIONS}
+    targets = {"targets"} if issubclass(STAGE_OPTIONS[name], UNetOptions) else set()
+    assert set(arguments) == {"loss_weights", *targets, *STAGE_OPTIONS[name].MODEL_OPTIONS}
     assert set(arguments) <= set(inspect.signature(GENERATORS[name].load_class().__init__).parameters)

@@ -1,9 +1,9 @@
 """Takes steps of training on one and on two logical CPU devices; prints the largest differences.
 
-One step of two generators: they take a pair of batches, and several sub-batches of one. SyCE's step is made as
-CyCE's is; SAGen and the mask generator take one batch, as the fixed-point GAN does; the classifier's step is
-Keras's own. CyCE's step also raises the weight of its target. And three steps of two warm-ups; the third is
-made as the second.
+One step of two generators: they take a pair of batches, and several sub-batches of one. SyCE's step is made
+as CyCE's is; SAGen and the mask generator take one batch, as the fixed-point GAN does; the classifier's step
+is Keras's own. CyCE's step also raises the weight of its target. And three steps of two warm-ups; the third
+is made as the second.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """

@@ -16,6 +16,7 @@ from tfadvpath import metrics
 from tfadvpath.bundle.features import with_features
 from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
+from tfadvpath.metrics.sharpness import SSIM_WINDOW, high_frequency_energy, structural_similarity
 from tfadvpath.path.gaussian import gaussian_blur
 
 _BATCH = 64
@@ -76,14 +77,19 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
 
     Returns:
         "images" and "patients" (counts); "flip_rate", the share of x_a on the other side,
-        "adversary_distance", mean |x - x_a|, "keep_rate", the share of x_s on the image's side, and
-        "stable_distance", mean |x - x_s|, each with an interval; for x_s they are None where the path starts
-        at the image itself. "frechet_distance": of the classifier's features between x_a and real images of
-        the class that they cross to, by direction ("zero_to_one", "one_to_zero") and the "mean" of both.
-        "frechet_floor": the same between two random halves of those real images. Classes are the
-        classifier's decisions.
+        "adversary_distance", mean |x - x_a|, "adversary_similarity", the mean structural similarity of x and
+        x_a, "keep_rate", the share of x_s on the image's side, "stable_distance", mean |x - x_s|, and
+        "stable_similarity", each with an interval; similarities are None of images below 11 pixels.
+        "flip_rate_by_class": the flip rate by direction ("zero_to_one", "one_to_zero"), with
+        "flip_rate_by_class_interval". "adversary_sharpness" and "stable_sharpness": the median over the
+        images of the ratio of their high-frequency energy to that of x, 1 where they are as sharp as x. What
+        is said of x_s is None where the path starts at the image itself. "frechet_distance": of the
+        classifier's features between x_a and real images of the class that they cross to, by direction and
+        the "mean" of both. "frechet_floor": the same between two random halves of those real images. Classes
+        are the classifier's decisions. ``pair_verdict`` says what they mean for a reader of the maps.
     """
     network = with_features(generator.classifier)
+    made = {"adversary": "adversary", "stable": "start"} if generator.STABLE else {"adversary": "adversary"}
 
     def measure(x: tf.Tensor) -> dict[str, tf.Tensor]:
         pair = generator.generate(x)
@@ -91,9 +97,15 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         if generator.STABLE:
             measured["start"] = network(pair.start)[1]
             measured["start_distance"] = _distance(x, pair.start)
+        images_made = {f"{name}_image": getattr(pair, field) for name, field in made.items()}
+        return measured | images_made
+
+    def compare(x: np.ndarray, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for name in made:
+            measured |= _detail(name, x, measured.pop(f"{name}_image"))
         return measured
 
-    measured = _over_batches(measure, images)
+    measured = _over_batches(measure, images, compare)
     figures = _crossing_figures(measured, patients, "adversary_distance")
     for name in ("keep_rate", "stable_distance"):
         figures |= {name: None, f"{name}_interval": None}
@@ -101,6 +113,8 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         kept = (measured["start"] >= 0.5) == (measured["before"] >= 0.5)
         figures |= _rate("keep_rate", kept, patients)
         figures |= _rate("stable_distance", measured["start_distance"], patients)
+    for name in ("stable", "adversary"):
+        figures |= _detail_figures(name, measured, patients)
     return figures
 
 
@@ -113,8 +127,8 @@ def translation_figures(fixed_point_gan: Any, images: np.ndarray, patients: Any)
         patients: Names of the images' patients, [N].
 
     Returns:
-        "images", "patients", "flip_rate", "perturbation_distance" (mean |x - x_p|), "frechet_distance" and
-        "frechet_floor": those of ``pair_figures`` with x_p in place of x_a.
+        "images", "patients", "flip_rate", "flip_rate_by_class", "perturbation_distance" (mean |x - x_p|),
+        "frechet_distance" and "frechet_floor": those of ``pair_figures`` with x_p in place of x_a.
     """
     network = with_features(fixed_point_gan.classifier)
     measured = _over_batches(lambda x: _crossing(network, x, fixed_point_gan.perturb(x)), images)
@@ -172,6 +186,12 @@ def _crossing_figures(
     decision = measured["before"] >= 0.5
     flipped = (measured["after"] >= 0.5) != decision
     figures = _counts(patients) | _rate("flip_rate", flipped, patients)
+    figures |= {"flip_rate_by_class": {}, "flip_rate_by_class_interval": {}}
+    for name, (source, _) in _DIRECTIONS.items():
+        of_class = decision == source
+        rate = _rate("flip_rate_by_class", flipped[of_class], np.asarray(patients)[of_class])
+        for key, value in rate.items():
+            figures[key][name] = value
     figures |= _rate(distance_name, measured["distance"], patients)
     distances, floors = {}, {}
     for name, (source, target) in _DIRECTIONS.items():
@@ -186,16 +206,47 @@ def _crossing_figures(
     return figures
 
 
+def _detail(name: str, x: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns how much of the detail of x is in images that were made of it: a row an image."""
+    energy = high_frequency_energy(x)
+    ratio = np.full(len(x), np.nan)  # of an image without detail
+    np.divide(high_frequency_energy(made), energy, out=ratio, where=energy > 0)
+    detail = {f"{name}_sharpness": ratio}
+    if min(x.shape[1:3]) >= SSIM_WINDOW:
+        detail[f"{name}_similarity"] = structural_similarity(x, made)
+    return detail
+
+
+def _detail_figures(name: str, measured: Mapping[str, np.ndarray], patients: Any) -> dict[str, Any]:
+    similarity, sharpness = f"{name}_similarity", f"{name}_sharpness"
+    figures: dict[str, Any] = {similarity: None, f"{similarity}_interval": None, sharpness: None}
+    if similarity in measured:
+        figures |= _rate(similarity, measured[similarity], patients)
+    ratios = measured.get(sharpness, np.zeros(0))
+    ratios = ratios[~np.isnan(ratios)]
+    return figures | {sharpness: float(np.median(ratios)) if len(ratios) else None}
+
+
 def _over_batches(
-    measure: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: np.ndarray
+    measure: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    images: np.ndarray,
+    finish: Callable[[np.ndarray, dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Compiles a function of a batch, runs it on all images, and joins what it returns, [B, ...] each."""
+    """Compiles a function of a batch, runs it on all images, and joins what it returns, [B, ...] each.
+
+    Args:
+        measure: Function of a batch, as graph code.
+        images: float32 [N, H, W, C].
+        finish: Function of a batch and what ``measure`` returned of it, which returns what is to be joined:
+            generated images need not be held all at once.
+    """
     compiled = tf.function(measure, input_signature=[tf.TensorSpec([None, *images.shape[1:]], tf.float32)])
-    parts = [
-        compiled(tf.constant(np.asarray(images[i : i + _BATCH])))
-        for i in range(0, max(len(images), 1), _BATCH)  # without images, one empty batch gives the shapes
-    ]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+    parts = []
+    for i in range(0, max(len(images), 1), _BATCH):  # without images, one empty batch gives the shapes
+        batch = np.asarray(images[i : i + _BATCH])
+        part = {name: tensor.numpy() for name, tensor in compiled(tf.constant(batch)).items()}
+        parts.append(finish(batch, part) if finish else part)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

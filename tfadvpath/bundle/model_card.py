@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.generators.registry import GENERATORS, path_generators
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
@@ -25,6 +26,10 @@ _NUMBERS = {
     "keep_rate": ("Stable images on the image's side of the decision", 3),
     "adversary_distance": ("Mean distance of a pixel, image to adversary", 4),
     "stable_distance": ("Mean distance of a pixel, image to stable image", 4),
+    "adversary_similarity": ("Structural similarity, image to adversary", 3),
+    "stable_similarity": ("Structural similarity, image to stable image", 3),
+    "adversary_sharpness": ("High-frequency energy, median of adversary / image", 2),
+    "stable_sharpness": ("High-frequency energy, median of stable image / image", 2),
     "perturbation_distance": ("Mean distance of a pixel, image to changed image", 4),
     "mask_area": ("Mean area of the mask", 3),
     "preserve_rate": ("Decision kept with all but the mask blurred", 3),
@@ -65,6 +70,7 @@ def model_card(
         others=", ".join(_TITLES[name] for name in stages if name != CLASSIFIER),
         parts=parts,
         tables={_TITLES[name]: _table(name, figures) for name in stages if name in test},
+        verdicts={_TITLES[name]: pair_verdict(test[name]) for name in path_generators() if name in test},
         compared=any("frechet_distance" in test.get(name, {}) for name in stages),
         bins=_bins(test.get(CLASSIFIER, {})),
         times={name: _duration(sum(epoch["seconds"] for epoch in histories[name])) for name in stages},
@@ -82,6 +88,13 @@ def _table(stage: str, figures: Mapping[str, Mapping[str, Any]]) -> list[list[st
         for name, (title, digits) in _NUMBERS.items()
         if any(values.get(name) is not None for values in of_parts)
     ]
+    for title, direction in (("0", "zero_to_one"), ("1", "one_to_zero")):
+        if any("flip_rate_by_class" in values for values in of_parts):
+            texts = (
+                _with_interval(_of_direction(values, direction), "flip_rate_by_class", 3)
+                for values in of_parts
+            )
+            rows.append([f"Changed images on the other side, of those predicted {title}", *texts])
     if any("frechet_distance" in values for values in of_parts):
         rows += [
             [f"Fréchet distance to real images, {title} (floor)", *(_frechet(v, key) for v in of_parts)]
@@ -94,6 +107,11 @@ def _with_interval(values: Mapping[str, Any], name: str, digits: int) -> str:
     low, high = values.get(f"{name}_interval") or (None, None)
     interval = "" if low is None else f" [{_text(low, digits)}, {_text(high, digits)}]"
     return _text(values.get(name), digits) + interval
+
+
+def _of_direction(values: Mapping[str, Any], direction: str) -> dict[str, Any]:
+    """Returns the figures that are given by direction, for one of them."""
+    return {name: value.get(direction) for name, value in values.items() if isinstance(value, Mapping)}
 
 
 def _frechet(values: Mapping[str, Any], direction: str) -> str:

@@ -92,11 +92,11 @@ def generator_of(name: str) -> str | None:
 
 
 def code(name: str) -> str:
-    """Returns the SHA-256, in hexadecimal, of the source that an explainer's maps and their figures depend on.
+    """Returns the SHA-256, in hexadecimal, of the source that a method's maps and figures depend on.
 
     That is the module that makes the explainer and the rooms of this package that compute: it tells the
-    measurements of a method from those of an earlier state. Where a method has no source, such as one that was
-    typed at a prompt, its maker's name stands for it.
+    measurements of a method from those of an earlier state. Where a method has no source, such as one that
+    was typed at a prompt, its maker's name stands for it.
 
     Raises:
         ValueError: The name is unknown.

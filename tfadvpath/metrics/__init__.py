@@ -2,6 +2,7 @@
 
 from tfadvpath.metrics.area_over_curve import Aopc, aopc, aopc_from_curves, aopc_per_step
 from tfadvpath.metrics.bootstrap import bootstrap_interval, bootstrap_values
+from tfadvpath.metrics.chequer import chequer_ratio
 from tfadvpath.metrics.classification import (
     auc,
     brier,
@@ -27,10 +28,13 @@ from tfadvpath.metrics.perturbation_curves import (
     random_curves,
 )
 from tfadvpath.metrics.perturbations import PERTURBATIONS, inpaint, noise, perturbation
+from tfadvpath.metrics.proximity import l1_distance, l2_distance, sparsity
 from tfadvpath.metrics.randomization import rank_correlation, survives
 from tfadvpath.metrics.relevance import FeatureRelevance, feature_relevance, relevance_from_curves
+from tfadvpath.metrics.separability import held_out_auc, logistic_scores, patient_folds
 from tfadvpath.metrics.sharpness import high_frequency_energy, structural_similarity
 from tfadvpath.metrics.stability import MapSensitivity, map_sensitivities, map_sensitivity
+from tfadvpath.metrics.transition import cout
 
 __all__ = [
     "PERTURBATIONS",
@@ -46,19 +50,26 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_values",
     "brier",
+    "chequer_ratio",
+    "cout",
     "expected_calibration_error",
     "false_negative_rate",
     "feature_relevance",
     "frechet_distance",
+    "held_out_auc",
     "high_frequency_energy",
     "inpaint",
     "iou",
+    "l1_distance",
+    "l2_distance",
+    "logistic_scores",
     "map_sensitivities",
     "map_sensitivity",
     "most_and_least_curves",
     "most_important",
     "noise",
     "operating_threshold",
+    "patient_folds",
     "perturbation",
     "perturbation_curves",
     "pointing_game",
@@ -68,6 +79,7 @@ __all__ = [
     "reliability",
     "selected_share",
     "sensitivity",
+    "sparsity",
     "specificity",
     "structural_similarity",
     "survives",

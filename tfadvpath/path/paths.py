@@ -57,9 +57,9 @@ class ManifoldPath:
     With G the decoder and z what it receives, bottleneck and skips, the curve is
     G(z_0 + λ (z_1 - z_0)), and its velocity the forward-mode product J_G (z_1 - z_0), about the cost of one
     more pass through the decoder; the Jacobian itself is never built. A decoder does not reproduce an image
-    exactly, and that of CyCE turns its own adversary into an image that nothing has trained. So what the curve
-    lacks at its two ends is added along it, linearly in λ: γ(0) is the start and γ(1) the adversary, whatever
-    the generator. Values outside [0, 1] are clipped, and do not move there.
+    exactly, and that of CyCE turns its own adversary into an image that nothing has trained. So what the
+    curve lacks at its two ends is added along it, linearly in λ: γ(0) is the start and γ(1) the adversary,
+    whatever the generator. Values outside [0, 1] are clipped, and do not move there.
 
     A generator that translates (CyCE, SyCE) turns each end of the path into the other. So each end is decoded
     from the other's encoding.

@@ -15,8 +15,7 @@ from tfadvpath.recipes.data import DataSet, any_data
 from tfadvpath.recipes.stages import CLASSIFIER, STAGE_OPTIONS, ClassifierOptions, Options, Training
 
 # Characters: it lists all that a key may be.
-_LONGEST_MESSAGE = 250
-_LONGEST_KEY = 80
+_LONGEST_MESSAGE = 220
 
 
 class _Recipe(Options):
@@ -119,7 +118,7 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         if where in changed:
             source = f"`changes`: {changes[changed.index(where)]}"
         message = quoted(first["msg"].removeprefix("Value error, "), _LONGEST_MESSAGE)
-        problem = f"{quoted(where, _LONGEST_KEY)}: {message}" if where else message
+        problem = f"{quoted(where)}: {message}" if where else message
         raise InputError(source, problem, "Correct the key or its value") from error
 
 
