@@ -70,8 +70,8 @@ def operating_threshold(labels: Any, probabilities: Any, point: str | float) -> 
     Source: Youden 1950.
 
     Example:
-        >>> operating_threshold([0, 0, 1, 1], [0.1, 0.2, 0.4, 0.8], "youden")
-        0.3
+        >>> operating_threshold([0, 0, 1, 1], [0.125, 0.25, 0.5, 0.75], "youden")
+        0.375
     """
     positive = np.asarray(labels, bool)
     scores = np.asarray(probabilities, np.float64)

@@ -1,0 +1,327 @@
+"""The quality of a generator's pairs of images: a map is worth what its pair is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import ndimage
+
+from tfadvpath import metrics
+from tfadvpath.bundle.networks import scores_of
+from tfadvpath.bundle.pair_verdict import PairVerdict, pair_verdict
+from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.evaluation.pair_discriminator import feature_scores, network_scores, separation
+from tfadvpath.explainers.adversarial_path import AdversarialPath
+from tfadvpath.files import finite
+from tfadvpath.generators.base import PairGenerator
+from tfadvpath.metrics.chequer import SMALLEST_SIDE
+from tfadvpath.metrics.sharpness import SSIM_WINDOW
+
+Arrays = dict[str, np.ndarray]
+_MARGIN = 0.6  # probability of the target class that is not at the decision's very edge
+_COUT_STEPS = 50
+_SPLITS = 5  # random halves of the patients that a Fréchet distance is averaged over
+# Which images change, and the class that they cross to.
+_DIRECTIONS = {"zero_to_one": (0, 1), "one_to_zero": (1, 0)}
+_MEANS = {
+    "flip_rate": "crossed",
+    "flip_rate_with_margin": "crossed_with_margin",
+    "target_probability": "target_probability",
+    "keep_rate": "kept",
+    "transfer_rate": "transferred",
+    "adversary_distance": "adversary_l1",
+    "adversary_l2": "adversary_l2",
+    "adversary_sparsity": "adversary_sparsity",
+    "stable_distance": "stable_l1",
+    "stable_l2": "stable_l2",
+    "stable_sparsity": "stable_sparsity",
+    "adversary_similarity": "adversary_similarity",
+    "adversary_similarity_outside": "adversary_similarity_outside",
+    "stable_similarity": "stable_similarity",
+    "cout": "cout",
+}
+# Ratios have long tails.
+_MEDIANS = {
+    "adversary_sharpness": "adversary_sharpness",
+    "stable_sharpness": "stable_sharpness",
+    "chequer_ratio": "chequer_ratio",
+    "completeness_residual": "completeness_residual",
+}
+_WITH_QUARTILES = ("adversary_sharpness", "stable_sharpness")
+
+
+@dataclass(frozen=True, eq=False)
+class PairQuality:
+    """Measurements of a generator's pairs, x_s and x_a made of N images x.
+
+    Attributes:
+        arrays: Measurements image by image, [N]. bool: ``crossed`` (x_a has the other decision),
+            ``crossed_with_margin`` (its probability of the other class is 0.6 or more), ``kept`` (x_s has the
+            same decision). float64, NaN where an image has none: ``score``, ``score_start`` and
+            ``score_adversary`` (probabilities of class 1), ``target_probability`` (of the other class, for
+            x_a), ``adversary_l1``, ``adversary_l2``, ``adversary_sparsity`` and the three of ``stable_``
+            (differences from x), ``adversary_similarity``, ``adversary_similarity_outside`` (beyond the reach
+            of the annotated finding) and ``stable_similarity`` (SSIM with x), ``adversary_sharpness`` and
+            ``stable_sharpness`` (high-frequency energy relative to x), ``cout``, ``chequer_ratio`` (of
+            x_a - x), ``transferred`` (1 where x_a crosses the second classifier's decision, 0 where not, NaN
+            where both classifiers disagree on x), ``completeness_residual`` (NaN where it was not measured).
+        figures: Figures over all images as JSON can hold them. Names of means and medians have a
+            ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
+            Beside those of ``arrays``: "images" and "patients" (counts), "flip_rate_by_class",
+            "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
+            crosses to, 0.5 is not at all), "encoder_frechet_distance" and "encoder_frechet_floor" (of x_a to
+            real images of this class, and of these to others of them) by direction. ``pair_figures`` has the
+            same names for the same things.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    figures: Mapping[str, Any]
+
+    @property
+    def verdict(self) -> PairVerdict:
+        """Verdict on the pairs by these figures."""
+        return pair_verdict(self.figures)
+
+
+def pair_quality(
+    generator: PairGenerator,
+    images: LabelledImages,
+    *,
+    second_classifier: keras.Model | None = None,
+    encoder: keras.Model | None = None,
+    seed: int = 0,
+    batch_size: int = 64,
+    path_images: int = 64,
+    discriminator_steps: int = 200,
+) -> PairQuality:
+    """Measures how far a generator's pairs can be trusted, on images that it was not trained on.
+
+    Classes are the decisions of the explained classifier. All adversaries are held in memory at once.
+
+    Args:
+        generator: Trained generator with the classifier that it explains.
+        images: Images with masks and patients, N >= 1. Where a mask is empty, all of the image counts as
+            outside a finding.
+        second_classifier: Keras model of the same images, trained separately for the same task: what crosses
+            its decision too is no weakness of one network. None leaves the transfer out.
+        encoder: Keras model of the same images, not the explained classifier: [N, H, W, C] -> features
+            [N, D], or [N, h, w, D], whose mean over h and w is taken. None leaves out what needs it.
+        seed: Seed of the halves, of the folds and of the discriminators' training, not negative.
+        batch_size: Number of images on the device at once, positive.
+        path_images: Number of images, evenly spaced, whose path is integrated for the completeness residual;
+            0 leaves it out.
+        discriminator_steps: Number of training steps of each of the six fresh discriminators; 0 leaves them
+            out.
+
+    Raises:
+        ValueError: There is no image, a number is negative, or the encoder returns another shape.
+    """
+    if not len(images.images):
+        raise ValueError("`images` must hold at least one image. Received: none")
+    if batch_size < 1 or path_images < 0 or discriminator_steps < 0:
+        raise ValueError(
+            "`batch_size` must be positive, `path_images` and `discriminator_steps` not negative. "
+            f"Received: {batch_size}, {path_images} and {discriminator_steps}"
+        )
+    patients = np.asarray(images.patients)
+    arrays, adversaries = _by_image(generator, images, batch_size)
+    decision = arrays["score"] >= 0.5
+    if second_classifier is not None:
+        before, after = (scores_of(second_classifier, x) >= 0.5 for x in (images.images, adversaries))
+        arrays["transferred"] = np.where(before == decision, (after != before).astype(np.float64), np.nan)
+    if path_images:
+        arrays["completeness_residual"] = _residuals(generator, images.images, path_images)
+
+    figures: dict[str, Any] = {"images": len(patients), "patients": len(set(patients.tolist()))}
+    for name, array in _MEANS.items():
+        figures |= _with_interval(name, arrays.get(array), patients, np.mean)
+    figures |= {"flip_rate_by_class": {}, "flip_rate_by_class_interval": {}}
+    for name, (source, _) in _DIRECTIONS.items():
+        of_class = decision == source
+        rate = _with_interval("rate", arrays["crossed"][of_class], patients[of_class], np.mean)
+        figures["flip_rate_by_class"][name] = rate["rate"]
+        figures["flip_rate_by_class_interval"][name] = rate["rate_interval"]
+    for name, array in _MEDIANS.items():
+        figures |= _with_interval(name, arrays.get(array), patients, np.median)
+    for name in _WITH_QUARTILES:
+        known = _known(arrays.get(name, np.zeros(0)))
+        figures[f"{name}_quartiles"] = np.quantile(known, [0.25, 0.75]).tolist() if len(known) else None
+    figures |= _realism(images.images, adversaries, decision, patients, encoder, seed, discriminator_steps)
+    return PairQuality(arrays, figures)
+
+
+def _by_image(generator: PairGenerator, images: LabelledImages, batch_size: int) -> tuple[Arrays, np.ndarray]:
+    """Returns what is measured image by image, and the adversaries, float32 [N, H, W, C]."""
+    shape = images.images.shape[1:]
+
+    def make(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        pair = generator.generate(x)
+        scores = (generator.classifier(made, training=False) for made in (pair.start, pair.adversary))
+        flat = (tf.cast(tf.reshape(score, [-1]), tf.float32) for score in (pair.probability, *scores))
+        return pair.start, pair.adversary, *flat
+
+    compiled = tf.function(make, input_signature=[tf.TensorSpec([None, *shape], tf.float32)])
+    parts, adversaries = [], []
+    for begin in range(0, len(images.images), batch_size):
+        batch = slice(begin, begin + batch_size)
+        x = np.asarray(images.images[batch], np.float32)
+        start, adversary, *scores = (tensor.numpy() for tensor in compiled(tf.constant(x)))
+        part = _decisions(*(score.astype(np.float64) for score in scores))
+        part |= _differences("adversary", x, adversary)
+        if generator.STABLE:
+            part |= _differences("stable", x, start)
+        else:
+            del part["kept"]
+        if min(shape[:2]) >= SSIM_WINDOW:
+            outside = _out_of_reach(np.asarray(images.masks[batch]))
+            similarity = metrics.structural_similarity(x, adversary, outside)
+            part["adversary_similarity_outside"] = similarity.astype(np.float64)
+        if min(shape[:2]) >= SMALLEST_SIDE:
+            part["chequer_ratio"] = metrics.chequer_ratio(adversary.astype(np.float64) - x)
+        part["cout"] = metrics.cout(
+            generator.classifier, x, adversary, steps=_COUT_STEPS, batch_size=batch_size
+        )
+        parts.append(part)
+        adversaries.append(adversary)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return joined, np.concatenate(adversaries)
+
+
+def _decisions(score: np.ndarray, score_start: np.ndarray, score_adversary: np.ndarray) -> Arrays:
+    decision = score >= 0.5
+    target = np.where(decision, 1 - score_adversary, score_adversary)
+    return {
+        "score": score,
+        "score_start": score_start,
+        "score_adversary": score_adversary,
+        "crossed": (score_adversary >= 0.5) != decision,
+        "crossed_with_margin": target >= _MARGIN,
+        "target_probability": target,
+        "kept": (score_start >= 0.5) == decision,
+    }
+
+
+def _differences(name: str, x: np.ndarray, made: np.ndarray) -> Arrays:
+    energy = metrics.high_frequency_energy(x)
+    ratio = np.full(len(x), np.nan)  # of an image without detail
+    np.divide(metrics.high_frequency_energy(made), energy, out=ratio, where=energy > 0)
+    found = {
+        f"{name}_l1": metrics.l1_distance(x, made),
+        f"{name}_l2": metrics.l2_distance(x, made),
+        f"{name}_sparsity": metrics.sparsity(x, made),
+        f"{name}_sharpness": ratio,
+    }
+    if min(x.shape[1:3]) >= SSIM_WINDOW:
+        found[f"{name}_similarity"] = metrics.structural_similarity(x, made).astype(np.float64)
+    return found
+
+
+def _out_of_reach(masks: np.ndarray) -> np.ndarray:
+    """Returns the pixels whose window of structural similarity holds no pixel of the mask, bool [N, H, W]."""
+    window = np.ones((1, SSIM_WINDOW, SSIM_WINDOW), bool)
+    return np.asarray(~ndimage.binary_dilation(masks.astype(bool), window))
+
+
+def _residuals(generator: PairGenerator, images: np.ndarray, count: int) -> np.ndarray:
+    rows = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(np.int64))
+    residuals = np.full(len(images), np.nan)
+    explanation = AdversarialPath(generator).explain(images[rows])
+    residuals[rows] = explanation.completeness_residual  # type: ignore[attr-defined]
+    return residuals
+
+
+def _realism(
+    images: np.ndarray,
+    adversaries: np.ndarray,
+    decision: np.ndarray,
+    patients: np.ndarray,
+    encoder: keras.Model | None,
+    seed: int,
+    steps: int,
+) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        name: None for auc in ("discriminator_auc", "encoder_auc") for name in (auc, f"{auc}_interval")
+    } | {"encoder_frechet_distance": None, "encoder_frechet_floor": None}
+    real_class = decision.astype(np.int64)
+    classes = (1 - real_class, real_class)
+    if steps:
+        held_out = network_scores(images.shape[1:], steps, seed=seed)
+        found = separation(adversaries, images, *classes, patients, held_out, seed=seed)
+        figures["discriminator_auc"] = finite(found.auc)
+        figures["discriminator_auc_interval"] = [finite(bound) for bound in found.interval]
+    if encoder is not None:
+        made, real = (_features(encoder, x) for x in (adversaries, images))
+        found = separation(made, real, *classes, patients, feature_scores, folds=5, seed=seed)
+        figures["encoder_auc"] = finite(found.auc)
+        figures["encoder_auc_interval"] = [finite(bound) for bound in found.interval]
+        figures |= _frechet(made, real, real_class, patients, seed)
+    return figures
+
+
+def _features(encoder: keras.Model, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """Returns an encoder's features, float64 [N, D]."""
+    parts = []
+    for i in range(0, len(images), batch_size):
+        features = np.asarray(encoder.predict_on_batch(np.ascontiguousarray(images[i : i + batch_size])))
+        if features.ndim not in (2, 4):
+            raise ValueError(f"`encoder` must return [N, D] or [N, h, w, D]. Received: {features.shape}")
+        parts.append(features.mean(axis=(1, 2), dtype=np.float64) if features.ndim == 4 else features)
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _frechet(
+    made: np.ndarray, real: np.ndarray, real_class: np.ndarray, patients: np.ndarray, seed: int
+) -> dict[str, Any]:
+    """Returns the Fréchet distance of x_a to real images of the class it crosses to, and its floor.
+
+    The patients are cut into two halves. What is made of the first half and what is real of it are both
+    compared with what is real of the second, in sets of one size: the distance grows with fewer images.
+    """
+    generator = np.random.default_rng(seed)
+    names = np.unique(patients)
+    distances: dict[str, list[float]] = {name: [] for name in _DIRECTIONS}
+    floors: dict[str, list[float]] = {name: [] for name in _DIRECTIONS}
+    for _ in range(_SPLITS):
+        first = np.isin(patients, generator.permutation(names)[: len(names) // 2])
+        for name, (source, target) in _DIRECTIONS.items():
+            sets = [
+                made[first & (real_class == source)],
+                real[first & (real_class == target)],
+                real[~first & (real_class == target)],
+            ]
+            size = min(map(len, sets))
+            of_made, of_real, others = (one[generator.permutation(len(one))[:size]] for one in sets)
+            distances[name].append(metrics.frechet_distance(of_made, others))
+            floors[name].append(metrics.frechet_distance(of_real, others))
+    figures = {}
+    for name, found in (("encoder_frechet_distance", distances), ("encoder_frechet_floor", floors)):
+        means = {direction: _mean_of_defined(values) for direction, values in found.items()}
+        means["mean"] = float(np.mean(list(means.values())))
+        figures[name] = {direction: finite(value) for direction, value in means.items()}
+    return figures
+
+
+def _mean_of_defined(values: list[float]) -> float:
+    known = _known(np.array(values))
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _with_interval(
+    name: str, values: np.ndarray | None, patients: np.ndarray, statistic: Callable[..., Any]
+) -> dict[str, Any]:
+    """Returns a statistic of the images that have a value, and its interval."""
+    defined = np.zeros(len(patients), bool) if values is None else ~np.isnan(values.astype(np.float64))
+    if values is None or not defined.any():
+        return {name: None, f"{name}_interval": None if values is None else [None, None]}
+    known = values[defined].astype(np.float64)
+    interval = metrics.bootstrap_interval(statistic, [known], patients[defined].tolist())
+    return {name: float(statistic(known)), f"{name}_interval": [finite(bound) for bound in interval]}
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values[~np.isnan(values)])
