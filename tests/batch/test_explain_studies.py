@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import nibabel as nib
@@ -28,6 +29,18 @@ def bundle(tmp_path_factory):
 
 def names(summary):
     return [study["folder"] for study in summary.studies]
+
+
+def test_the_summary_says_what_the_pairs_are_worth(bundle, tmp_path):
+    (tmp_path / "x.png").write_bytes(png_bytes(picture().astype(np.uint8)))
+    poor = dataclasses.replace(bundle, figures={"test": {"syce": {"flip_rate": 0.4, "keep_rate": 1.0}}})
+    options = ExplainOptions(method="syce", steps=2)
+    summary = explain_studies(poor, tmp_path / "x.png", tmp_path / "out", options)
+    assert len(summary.pair) == 1
+    assert summary.pair[0].startswith("60 % of the adversaries do not cross the decision")
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["pair"] == list(summary.pair)
+    # The gradient has no pair.
+    assert explain_studies(poor, tmp_path / "x.png", tmp_path / "other", GRADIENT).pair == ()
 
 
 @pytest.mark.slow

@@ -129,12 +129,14 @@ def test_a_stopped_run_leaves_whole_results(tmp_path, bundle, ending):
     finished = [path for path in out.glob("[!.]*") if path.is_dir()]
     assert 3 <= len(finished) < 120
     if ending != signal.SIGKILL:
+        summary = json.loads((out / "summary.json").read_text())
+        # A study may be whole and not yet counted.
+        assert summary["explained"] in (len(finished), len(finished) - 1)
+        assert summary["waiting"] == 120 - summary["explained"]
         assert stderr == (
-            f"Interrupted: {len(finished)} of 120 studies are explained in {out}, 0 failed. "
+            f"Interrupted: {summary['explained']} of 120 studies are explained in {out}, 0 failed. "
             "Go on by the same command with --resume.\n"
         )
-        summary = json.loads((out / "summary.json").read_text())
-        assert (summary["explained"], summary["waiting"]) == (len(finished), 120 - len(finished))
         assert sorted(path.name for path in out.glob(".*")) == []
     else:
         assert stderr == ""

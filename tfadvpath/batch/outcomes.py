@@ -70,6 +70,8 @@ class ExplainSummary:
         ignored: Files in folders that are no studies, with the reason.
         remarks: Sentences on studies, each with one of its files.
         waiting: Number of studies that were not come to, since the run was interrupted or failed as a whole.
+        pair: Sentences on what the quality of the generator's pairs means for a reader of the maps, see
+            ``bundle.pair_verdict``; none where all is good, nothing was measured, or there is no pair.
     """
 
     bundle: str
@@ -83,6 +85,7 @@ class ExplainSummary:
     ignored: Sequence[tuple[Path, str]]
     remarks: Sequence[tuple[Path, str]]
     waiting: int = 0
+    pair: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Returns the content of summary.json."""
@@ -97,6 +100,7 @@ class ExplainSummary:
             "resumed": self.resumed,
             "failed": len(self.failures),
             "waiting": self.waiting,
+            "pair": list(self.pair),
             "studies": list(self.studies),
             "errors": [
                 {"source": str(failure.task.source), "message": str(failure.error)}
@@ -117,12 +121,21 @@ class Run:
         method: Name of the explainer.
         steps: Number of points of the path; None where the method has no path.
         maps: Names of the maps that are written.
+        pair: Sentences on the quality of the generator's pairs.
     """
 
     def __init__(
-        self, planned: Plan, bundle: str, out: Path, method: str, steps: int | None, maps: Sequence[str]
+        self,
+        planned: Plan,
+        bundle: str,
+        out: Path,
+        method: str,
+        steps: int | None,
+        maps: Sequence[str],
+        pair: Sequence[str] = (),
     ):
         self._planned = planned
+        self._pair = pair
         self._bundle, self._out = bundle, out
         self._method, self._steps, self._maps = method, steps, maps
         self._studies: list[dict[str, Any]] = []
@@ -152,4 +165,5 @@ class Run:
             ignored=self._planned.ignored,
             remarks=[*self._planned.remarks, *said],
             waiting=len(self._planned.tasks) - len(self._studies) - len(self._failures),
+            pair=self._pair,
         )

@@ -18,6 +18,7 @@ from tfadvpath.batch.plan import SUMMARY, Task, plan
 from tfadvpath.batch.reading import Earlier, read_headers, read_studies
 from tfadvpath.batch.results import write_study
 from tfadvpath.bundle.bundle import Bundle, load_bundle
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
@@ -132,7 +133,9 @@ def explain_studies(
         }
         keras.utils.set_random_seed(options.seed)
         tasks = planned.tasks
-        run = Run(planned, named, out, options.method, steps, chosen_maps)
+        run = Run(
+            planned, named, out, options.method, steps, chosen_maps, _about_pair(bundle, options.method)
+        )
         with only_writer(out):
             remove_partials(out)
             for name in (SUMMARY, ERROR_LOG):  # of an earlier run
@@ -167,6 +170,13 @@ def _lengths(explainer: Explainer, size: tuple[int, int]) -> dict[str, float]:
     except ValueError as error:
         problem = f"do not fit these images: {error}".rstrip(".")
         raise InputError("`sigma`, `kernel_size`", problem, "Leave them out for the paper's") from error
+
+
+def _about_pair(bundle: Bundle, method: str) -> tuple[str, ...]:
+    """Returns what the measured quality of a method's pairs means for its maps."""
+    generator = explainers.generator_of(method)
+    figures = (bundle.figures.get("test") or {}).get(generator or "")
+    return pair_verdict(figures).sentences if figures else ()
 
 
 def _write_summary(summary: ExplainSummary) -> None:

@@ -144,6 +144,8 @@ def explain(
         say(f"{path}: ignored, it {reason}.")
     for path, remark in summary.remarks:
         say(f"{path}: {remark}.")
+    for sentence in summary.pair:
+        say(f"About all of these maps: {sentence}")
     answer(json.dumps(summary.as_json(), indent=2) if as_json else _sentence(summary))
     if summary.failures:
         raise typer.Exit(SOME_FAILED if summary.studies else NOTHING_DONE)
