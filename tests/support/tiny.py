@@ -27,7 +27,7 @@ EVERY_STAGE = Recipe.model_validate(
     {
         **RECIPE.model_dump(),
         "classifier": {**RECIPE.classifier.model_dump(), **_EPOCHS},
-        "cyce": {**_UNET, "schedule": "cosine"},
+        "cyce": {**_UNET, "schedule": "cosine", "residual": 2},
         "syce": {**_UNET, "clip_norm": 1.0, "residual": 2, "flip_target": 0.9, "keep_target": 0.9},
         "sagen": {**_UNET, "batch_size": 4},
         "mask_generator": {**_EPOCHS, "width": 4, "batch_size": 4, "blur_sigma": 2.0},
