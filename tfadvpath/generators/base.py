@@ -9,8 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import keras
 import tensorflow as tf
 
-# Of the dual ascent, see ``PairGenerator``: a weight rises tenfold in 50 steps while nothing is reached.
-_ASCENT_RATE = 0.05
+# Of the dual ascent, see ``PairGenerator``: a weight rises or falls tenfold in 77 steps at most, and the mean
+# of the shares follows within 20 steps.
+_ASCENT_RATE = 0.03
+_MEMORY = 0.95
 _LARGEST_FACTOR = 5.3  # logarithm: 200 times the weight that was given, or a 200th of it
 
 
@@ -145,9 +147,11 @@ class AgainstClassifier(keras.Model):
 class PairGenerator(AgainstClassifier, abc.ABC):
     """A generator of explanations: it makes the start image and the adversary of every image.
 
-    Where a target is given, the weight of a decision's term in the loss is found by dual ascent: after every
-    step its logarithm rises by a rate times (target - share that the step reached), for each class by itself.
-    The weight grows until the share is reached, and falls to what keeps it.
+    Where a target t is given, the weight of a decision's term in the loss is found by dual ascent, for each
+    class by itself. A running mean s follows the shares of the steps. After each step the weight's logarithm
+    rises by a rate times (t - s) / t where s is below t, and falls by the rate times (s - t) / (1 - t) where
+    it is above: as fast down, where all decisions are as wanted, as up, where none is. So the weight grows
+    until the share is reached, and comes back to what keeps it.
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] in [0, 1] -> [B, 1] probability of class 1.
@@ -181,19 +185,23 @@ class PairGenerator(AgainstClassifier, abc.ABC):
                     '`targets` may give "flip" and, where the loss has it, "keep" a share in (0, 1). '
                     f"Received: {term}: {share}"
                 )
-        # Logarithms of the factors by which the weights were raised, for class 0 and class 1.
-        self.raised = {
-            term: self.add_weight(
-                shape=(2,),
-                initializer="zeros",
-                trainable=False,
-                dtype="float32",
-                autocast=False,
-                aggregation="mean",
-                name=f"raised_{term}",
-            )
-            for term in self.targets
+        # Logarithms of the factors by which the weights were raised, and running means of the shares: for
+        # class 0 and class 1.
+        self.raised = {term: self._of_both_classes(f"raised_{term}", 0.0) for term in self.targets}
+        self.reached = {
+            term: self._of_both_classes(f"reached_{term}", target) for term, target in self.targets.items()
         }
+
+    def _of_both_classes(self, name: str, value: float) -> keras.Variable:
+        return self.add_weight(
+            shape=(2,),
+            initializer=keras.initializers.Constant(value),
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            aggregation="mean",
+            name=name,
+        )
 
     def start_logs(self) -> None:
         super().start_logs()
@@ -228,11 +236,15 @@ class PairGenerator(AgainstClassifier, abc.ABC):
             share = shares[term]
             if context.num_replicas_in_sync > 1:
                 share = context.all_reduce(tf.distribute.ReduceOp.MEAN, share)
-            before = tf.convert_to_tensor(self.raised[term])
-            after = before + tf.one_hot(k, 2) * (_ASCENT_RATE * (target - share))
-            self.raised[term].assign(tf.clip_by_value(after, -_LARGEST_FACTOR, _LARGEST_FACTOR))
-            weight = self.loss_weights[term] * tf.exp(after[k])
-            self.trackers[f"{term}_weight"].update_state(weight)
+            chosen = tf.one_hot(k, 2)
+            reached = tf.convert_to_tensor(self.reached[term])
+            reached += chosen * (1.0 - _MEMORY) * (share - reached)
+            missing = target - reached[k]
+            missing /= tf.where(missing > 0.0, target, 1.0 - target)
+            raised = tf.convert_to_tensor(self.raised[term]) + chosen * _ASCENT_RATE * missing
+            self.reached[term].assign(reached)
+            self.raised[term].assign(tf.clip_by_value(raised, -_LARGEST_FACTOR, _LARGEST_FACTOR))
+            self.trackers[f"{term}_weight"].update_state(self.loss_weights[term] * tf.exp(raised[k]))
 
     @abc.abstractmethod
     def generate(self, images: tf.Tensor) -> AdversarialPair:
