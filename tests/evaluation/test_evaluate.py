@@ -231,3 +231,9 @@ def test_test_images_of_one_class_are_refused(tmp_path):
     images.labels[:] = 0
     with pytest.raises(InputError, match="squares: all test images are of class 0"):
         Run(squares(images), tmp_path / "out", OPTIONS, methods=["gradient"])
+
+
+def test_a_second_classifier_that_cannot_be_loaded_is_refused_before_anything_is_measured(tmp_path):
+    with pytest.raises(InputError, match=r"`second_classifier`: none\.keras: cannot be loaded"):
+        Run(squares(), tmp_path / "out", OPTIONS, methods=["gradient"], second_classifier="none.keras")
+    assert not (tmp_path / "out").exists()

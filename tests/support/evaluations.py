@@ -40,6 +40,7 @@ class Run:
     def __init__(self, bundle: Bundle | Path, out: Path, options: EvaluationOptions, **given):
         self.out = out
         self.heard: list[Event] = []
+        given = {"pairs": False, **given}  # they take long to measure
         self.summary = tfadvpath.evaluate(bundle, out, options, self.heard.append, **given)
 
     @property

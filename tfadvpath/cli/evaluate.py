@@ -49,6 +49,17 @@ def evaluate(
             help="Measure the smoothed difference and others without the gradient, which tell what it adds."
         ),
     ] = True,
+    pairs: Annotated[
+        bool, typer.Option(help="Measure the generators' pairs of images: a map is worth what its pair is.")
+    ] = True,
+    second_classifier: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A classifier trained separately: do adversaries cross it, too?"),
+    ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A feature extractor to compare adversaries with real images by."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, random orders and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of report.json.")] = False,
@@ -96,6 +107,9 @@ def evaluate(
             methods=names_in(methods),
             batch_size=batch_size,
             command=shlex.join(["tfadvpath", *sys.argv[1:]]),
+            pairs=pairs,
+            second_classifier=second_classifier,
+            encoder=encoder,
         )
     if as_json:
         answer((out / REPORT_FILE).read_text(encoding="utf-8").rstrip("\n"))

@@ -22,6 +22,7 @@ from tfadvpath.evaluation.images import EvaluatedImages, load_evaluated_images
 from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
 from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed
 from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.pairs import load_judges, measure_pairs
 from tfadvpath.evaluation.replacement_images import check_perturbation
 from tfadvpath.evaluation.report.head import facts
 from tfadvpath.evaluation.report.pictures import Shown, show
@@ -59,6 +60,9 @@ def evaluate(
     methods: Sequence[str] | None = None,
     batch_size: int = 16,
     command: str | None = None,
+    pairs: bool = True,
+    second_classifier: Path | str | None = None,
+    encoder: Path | str | None = None,
 ) -> Summary:
     """Measures the methods of a bundle on its test images and compares them: the paper's tables and charts.
 
@@ -73,6 +77,11 @@ def evaluate(
         methods: Names of explainers; None is all that the bundle has networks for.
         batch_size: Number of images explained at once.
         command: Command that the report names; None names this function.
+        pairs: Whether the pairs of the generators are measured as well: a map is worth what its pair is.
+        second_classifier: Keras file, or bundle, of a classifier of the same task that was trained
+            separately: whether adversaries cross its decision too. None leaves that out.
+        encoder: Keras file of a feature extractor, such as one with ImageNet weights, by which adversaries
+            are compared with real images. None leaves that out.
 
     Returns:
         The measurements, with the judged claims and the methods that failed.
@@ -100,6 +109,8 @@ def evaluate(
     if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
         # A report has many files, of common names.
         raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
+    image_shape = tuple(bundle.classifier.input_shape[1:])
+    judges = load_judges(_path(second_classifier), _path(encoder), image_shape)
     make_folder(out)
     keras.utils.set_random_seed(options.seed)
     hear = listener or _silent
@@ -116,6 +127,11 @@ def evaluate(
     summary = summarise(measured, by_chance, evaluated, options, average_mask=average)
     summary = dataclasses.replace(summary, failed=failed)
     summary = dataclasses.replace(summary, claims=judge(summary, _taught(bundle)))
+    if pairs:
+        found = measure_pairs(
+            evaluation, list(measured), judges, lambda line: hear(Event("Measuring pairs", 0, 0, line))
+        )
+        summary = dataclasses.replace(summary, pairs=found)
     versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
     about = About(
         data=bundle.recipe.data,
@@ -131,6 +147,10 @@ def evaluate(
     )
     write_report(out, summary, _examples(evaluation, summary, measured, hear), about)
     return summary
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def _average_mask(bundle: Bundle) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,6 +71,7 @@ class Summary:
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; "squares" of
             an image and "square_side" in pixels.
         claims: Claims of the paper, judged by these measurements.
+        pairs: Figures of ``pair_quality`` by the generator's name; empty where pairs were not measured.
         failed: Reasons why methods could not be measured, by the method's name.
     """
 
@@ -81,6 +82,7 @@ class Summary:
     references: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     claims: Sequence[Claim] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def differences(self) -> dict[tuple[str, str], dict[str, Estimate]]:
         """Returns how far maps are above others, paired over patients, by both keys and metric.

@@ -38,6 +38,27 @@ def backbone_classifier(
         >>> backbone_classifier(keras.Sequential(layers), (32, 32, 1)).output_shape
         (None, 1)
     """
+    extractor = feature_extractor(backbone, input_shape)
+    names = {layer.name for layer in extractor.layers}
+    probability = probability_of(extractor.outputs[0], dropout, names)
+    return keras.Model(extractor.inputs[0], probability, name=backbone.name)
+
+
+def feature_extractor(backbone: keras.Model, input_shape: Sequence[int]) -> keras.Model:
+    """Builds a feature extractor anew for images of another size, or of fewer channels.
+
+    Args:
+        backbone: Functional or sequential Keras model, images in [0, 1], float [N, H, W, C] -> features
+            [N, h, w, F] or [N, F].
+        input_shape: Shape of an image, (height, width, channels).
+
+    Returns:
+        A Keras model with the same weights, which it does not share: float32 [N, H, W, C] -> features.
+
+    Raises:
+        ValueError: The extractor takes other images or several, gives no features as above, or cannot be
+            built for this size.
+    """
     inputs = list(getattr(backbone, "inputs", None) or [])  # a model of a class of its own has none
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         taken = [tuple(each.shape) for each in inputs]
@@ -57,9 +78,7 @@ def backbone_classifier(
     seen = image
     if channels != input_shape[-1]:
         seen = keras.layers.Concatenate(name="copied_channels")([image] * (channels // input_shape[-1]))
-    features = _features(backbone, seen)
-    names = {layer.name for layer in keras.Model(image, features).layers}
-    model = keras.Model(image, probability_of(features, dropout, names), name=backbone.name)
+    model = keras.Model(image, _features(backbone, seen), name=backbone.name)
     # The extractor's layers were used twice by now. In a copy every layer has one output.
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())

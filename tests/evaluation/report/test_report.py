@@ -171,6 +171,36 @@ def test_verdicts_have_a_row_for_every_other_map(out, summary):
     ]
 
 
+FIGURES = {
+    "flip_rate": 0.4,
+    "flip_rate_interval": [0.3, 0.5],
+    "keep_rate": None,
+    "encoder_frechet_distance": {"zero_to_one": 3.0, "one_to_zero": 5.0, "mean": 4.0},
+}
+
+
+def test_the_pairs_stand_with_their_verdict_in_plain_words(evaluated, measured, tmp_path):
+    summary = dataclasses.replace(
+        summarised(evaluated, measured), pairs={"syce": FIGURES, "cyce": {"flip_rate": 0.99}}
+    )
+    write_report(tmp_path, summary, [], ABOUT)
+    rows = read_table(tmp_path / "table_6.csv")
+    assert [row["figure"] for row in rows] == [
+        "x_a crosses the decision",
+        "Fréchet distance of an encoder's features",
+    ]
+    assert (rows[0]["SyCE"], rows[0]["SyCE low"], rows[0]["CyCE"]) == ("0.4", "0.3", "0.99")
+    assert rows[0]["wanted"] == "at least 0.85"
+    assert float(rows[1]["SyCE"]) == 4
+    page = read_page(tmp_path)
+    assert "SyCE: read the maps with care" in page.text
+    assert "60 % of the adversaries do not cross the decision" in page.text
+    assert "CyCE: the pairs reach every limit" in page.text
+    content = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert content["pairs"]["syce"]["figures"] == FIGURES
+    assert (content["pairs"]["syce"]["good"], content["pairs"]["cyce"]["good"]) == (False, True)
+
+
 def test_each_example_has_a_picture_of_every_map(page, examples):
     titles = ["Input", *(compared.title for compared in COMPARED_MAPS)]
     of_examples = [f"{title}, {one.example.kind}, {one.patient}" for one in examples for title in titles]

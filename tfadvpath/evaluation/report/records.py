@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.evaluation.claims import Claim
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.measure import TIE_RULES
@@ -89,6 +90,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for name in summary.references
         },
         "random": [_without(row, "map", "against") for row in rows if row.map == RANDOM],
+        "pairs": {name: _pair(figures) for name, figures in summary.pairs.items()},
         "claims": [_claim(claim) for claim in summary.claims],
     }
 
@@ -140,6 +142,11 @@ def _curve(estimate: Estimate) -> dict[str, list[float | None]]:
     low, high = estimate.interval()
     curves = {"value": estimate.value, "low": low, "high": high}
     return {name: [finite(float(value)) for value in values] for name, values in curves.items()}
+
+
+def _pair(figures: Mapping[str, Any]) -> dict[str, Any]:
+    verdict = pair_verdict(figures)
+    return {"good": verdict.good, "sentences": list(verdict.sentences), "figures": dict(figures)}
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

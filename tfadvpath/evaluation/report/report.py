@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.evaluation.claims import FURTHER, HOLDS, MAIN, ClaimedNumber
 from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
@@ -18,11 +19,13 @@ from tfadvpath.evaluation.report.tables import (
     further_table,
     localisation_table,
     number_title,
+    pair_table,
     relevance_table,
     verdict_table,
 )
 from tfadvpath.evaluation.summary import Summary
 from tfadvpath.files import replacing_folder, write_json, write_text
+from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.recipes.data import DataSet
 from tfadvpath.writers.charts import chart_pixels
 from tfadvpath.writers.page import write_page
@@ -74,6 +77,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         further_table(summary),
         verdict_table(summary, MAIN, paper, sentence),
         verdict_table(summary, FURTHER, paper, sentence),
+        pair_table(summary),
     ]
     shown = [table for table in tables if table is not None]
     for table in shown:
@@ -112,6 +116,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         charts=charts,
         examples=examples,
         survivors=[measured for measured in summary.maps.values() if measured.survives],
+        pairs={GENERATORS[name].title: pair_verdict(one) for name, one in summary.pairs.items()},
         claims_hold=sum(claim.verdict == HOLDS for claim in summary.claims if claim.kind == MAIN),
         claims_judged=sum(bool(claim.comparisons) for claim in summary.claims if claim.kind == MAIN),
         ranked_by=number_title(ClaimedNumber("iou", summary.options.percentiles[0])),

@@ -1,0 +1,113 @@
+"""The pairs of a bundle in an evaluation: measured once, with the networks that judge them."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from support.evaluations import evaluated_images, labelled_images
+
+from tfadvpath.errors import InputError
+from tfadvpath.evaluation import pairs
+from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.pairs import Judges, load_judges, measure_pairs
+
+SHAPE = (16, 16, 1)
+NOBODY = Judges(None, None, {})
+
+
+def classifier(folder, size=16, channels=1):
+    inner = [keras.Input((size, size, channels)), layers.GlobalAveragePooling2D(), layers.Dense(1, "sigmoid")]
+    path = folder / "second.keras"
+    keras.Sequential(inner).save(path)
+    return path
+
+
+def encoder(folder):
+    """A feature extractor of colour images of another size."""
+    path = folder / "encoder.keras"
+    keras.Sequential([keras.Input((40, 40, 3)), layers.Conv2D(5, 3, strides=2)]).save(path)
+    return path
+
+
+def test_judges_are_loaded_and_fitted_to_the_images(tmp_path):
+    judges = load_judges(classifier(tmp_path), encoder(tmp_path), SHAPE)
+    x = np.zeros((2, *SHAPE), np.float32)
+    assert judges.second_classifier.predict(x, verbose=0).shape == (2, 1)
+    assert judges.encoder.predict(x, verbose=0).shape[-1] == 5
+    assert set(judges.digests) == {"second_classifier", "encoder"}
+    assert load_judges(None, None, SHAPE).digests == {}
+
+
+def test_a_second_classifier_may_be_that_of_a_bundle(tmp_path):
+    classifier(tmp_path).rename(tmp_path / "classifier.keras")
+    assert load_judges(tmp_path, None, SHAPE).second_classifier is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("second_classifier", lambda folder: classifier(folder, size=8), "images of shape"),
+        ("second_classifier", lambda folder: folder / "none.keras", "cannot be loaded"),
+        ("encoder", lambda folder: folder, "cannot be loaded"),
+    ],
+)
+def test_a_judge_that_cannot_be_had_is_said(tmp_path, name, make, message):
+    given = {"second_classifier": None, "encoder": None, name: make(tmp_path)}
+    with pytest.raises(InputError, match=f"^`{name}`: .*{message}"):
+        load_judges(given["second_classifier"], given["encoder"], SHAPE)
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """What ``measure_pairs`` needs of an evaluation."""
+
+    folder: object
+    seed: int = 0
+
+    def __post_init__(self):
+        self.evaluated = evaluated_images(labelled_images())
+        self.options = EvaluationOptions(seed=self.seed)
+        self.identity = {"options": self.options.as_json()}
+        self.bundle = dataclasses.make_dataclass("Bundle", ["generators"])({"syce": "SyCE", "cyce": "CyCE"})
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Names of the generators whose pairs were measured, and with what."""
+    found = []
+
+    def quality(generator, images, **given):
+        found.append((generator, given["second_classifier"], given["seed"]))
+        figures = {"flip_rate": 0.5, "images": len(images.images)}
+        return dataclasses.make_dataclass("Quality", ["figures"])(figures)
+
+    monkeypatch.setattr(pairs, "pair_quality", quality)
+    return found
+
+
+def test_the_pairs_of_measured_methods_are_measured_once(tmp_path, measured):
+    said = []
+    found = measure_pairs(Evaluation(tmp_path), ["gradient", "syce"], NOBODY, said.append)
+    assert found == {"syce": {"flip_rate": 0.5, "images": 24}}
+    again = measure_pairs(Evaluation(tmp_path), ["gradient", "syce"], NOBODY, said.append)
+    assert again == found
+    assert said == ["the pairs of syce: measured", "the pairs of syce: measured before"]
+    assert [generator for generator, *_ in measured] == ["SyCE"]
+
+
+def test_other_judges_or_options_measure_anew(tmp_path, measured):
+    measure_pairs(Evaluation(tmp_path), ["syce"], NOBODY, print)
+    other = Judges("a network", None, {"second_classifier": "digest"})
+    measure_pairs(Evaluation(tmp_path), ["syce"], other, print)
+    measure_pairs(Evaluation(tmp_path, seed=1), ["syce"], other, print)
+    assert [given for _, *given in measured] == [[None, 0], ["a network", 0], ["a network", 1]]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"identity": 1, "figures": 2})])
+def test_a_damaged_file_is_measured_anew(tmp_path, measured, content):
+    (tmp_path / "syce.pair.json").write_text(content)
+    measure_pairs(Evaluation(tmp_path), ["syce"], NOBODY, print)
+    assert len(measured) == 1

@@ -1,0 +1,124 @@
+"""The pairs of a bundle's generators, measured on the test images; what an earlier run measured is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfadvpath import explainers
+from tfadvpath.bundle.networks import load_network
+from tfadvpath.errors import InputError, first_line
+from tfadvpath.evaluation.methods import Evaluation
+from tfadvpath.evaluation.pair_quality import pair_quality
+from tfadvpath.files import sha256, write_json
+from tfadvpath.generators.registry import path_generators
+from tfadvpath.models.backbone import feature_extractor
+from tfadvpath.models.binary import binary_classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """Networks that judge pairs and are not the explained classifier.
+
+    Attributes:
+        second_classifier: Classifier of the same task that was trained separately; None is none.
+        encoder: Feature extractor; None is none.
+        digests: SHA-256 of their files, in hexadecimal, by the parameter's name.
+    """
+
+    second_classifier: keras.Model | None
+    encoder: keras.Model | None
+    digests: dict[str, str]
+
+
+def load_judges(
+    second_classifier: Path | None, encoder: Path | None, image_shape: tuple[int, int, int]
+) -> Judges:
+    """Loads the networks that judge pairs, in safe mode.
+
+    Args:
+        second_classifier: Keras file of a classifier of such images, or folder of a bundle that has one;
+            None is none.
+        encoder: Keras file of a feature extractor, of this size or another; None is none.
+        image_shape: Shape of an image, (height, width, channels).
+
+    Raises:
+        InputError: One of them cannot be loaded, or takes other images.
+    """
+    digests, loaded = {}, {}
+    fitting: dict[str, tuple[Path | None, Callable[..., keras.Model]]] = {
+        "second_classifier": (second_classifier, binary_classifier),
+        "encoder": (encoder, feature_extractor),
+    }
+    for name, (path, fit) in fitting.items():
+        if path is None:
+            continue
+        file = path / "classifier.keras" if path.is_dir() else path
+        try:
+            digests[name] = sha256(file)
+            network = load_network(file)
+        except Exception as error:  # whatever a file that is no Keras model leads to
+            raise InputError(
+                f"`{name}`: {file}", f"cannot be loaded ({first_line(error)})", "Name a .keras file"
+            ) from error
+        try:
+            loaded[name] = fit(network, image_shape)
+        except ValueError as error:
+            raise InputError(
+                f"`{name}`: {file}", first_line(error).replace("`", ""), "Name a file that fits"
+            ) from error
+    return Judges(loaded.get("second_classifier"), loaded.get("encoder"), digests)
+
+
+def measure_pairs(
+    evaluation: Evaluation, methods: Sequence[str], judges: Judges, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Measures the pairs of every generator among the methods, on all test images.
+
+    Args:
+        evaluation: Evaluation that the methods belong to.
+        methods: Names of explainers that were measured.
+        judges: Networks that judge pairs.
+        say: Function that is told when a generator is measured.
+
+    Returns:
+        Figures of ``pair_quality`` by the generator's name.
+    """
+    found = {}
+    for name in path_generators():
+        if name not in methods:
+            continue
+        path = evaluation.folder / f"{name}.pair.json"
+        identity = {**evaluation.identity, "code": explainers.code(name), "judges": judges.digests}
+        figures = _stored(path, identity)
+        if figures is None:
+            figures = dict(
+                pair_quality(
+                    evaluation.bundle.generators[name],
+                    evaluation.evaluated.images,
+                    second_classifier=judges.second_classifier,
+                    encoder=judges.encoder,
+                    seed=evaluation.options.seed,
+                ).figures
+            )
+            write_json(path, {"identity": identity, "figures": figures})
+            say(f"the pairs of {name}: measured")
+        else:
+            say(f"the pairs of {name}: measured before")
+        found[name] = figures
+    return found
+
+
+def _stored(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the figures of a file that was made under the same identity; None where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        same = content["identity"] == json.loads(json.dumps(identity))
+        return dict(content["figures"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
