@@ -154,12 +154,14 @@ def _path(path: Path | str | None) -> Path | None:
 
 
 def _average_mask(bundle: Bundle) -> np.ndarray:
-    """Returns the mean annotation of the training images of class 1, float32 [H, W]: where findings are."""
-    train = bundle.recipe.data.load("train", bundle.recipe.seed)
-    annotated = np.flatnonzero(np.asarray(train.masks).any(axis=(1, 2)))
+    """Returns the mean annotation of other patients' images, float32 [H, W]: where findings are in general."""
+    data = bundle.recipe.data
+    # The training images; of phantoms, which would take minutes to generate, the fewer validation images.
+    others = data.load("validation" if data.GENERATED else "train", bundle.recipe.seed)
+    annotated = np.flatnonzero(np.asarray(others.masks).any(axis=(1, 2)))
     if not len(annotated):
-        return np.zeros(train.images.shape[1:3], np.float32)
-    masks = np.stack([np.asarray(train.masks[row]) for row in annotated])
+        return np.zeros(others.images.shape[1:3], np.float32)
+    masks = np.stack([np.asarray(others.masks[row]) for row in annotated])
     return np.asarray(np.mean(masks, axis=0, dtype=np.float32))
 
 

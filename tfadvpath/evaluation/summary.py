@@ -64,8 +64,8 @@ class Summary:
             anything; "flipped", the share of decisions that the perturbation turns; and the same with the
             ending "_2".
         references: "iou" and "fnr" [P, 2] of ``BEST_POSSIBLE``, a map that knows the finding, and of
-            ``AVERAGE_MASK``, the mean of the training images' annotations, the same for every image; empty
-            where nothing is annotated.
+            ``AVERAGE_MASK``, the mean annotation of other patients, the same for every image; empty where
+            nothing is annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; "squares" of
@@ -124,7 +124,7 @@ def summarise(
         evaluated: Test images that were measured.
         options: Options that they were measured with.
         repeats: Number of resamplings of the patients.
-        average_mask: Mean annotation of the training images, float [H, W]; None leaves it out.
+        average_mask: Mean annotation of other patients' images, float [H, W]; None leaves it out.
     """
     patients = np.asarray(evaluated.images.patients)
     groups = {

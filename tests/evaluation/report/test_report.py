@@ -233,7 +233,7 @@ def test_tables_hold_the_measurements_and_the_papers_numbers(out, summary):
     assert [row["map"] for row in rows] == [
         *(compared.title for compared in COMPARED_MAPS),
         "best possible",
-        "average mask of the training images",
+        "average mask of other patients",
     ]
     best = float(summary.references["best_possible"]["iou"].value[1, 0])
     assert float(rows[-2]["IoU 98"]) == pytest.approx(best, rel=1e-5)

@@ -55,7 +55,7 @@ _PAIR_FIGURES = {
     "chequer_ratio": "chequer of x_a - x",
     "completeness_residual": "residual of the completeness",
 }
-_REFERENCES = {BEST_POSSIBLE: "best possible", AVERAGE_MASK: "average mask of the training images"}
+_REFERENCES = {BEST_POSSIBLE: "best possible", AVERAGE_MASK: "average mask of other patients"}
 _CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
 _METRICS = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
 _MAP = Heading("map", best="")
