@@ -154,7 +154,7 @@ def _path(path: Path | str | None) -> Path | None:
 
 
 def _average_mask(bundle: Bundle) -> np.ndarray:
-    """Returns the mean annotation of other patients' images, float32 [H, W]: where findings are in general."""
+    """Returns the mean annotation of other patients' images, float32 [H, W]."""
     data = bundle.recipe.data
     # The training images; of phantoms, which would take minutes to generate, the fewer validation images.
     others = data.load("validation" if data.GENERATED else "train", bundle.recipe.seed)
