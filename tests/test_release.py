@@ -92,4 +92,5 @@ def test_workflows_call_targets_that_the_makefile_has(name):
 
 def test_github_runs_what_the_script_of_all_checks_runs():
     in_script = found(r"^for target in (.+); do$", ".ci/run").split()
+    in_script += found(r"^side_by_side=\((.+)\)$", ".ci/run").split()
     assert make_targets(yaml.safe_load(read(".github/workflows/checks.yml"))) == set(in_script)
