@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 import tfadvpath.models  # noqa: F401  registers the classes that saved networks name
+from tfadvpath.errors import InputError, first_line
 from tfadvpath.files import is_partial, replacing_file
 
 Networks = Mapping[str, keras.Model]
@@ -37,6 +38,26 @@ def save_network(path: Path, network: keras.Model) -> None:
 def load_network(path: Path) -> keras.Model:
     """Loads a network in safe mode: its file cannot bring code of its own."""
     return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def load_own_network(path: Path, source: str) -> keras.Model:
+    """Loads a Keras file that a person names, in safe mode.
+
+    Args:
+        path: File to load.
+        source: Name of the parameter and the file, for the message.
+
+    Raises:
+        InputError: It cannot be loaded.
+    """
+    try:
+        return load_network(path)
+    except Exception as error:  # whatever a file that is no Keras model leads to
+        raise InputError(
+            source,
+            f"cannot be loaded ({first_line(error)})",
+            "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
+        ) from error
 
 
 def scores_of(classifier: keras.Model, images: np.ndarray) -> np.ndarray:

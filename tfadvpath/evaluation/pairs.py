@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from tfadvpath import explainers
-from tfadvpath.bundle.networks import load_network
+from tfadvpath.bundle.networks import load_own_network
 from tfadvpath.errors import InputError, first_line
 from tfadvpath.evaluation.methods import Evaluation
 from tfadvpath.evaluation.pair_quality import pair_quality
@@ -59,13 +59,8 @@ def load_judges(
         if path is None:
             continue
         file = path / "classifier.keras" if path.is_dir() else path
-        try:
-            digests[name] = sha256(file)
-            network = load_network(file)
-        except Exception as error:  # whatever a file that is no Keras model leads to
-            raise InputError(
-                f"`{name}`: {file}", f"cannot be loaded ({first_line(error)})", "Name a .keras file"
-            ) from error
+        network = load_own_network(file, f"`{name}`: {file}")
+        digests[name] = sha256(file)
         try:
             loaded[name] = fit(network, image_shape)
         except ValueError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.bundle.figures import classifier_figures
-from tfadvpath.bundle.networks import load_network, scores_of
+from tfadvpath.bundle.networks import load_own_network, scores_of
 from tfadvpath.datasets.augmentation import Augmentation
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.datasets.labelled_images import LabelledImages
@@ -92,14 +92,7 @@ class ClassifierStage(Stage):
 
     def _on_backbone(self) -> keras.Model:
         source = f"classifier.backbone: {self.options.backbone}"
-        try:
-            backbone = load_network(Path(str(self.options.backbone)))
-        except Exception as error:  # whatever a file that is no Keras model leads to
-            raise InputError(
-                source,
-                f"cannot be loaded ({first_line(error)})",
-                "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
-            ) from error
+        backbone = load_own_network(Path(str(self.options.backbone)), source)
         try:
             model = backbone_classifier(backbone, self.data.image_shape, self.options.dropout)
         except ValueError as error:

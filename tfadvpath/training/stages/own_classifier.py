@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfadvpath.bundle.figures import classifier_figures
-from tfadvpath.bundle.networks import load_network, scores_of
+from tfadvpath.bundle.networks import load_own_network, scores_of
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError, first_line
 from tfadvpath.models.binary import binary_classifier
@@ -53,14 +53,7 @@ class OwnClassifierStage(Stage):
                 answers with something else than probabilities.
         """
         source = f"classifier.model: {self.options.model}"
-        try:
-            model = load_network(Path(str(self.options.model)))
-        except Exception as error:  # whatever a file that is no Keras model leads to
-            raise InputError(
-                source,
-                f"cannot be loaded ({first_line(error)})",
-                "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
-            ) from error
+        model = load_own_network(Path(str(self.options.model)), source)
         try:
             classifier = binary_classifier(model, self.data.image_shape, self.options.target)
         except ValueError as error:
