@@ -111,3 +111,16 @@ def test_a_damaged_file_is_measured_anew(tmp_path, measured, content):
     (tmp_path / "syce.pair.json").write_text(content)
     measure_pairs(Evaluation(tmp_path), ["syce"], NOBODY, print)
     assert len(measured) == 1
+
+
+def test_a_generator_that_fails_loses_neither_the_others_nor_the_report(tmp_path, monkeypatch):
+    def quality(generator, images, **given):
+        if generator == "CyCE":
+            raise RuntimeError("no room\nfor this")
+        return dataclasses.make_dataclass("Quality", ["figures"])({"flip_rate": 1.0})
+
+    monkeypatch.setattr(pairs, "pair_quality", quality)
+    said = []
+    found = measure_pairs(Evaluation(tmp_path), ["cyce", "syce"], NOBODY, said.append)
+    assert found == {"syce": {"flip_rate": 1.0}}
+    assert said[0] == "the pairs of cyce: not measured (RuntimeError: no room)"

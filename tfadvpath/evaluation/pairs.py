@@ -82,7 +82,7 @@ def measure_pairs(
         say: Function that is told when a generator is measured.
 
     Returns:
-        Figures of ``pair_quality`` by the generator's name.
+        Figures of ``pair_quality`` by the generator's name; none of a generator that failed.
     """
     found = {}
     for name in path_generators():
@@ -92,15 +92,18 @@ def measure_pairs(
         identity = {**evaluation.identity, "code": explainers.code(name), "judges": judges.digests}
         figures = _stored(path, identity)
         if figures is None:
-            figures = dict(
-                pair_quality(
+            try:
+                measured = pair_quality(
                     evaluation.bundle.generators[name],
                     evaluation.evaluated.images,
                     second_classifier=judges.second_classifier,
                     encoder=judges.encoder,
                     seed=evaluation.options.seed,
-                ).figures
-            )
+                )
+            except Exception as error:  # the maps are measured by now: their report is worth having
+                say(f"the pairs of {name}: not measured ({type(error).__name__}: {first_line(error)})")
+                continue
+            figures = dict(measured.figures)
             write_json(path, {"identity": identity, "figures": figures})
             say(f"the pairs of {name}: measured")
         else:
