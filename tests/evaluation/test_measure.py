@@ -67,7 +67,7 @@ def measured(setting):
     """What was measured, with the explainer and the progress that was told."""
     explainer = Bright()
     progress = []
-    found = measure(explainer, NAMES, setting, lambda: Bright(-1.0), progress.append)
+    found = measure(explainer, NAMES, setting, lambda share: Bright(-1.0), progress.append)
     return found, explainer, progress
 
 
@@ -124,7 +124,7 @@ def test_sensitivity_of_each_map_is_that_of_the_map_alone(setting, maps, name):
 
 def test_an_explanation_serves_all_maps(evaluated, measured):
     _, explainer, _ = measured
-    disturbed = len(evaluated.subset) * (OPTIONS.samples + 1)
+    disturbed = len(evaluated.subset) * (OPTIONS.samples + 2)
     compiling = 1
     assert explainer.explained == compiling + len(evaluated.explained) + disturbed
 
@@ -153,7 +153,7 @@ def test_crossings_are_of_the_balanced_images(evaluated, measured):
 def test_without_annotation_there_is_no_row_of_localisation():
     evaluated = evaluated_images(without_annotation())
     setting = Setting(classifier, evaluated, {"": np.zeros((8, 16, 16, 1))}, OPTIONS)
-    found = measure(Bright(), ("bright",), setting, Bright).maps["bright"]
+    found = measure(Bright(), ("bright",), setting, lambda share: Bright()).maps["bright"]
     assert found["iou"].shape == (0, 2, 2)
     assert found["most"].shape == (8, OPTIONS.steps + 1)
 
@@ -173,7 +173,7 @@ class Slow(Bright):
 def test_seconds_are_those_of_an_image_without_compilation(setting, monkeypatch):
     slow = Slow()
     monkeypatch.setattr(measure_module, "time", SimpleNamespace(perf_counter=lambda: slow.clock))
-    found = measure(slow, ("row",), setting, Bright)
+    found = measure(slow, ("row",), setting, lambda share: Bright())
     images = len(setting.evaluated.explained)
     assert found.seconds == pytest.approx(0.05 * -(-images // slow.batch_size) / images)
 
@@ -195,7 +195,7 @@ def test_one_patient_has_no_other_image():
     evaluated = evaluated_images(labelled_images(patients=1))
     black = {"": np.zeros((len(evaluated.relevance), 16, 16, 1))}
     setting = Setting(classifier, evaluated, black, OPTIONS)
-    found = measure(Bright(), ("row",), setting, Bright).maps["row"]
+    found = measure(Bright(), ("row",), setting, lambda share: Bright()).maps["row"]
     assert np.isnan(found["other_image"]).all()
     assert not np.isnan(found["randomised"]).any()
 
@@ -229,7 +229,7 @@ def test_a_second_perturbation_and_controls_are_measured_beside(evaluated):
             return {**found, "maps": dict.fromkeys(names, self.factor * images)}
 
     progress = []
-    found = measure(Path(1.0), names, setting, lambda: Path(-1.0), progress.append, "syce").maps
+    found = measure(Path(1.0), names, setting, lambda share: Path(-1.0), progress.append, "syce").maps
     assert list(found) == [*names, *control_names("syce")]
     assert sum(progress) == len(evaluated.explained) + 2 * len(found) * len(evaluated.relevance)
     values = x[..., 0]
@@ -253,5 +253,5 @@ def test_without_controls_the_methods_own_maps_alone_are_measured(evaluated):
     evaluated = dataclasses.replace(evaluated, subset=evaluated.subset[:0])
     black = {"": np.zeros((len(evaluated.relevance), 16, 16, 1))}
     setting = Setting(classifier, evaluated, black, options)
-    found = measure(Bright(), ("bright",), setting, lambda: None, method="gradient").maps
+    found = measure(Bright(), ("bright",), setting, lambda share: None, method="gradient").maps
     assert list(found) == ["bright"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfadvpath.models import UNet, randomized, resnet50_classifier
+from tfadvpath.models import UNet, partly_randomized, randomized, resnet50_classifier
 
 
 def trained(layers):
@@ -69,6 +69,22 @@ def test_networks_within_networks_are_drawn_too():
     weights = randomized(network).get_weights()
     assert len(weights) == 4
     assert max(np.abs(weight).max() for weight in weights) < 2
+
+
+def test_a_share_of_the_layers_is_drawn_from_the_output():
+    inner = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), *(keras.layers.Dense(4) for _ in range(3))]
+    )
+    image = keras.Input((8, 8, 1))
+    network = keras.Model(image, keras.layers.Dense(1)(inner(image)))
+    network.set_weights([np.full_like(weight, 7) for weight in network.get_weights()])
+    whole = randomized(network, seed=3).get_weights()
+    for share, drawn in ((1e-9, 1), (0.25, 1), (0.5, 2), (0.75, 3), (1.0, 4)):
+        weights = partly_randomized(network, share, seed=3).get_weights()
+        for i, (own, new) in enumerate(zip(weights, whole, strict=True)):
+            np.testing.assert_array_equal(own, new if i // 2 >= 4 - drawn else np.full_like(own, 7))
+    with pytest.raises(ValueError, match="share"):
+        partly_randomized(network, 0.0)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import tfadvpath
 from support import tiny
 from tfadvpath.bundle.bundle import Bundle, save_bundle
 from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.evaluation.cascade import shares
 from tfadvpath.evaluation.compared_maps import METHODS, compared_maps
 from tfadvpath.evaluation.evaluate import Event
 from tfadvpath.evaluation.images import EvaluatedImages, choose_images
@@ -120,7 +121,10 @@ def measured_method(
             "randomised": np.full(subset, 0.9 if compared.map_name == "difference" else 0.2),
             "other_image": np.full(subset, 0.3),
             "same_pixels": around(subset),
+            "cascade": around((subset, len(shares(method)), 2)),
         }
+        if compared.map_name in ("fi_v1", "fi_v2"):
+            maps[compared.map_name]["cascade_weight"] = around((subset, len(shares(method))))
     rates = {}
     if method in ("cyce", "syce", "sagen"):
         rates = {"crossed": generator.random(relevance) < 0.8, "kept": np.ones(relevance, bool)}

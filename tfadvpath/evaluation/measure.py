@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from tfadvpath import metrics
+from tfadvpath.evaluation.cascade import cascade, shares
 from tfadvpath.evaluation.controls import control_maps, control_names, needs_random_gradient
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
@@ -35,10 +36,10 @@ class MeasuredMethod:
             and tie rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule selects,
             ``curve`` [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and
             ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; ``sensitivity`` float64
-            [K, 2] (maximum, mean), ``randomised`` [K] the rank correlation with the map of the randomised
-            classifier, ``other_image`` [K] that with the map of another patient's image, NaN where there is
-            one patient, ``same_pixels`` [K] the IoU of what both maps select at the first percentile of the
-            table. Controls have no ``sensitivity`` and none of the following. ``most``, ``least`` and
+            [K, 2] (maximum, mean), ``cascade`` [K, L, 2] and ``cascade_weight`` [K, L] as the function of
+            this name returns them, at the first percentile of the table, ``randomised`` and ``same_pixels``
+            [K] its last step, the whole classifier with random weights, ``other_image`` [K] the rank
+            correlation with the map of another patient's image, NaN where there is one patient. Controls have no ``sensitivity`` and none of the following. ``most``, ``least`` and
             ``regions`` stand again, with the ending ``_2``, for the second perturbation.
         seconds: Time to explain one image.
         rates: "crossed" and "kept", bool [R], where there is a path across the decision.
@@ -127,15 +128,16 @@ class Setting:
         return np.asarray(self.evaluated.images.images[self.evaluated.relevance])
 
 
-def work(setting: Setting, maps: int) -> int:
+def work(setting: Setting, maps: int, method: str = "") -> int:
     """Returns the units of progress that ``measure`` reports for a method.
 
     Args:
         setting: Images, and how they are measured.
         maps: Number of the method's maps.
+        method: Name of the method.
     """
     evaluated, options = setting.evaluated, setting.options
-    subset = len(evaluated.subset) * (options.samples + 2)
+    subset = len(evaluated.subset) * (options.samples + 2 + len(shares(method)))
     replaced = len(options.perturbations) * len(evaluated.relevance)
     return len(evaluated.explained) + maps * replaced + subset
 
@@ -153,7 +155,7 @@ def measure(
     explainer: Explainer,
     map_names: Sequence[str],
     setting: Setting,
-    make_randomised: Callable[[], Explainer],
+    make_randomised: Callable[[float], Explainer],
     on_progress: Callable[[float], None] = lambda amount: None,
     method: str = "",
 ) -> MeasuredMethod:
@@ -163,7 +165,8 @@ def measure(
         explainer: Explainer of the bundle.
         map_names: Names of the maps to measure.
         setting: Images, and how they are measured.
-        make_randomised: Function that returns the same explainer of a classifier with random weights.
+        make_randomised: Function that returns the same explainer of a classifier with random weights in that
+            share of its layers, from the output.
         on_progress: Function that is called with units of ``work``.
         method: Name of the method, by which its controls are found.
     """
@@ -190,12 +193,19 @@ def measure(
             on_progress(len(images))
     if len(evaluated.subset):
         subset = images[evaluated.subset]
-        own = {name: maps[name][evaluated.subset] for name in map_names}
         patients = np.asarray(evaluated.images.patients)[evaluated.relevance][evaluated.subset]
         sensitivity = _sensitivity(explainer, subset, map_names, options, on_progress)
-        survival = _survival(make_randomised(), subset, own, patients, options, on_progress)
+        own = explainer.explain(subset, on_progress).maps
+        percentile = options.percentiles[0]
+        survival = cascade(method, make_randomised, subset, own, map_names, percentile, on_progress)
         for name in map_names:
-            measured[name] |= {"sensitivity": sensitivity[name], **survival[name]}
+            whole = survival[name]["cascade"][:, -1]
+            measured[name] |= survival[name] | {
+                "sensitivity": sensitivity[name],
+                "randomised": whole[:, 0],
+                "same_pixels": whole[:, 1],
+                "other_image": _of_another_image(own[name].sum(axis=3), patients),
+            }
     return MeasuredMethod(measured, seconds, rates)
 
 
@@ -234,7 +244,7 @@ def measure_random(
 class _Controls:
     """The control maps of a method; the explainer of a random classifier is made when it is first needed."""
 
-    def __init__(self, method: str, make_randomised: Callable[[], Explainer]):
+    def __init__(self, method: str, make_randomised: Callable[[float], Explainer]):
         self.method = method
         self.names = control_names(method)
         self._make_randomised = make_randomised
@@ -245,7 +255,7 @@ class _Controls:
         if not needs_random_gradient(self.method):
             return control_maps(self.method, maps)
         if self._randomised is None:
-            self._randomised = self._make_randomised()
+            self._randomised = self._make_randomised(1.0)
         return control_maps(self.method, maps, self._randomised.explain(images).maps)
 
 
@@ -334,27 +344,10 @@ def _sensitivity(
     return {name: np.stack([one.maximum, one.mean], axis=1) for name, one in measured.items()}
 
 
-def _survival(
-    randomised: Explainer,
-    images: np.ndarray,
-    maps: Arrays,
-    patients: np.ndarray,
-    options: EvaluationOptions,
-    on_progress: Callable[[float], None],
-) -> dict[str, Arrays]:
+def _of_another_image(maps: np.ndarray, patients: np.ndarray) -> np.ndarray:
+    """Returns the rank correlation of every map with that of another patient's image, float64 [K]."""
     partner = _of_another_patient(patients)
-    others = randomised.explain(images, on_progress).maps
-    percentile = options.percentiles[0]
-    measured = {}
-    for name, own in maps.items():
-        with_partner = metrics.rank_correlation(own, own[partner])
-        selected = metrics.most_important(others[name], percentile, exact=True)
-        measured[name] = {
-            "randomised": metrics.rank_correlation(own, others[name].sum(axis=3)),
-            "other_image": np.where(partner < 0, np.nan, with_partner),
-            "same_pixels": metrics.iou(own, selected, percentile, exact=True),
-        }
-    return measured
+    return np.where(partner < 0, np.nan, metrics.rank_correlation(maps, maps[partner]))
 
 
 def _of_another_patient(patients: np.ndarray) -> np.ndarray:

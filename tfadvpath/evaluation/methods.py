@@ -38,7 +38,7 @@ FOLDER = "methods"
 # Name of the random orders among the methods, and of the file that says which images were measured.
 RANDOM = "random"
 _IMAGES = "images"
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ class Evaluation:
         return sum(
             work_random(self.setting)
             if method == RANDOM
-            else work(self.setting, len(compared_maps({method: [method, *self._controls(method)]})))
+            else work(self.setting, len(compared_maps({method: [method, *self._controls(method)]})), method)
             for method in methods
         )
 
@@ -220,8 +220,8 @@ class Evaluation:
             return measure_random(self.setting, on_progress)
         map_names = self._map_names(method)
 
-        def randomised() -> explainers.Explainer:
-            models = without_learning(self.bundle, method, self.options.seed)
+        def randomised(share: float) -> explainers.Explainer:
+            models = without_learning(self.bundle, method, self.options.seed, share)
             return self._get(method, models)
 
         return measure(self._explainer(method), map_names, self.setting, randomised, on_progress, method)

@@ -11,7 +11,10 @@ from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.generators.base import AdversarialPair, PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
-from tfadvpath.models.randomize import randomized
+from tfadvpath.models.randomize import partly_randomized
+
+# So small that it means the last layer alone.
+_LEAST_SHARE = 1e-9
 
 
 class SamePair:
@@ -40,15 +43,17 @@ class SamePair:
         return pair._replace(probability=probability)
 
 
-def without_learning(bundle: Bundle, method: str, seed: int) -> Any:
+def without_learning(bundle: Bundle, method: str, seed: int, share: float = 1.0) -> Any:
     """Returns what ``explainers.get`` takes for a method whose classifier has random weights.
 
     Args:
         bundle: Bundle with the networks of the method.
         method: Name of the explainer.
         seed: Seed of the weights, which are the same for every method of a seed.
+        share: Share of the classifier's layers that have random weights, from the output: all, or fewer, at
+            least the last.
     """
-    classifier = randomized(bundle.classifier, seed)
+    classifier = partly_randomized(bundle.classifier, max(share, _LEAST_SHARE), seed)
     name = explainers.generator_of(method)
     if name is None:
         return classifier

@@ -40,7 +40,8 @@ class MeasuredMap:
             "average_precision", and "iou_found" and so on [P, 2] by ``FINDINGS``; "relevance" [3] and "aopc"
             [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders after 0, 1, … steps, and
             both again with the ending "_2" under the second perturbation; "sensitivity" [2], "randomised",
-            "other_image", "same_pixels" where a subset was drawn; "crossed", "kept" where there is a path.
+            "other_image", "same_pixels", "cascade" [L, 2], "cascade_weight" [L] where a subset was drawn;
+            "crossed", "kept" where there is a path.
         survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
             is nearer to the map of the randomised classifier than to that of another image, by the paired
             interval. Maps of one background correlate without that. None where it was not tried, all maps are
@@ -239,7 +240,7 @@ def _measured_map(
             relevance = by_class.relevance(own[f"most{ending}"], own[f"least{ending}"])
             estimates[f"relevance{ending}"] = relevance
             estimates[f"aopc{ending}"] = by_class.aopc(own[f"regions{ending}"]) - by_chance[f"aopc{ending}"]
-    for name in ("sensitivity", "randomised", "other_image", "same_pixels"):
+    for name in ("sensitivity", "randomised", "other_image", "same_pixels", "cascade", "cascade_weight"):
         if name in own:
             estimates[name] = draws["subset"].mean(own[name])
     for name, rate in measured.rates.items():

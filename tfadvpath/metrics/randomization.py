@@ -14,7 +14,7 @@ from scipy import stats
 from tfadvpath.metrics.maps import summed_maps
 
 
-def rank_correlation(maps: Any, others: Any) -> np.ndarray:
+def rank_correlation(maps: Any, others: Any, where: Any = None) -> np.ndarray:
     """Returns Spearman's rank correlation of two sets of maps, image by image.
 
     Equal values share the mean of their ranks. Maps that are 0 over the same background correlate by that
@@ -24,9 +24,10 @@ def rank_correlation(maps: Any, others: Any) -> np.ndarray:
         maps: float [B, H, W] or [B, H, W, C]; channels are summed.
         others: float of the shape of ``maps``: for the check, the maps of a classifier with random weights
             (``tfadvpath.models.randomized``).
+        where: bool [B, H, W], pixels that are compared; None compares all.
 
     Returns:
-        float64 [B] in [-1, 1]; NaN where one of the maps is constant.
+        float64 [B] in [-1, 1]; NaN where one of the maps is constant, or fewer than two pixels are compared.
 
     Raises:
         ValueError: Shapes differ or are others, or values are not finite.
@@ -41,7 +42,21 @@ def rank_correlation(maps: Any, others: Any) -> np.ndarray:
             "`others` must have the shape of `maps`. "
             f"Received: shapes {np.shape(others)} and {np.shape(maps)}"
         )
+    if where is not None:
+        pairs = zip(summed_maps(maps), summed_maps(others), np.asarray(where, bool), strict=True)
+        return np.concatenate([_of_pixels(own[at], other[at]) for own, other, at in pairs])
     a, b = _centred_ranks(maps), _centred_ranks(others)
+    return _correlation(a, b)
+
+
+def _of_pixels(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Returns the rank correlation of two lists of pixels, float64 [1]."""
+    if len(own) < 2:
+        return np.array([np.nan])
+    return rank_correlation(own[np.newaxis, np.newaxis], other[np.newaxis, np.newaxis])
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     common: NDArray[np.float64] = (a * b).sum(axis=1)
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
     return np.clip(common / np.where(norm > 0, norm, np.nan), -1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -39,6 +40,48 @@ def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
         return keras.models.clone_model(model, clone_function=_fresh)
     finally:
         random.setstate(state)
+
+
+def partly_randomized(model: keras.Model, share: float, seed: int = 0) -> keras.Model:
+    """Returns a copy of a network whose last layers have new weights, and the layers before them the trained ones.
+
+    With a growing share these are the steps of a cascade from the output to the input. The new weights are
+    those of ``randomized`` with the same seed, so each step keeps what the step before it has drawn.
+
+    Source: Adebayo et al. 2018, "Sanity checks for saliency maps": cascading randomization.
+
+    Args:
+        model: Functional or sequential model; it stays as it is.
+        share: Share of the layers with weights that are drawn anew, in (0, 1], counted from the output; at
+            least the last layer.
+        seed: Seed of the weights.
+
+    Raises:
+        ValueError: The share is out of range, or the model is of another kind.
+
+    Example:
+        >>> dense = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+        >>> other = partly_randomized(dense, share=0.5)
+        >>> [bool((a.kernel == b.kernel).numpy().all()) for a, b in zip(dense.layers, other.layers)]
+        [True, False]
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"`share` must be in (0, 1]. Received: {share}")
+    copy = randomized(model, seed)
+    trained, drawn = (list(_layers_with_weights(one)) for one in (model, copy))
+    kept = min(len(trained) - 1, round((1 - share) * len(trained)))
+    for own, other in zip(trained[:kept], drawn[:kept], strict=True):
+        other.set_weights(own.get_weights())
+    return copy
+
+
+def _layers_with_weights(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yields the innermost layers that have weights, from the input to the output."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers_with_weights(layer)
+        elif layer.weights:
+            yield layer
 
 
 def _fresh(layer: keras.Layer) -> keras.Layer:

@@ -15,6 +15,7 @@ from tfadvpath.evaluation.report.paper import about_paper, paper_task
 from tfadvpath.evaluation.report.pictures import Shown, sheet
 from tfadvpath.evaluation.report.records import as_json, long_csv, records
 from tfadvpath.evaluation.report.tables import (
+    cascade_table,
     findings_table,
     further_table,
     localisation_table,
@@ -75,6 +76,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         relevance_table(summary, paper, sentence),
         relevance_table(summary, None, ending=SECOND) if SECOND in summary.options.perturbations else None,
         further_table(summary),
+        cascade_table(summary),
         verdict_table(summary, MAIN, paper, sentence),
         verdict_table(summary, FURTHER, paper, sentence),
         pair_table(summary),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tfadvpath.bundle.pair_verdict import THRESHOLDS, Threshold
+from tfadvpath.evaluation.cascade import SHARES, share_title
 from tfadvpath.evaluation.claims import (
     FAILS,
     HOLDS,
@@ -224,6 +225,34 @@ def further_table(summary: Summary) -> Table:
     return _table("table_3", "Table 3: further metrics", summary, columns, notes)
 
 
+def cascade_table(summary: Summary) -> Table | None:
+    """Returns Table 3b: maps while the classifier forgets, layer by layer; None where it was not tried."""
+    if not summary.counts["subset"]:
+        return None
+    kinds = {"rank": ("cascade", (0,)), "same pixels": ("cascade", (1,)), "weight": ("cascade_weight", ())}
+    columns = [
+        _Column(Heading(f"{kind}: {share_title(share)}"), _step(name, step, *place))
+        for kind, (name, place) in kinds.items()
+        for step, share in enumerate(SHARES)
+    ]
+    notes = [
+        "The last layer of the classifier, then a growing share of its layers from the output, has random "
+        "weights; the pairs of the generators stay. Rank: rank correlation with the map of the trained "
+        "classifier. Same pixels: IoU of what both maps select "
+        f"({_percent(100 - summary.options.percentiles[0])} of the image). Weight: rank correlation of the "
+        "map over the squared difference |x_s - x_a|² where that is above 1e-8, which is what the gradient "
+        "adds to it: a weight that stays the same does not depend on what the classifier has learned. "
+        f"Over {summary.counts['subset']} of the images of Table 2."
+    ]
+    table = _table("table_3b", "Table 3b: cascading randomization", summary, columns, notes)
+    rows = [
+        row
+        for row, measured in zip(table.rows, summary.maps.values(), strict=True)
+        if "cascade" in measured.estimates
+    ]
+    return dataclasses.replace(table, rows=rows)
+
+
 def verdict_table(
     summary: Summary, kind: str, paper: PaperTask | None, about_paper: str = ""
 ) -> Table | None:
@@ -358,6 +387,18 @@ def _estimate(name: str, *place: int) -> _Cell:
         if name not in measured.estimates:  # a control is not measured by everything
             return Number(float("nan"))
         return number(measured.estimates[name], *place)
+
+    return cell
+
+
+def _step(name: str, step: int, *place: int) -> _Cell:
+    """Returns the cell of a step of the cascade; a method of fewer steps was measured at the last ones."""
+
+    def cell(measured: MeasuredMap) -> Cell:
+        if name not in measured.estimates:
+            return Number(float("nan"))
+        own = step - len(SHARES) + len(measured.estimates[name].value)
+        return number(measured.estimates[name], own, *place) if own >= 0 else Number(float("nan"))
 
     return cell
 
