@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from tfadvpath._version import __version__
+from tfadvpath.cli.agreement import agreement
 from tfadvpath.cli.console import in_flags, open_closed_streams, say, send_nowhere
 from tfadvpath.cli.demo import demo
 from tfadvpath.cli.evaluate import evaluate
@@ -102,7 +103,7 @@ def _start(
     pass
 
 
-for verb in (explain, demo, train, prepare, evaluate, export, serve_check):
+for verb in (explain, demo, train, prepare, evaluate, agreement, export, serve_check):
     app.command()(verb)
 
 

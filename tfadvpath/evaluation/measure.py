@@ -39,8 +39,9 @@ class MeasuredMethod:
             [K, 2] (maximum, mean), ``cascade`` [K, L, 2] and ``cascade_weight`` [K, L] as the function of
             this name returns them, at the first percentile of the table, ``randomised`` and ``same_pixels``
             [K] its last step, the whole classifier with random weights, ``other_image`` [K] the rank
-            correlation with the map of another patient's image, NaN where there is one patient. Controls have no ``sensitivity`` and none of the following. ``most``, ``least`` and
-            ``regions`` stand again, with the ending ``_2``, for the second perturbation.
+            correlation with the map of another patient's image, NaN where there is one patient. Controls
+            have no ``sensitivity`` and none of the following. ``most``, ``least`` and ``regions`` stand
+            again, with the ending ``_2``, for the second perturbation.
         seconds: Time to explain one image.
         rates: "crossed" and "kept", bool [R], where there is a path across the decision.
     """
@@ -346,14 +347,17 @@ def _sensitivity(
 
 def _of_another_image(maps: np.ndarray, patients: np.ndarray) -> np.ndarray:
     """Returns the rank correlation of every map with that of another patient's image, float64 [K]."""
-    partner = _of_another_patient(patients)
+    partner = of_another_patient(patients)
     return np.where(partner < 0, np.nan, metrics.rank_correlation(maps, maps[partner]))
 
 
-def _of_another_patient(patients: np.ndarray) -> np.ndarray:
+def of_another_patient(patients: np.ndarray) -> np.ndarray:
     """Returns for every row one of another patient, int64 [N]; -1 where there is one patient.
 
     Slices of one patient show the same finding: their maps would be alike for a good reason.
+
+    Args:
+        patients: Patient of every row, [N].
     """
     count = len(patients)
     found = np.full(count, -1)

@@ -43,7 +43,7 @@ def randomized(model: keras.Model, seed: int = 0) -> keras.Model:
 
 
 def partly_randomized(model: keras.Model, share: float, seed: int = 0) -> keras.Model:
-    """Returns a copy of a network whose last layers have new weights, and the layers before them the trained ones.
+    """Returns a copy of a network whose last layers have new weights; the rest have the trained ones.
 
     With a growing share these are the steps of a cascade from the output to the input. The new weights are
     those of ``randomized`` with the same seed, so each step keeps what the step before it has drawn.
