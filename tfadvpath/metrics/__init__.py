@@ -12,6 +12,7 @@ from tfadvpath.metrics.classification import (
     sensitivity,
     specificity,
 )
+from tfadvpath.metrics.concentration import concentration
 from tfadvpath.metrics.frechet import frechet_distance
 from tfadvpath.metrics.localization import (
     average_precision,
@@ -51,6 +52,7 @@ __all__ = [
     "bootstrap_values",
     "brier",
     "chequer_ratio",
+    "concentration",
     "cout",
     "expected_calibration_error",
     "false_negative_rate",
