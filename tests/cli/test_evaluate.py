@@ -125,6 +125,8 @@ def test_a_run_without_any_measured_method_exits_2(bundle, tmp_path, without_gra
             ["--perturbation", "fixed_point_gan"],
             "--perturbation: the bundle tiny has no fixed_point_gan. Train that stage, or let --pert",
         ),
+        (["--set", "steps=3"], "--set: 'steps=3' is no METHOD.OPTION=VALUE. Name an option so"),
+        (["--set", "gradient.speed=3"], "--set: gradient has no option 'speed'. Choose from"),
         (["--perturbation", "magic"], "--perturbation: 'magic' is not known. Choose from fixed_point_gan"),
     ],
 )

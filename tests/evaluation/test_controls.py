@@ -37,6 +37,13 @@ def test_a_gradient_is_smoothed_and_needs_no_random_classifier():
     assert control_maps("grad_cam", MAPS) == {}
 
 
+def test_a_kernel_that_is_given_smooths_the_controls():
+    made = control_maps("gradient", MAPS, kernel={"sigma": 2.0, "kernel_size": 9})
+    expected = gaussian_filter(MAPS["gradient"], sigma=2.0, kernel_size=9)
+    np.testing.assert_array_equal(made["gradient_smooth"], expected)
+    assert np.abs(made["gradient_smooth"] - smooth(MAPS["gradient"])).max() > 1e-3
+
+
 def test_the_controls_kernel_is_that_of_v2_smooth():
     # Else the two would differ by more than the gradient.
     start, adversary = np.random.default_rng(1).random((2, 2, 32, 32, 1)).astype(np.float32)

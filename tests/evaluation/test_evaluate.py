@@ -205,6 +205,16 @@ def test_images_without_annotation_are_said_to_be_left_out(tmp_path):
         ),
         ([], {}, r"^`methods`: nothing is named\. Choose from gradient, "),
         (["gradient"], {"subset": 1}, r"^`subset`: 1 image is not one of each class\. Pass 2 or more, or 0"),
+        (
+            ["gradient"],
+            {"method_options": {"magic": {"steps": 2}}},
+            r"^`method_options`: 'magic' is no method\. Choose from",
+        ),
+        (
+            ["gradient"],
+            {"method_options": {"gradient": {"speed": 2}}},
+            r"^`method_options`: gradient has no option 'speed'\. Choose from",
+        ),
         (["gradient"], {"perturbation": "magic"}, r"^`perturbation`: 'magic' is not known\. Choose from fix"),
         (
             ["gradient"],
@@ -217,6 +227,22 @@ def test_what_the_bundle_cannot_do_is_refused_before_a_folder_is_made(tmp_path, 
     with pytest.raises(InputError, match=says):
         Run(squares(), tmp_path / "out", dataclasses.replace(OPTIONS, **changes), methods=methods)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_options_of_a_method_reach_it(monkeypatch, tmp_path):
+    given = []
+    get = explainers.get
+
+    def noting(name, models, **options):
+        given.append((name, options))
+        return get(name, models, **options)
+
+    monkeypatch.setattr(explainers, "get", noting)
+    options = dataclasses.replace(OPTIONS, subset=0, method_options={"integrated_gradients": {"steps": 3}})
+    Run(squares(), tmp_path / "out", options, methods=["gradient", "integrated_gradients"])
+    steps = {name: options.get("steps") for name, options in given}
+    assert steps == {"gradient": None, "integrated_gradients": 3}
 
 
 def test_a_folder_with_other_files_is_not_written_to(tmp_path):

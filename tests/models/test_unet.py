@@ -120,3 +120,37 @@ def test_a_change_of_no_level_is_refused(residual):
 def test_the_heads_of_a_residual_network_begin_as_the_identity():
     network = two_headed_unet((16, 16, 1), [4, 8], dropout=0.0, residual=2)
     np.testing.assert_array_equal(network(images()), np.concatenate([images(), images()], axis=-1))
+
+
+@pytest.mark.parametrize("padding", ["mirrored", "zeros"])
+def test_mirrored_edges_do_not_tell_where_a_pixel_is(padding):
+    # Of a plain image every pixel looks the same, unless the zeros beyond the edge tell them apart.
+    keras.utils.set_random_seed(0)
+    plain = tf.fill((1, 32, 32, 1), 0.5)
+    for network in (
+        UNet((32, 32, 1), [4, 8, 8], dropout=0.0, padding=padding),
+        two_headed_unet((32, 32, 1), [4, 8, 8], dropout=0.0, padding=padding),
+    ):
+        spread = np.ptp(network(plain).numpy(), axis=(1, 2)).max()
+        assert spread < 1e-6 if padding == "mirrored" else spread > 1e-3
+
+
+def test_mirrored_edges_train_alike_with_and_without_xla(tmp_path):
+    unet = UNet((16, 16, 1), [4, 8], dropout=0.0, padding="mirrored")
+    x = tf.constant(images())
+
+    def slope():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(unet(x, training=True)))
+        return tape.gradient(loss, unet.trainable_variables)
+
+    for compiled, plain in zip(tf.function(slope, jit_compile=True)(), slope(), strict=True):
+        np.testing.assert_allclose(compiled, plain, atol=1e-5)
+    unet.save(tmp_path / "unet.keras")
+    loaded = keras.saving.load_model(tmp_path / "unet.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(x, training=False), unet(x, training=False))
+
+
+def test_another_padding_is_refused():
+    with pytest.raises(ValueError, match='`padding` must be "zeros" or "mirrored"'):
+        UNet((16, 16, 1), [4, 8], padding="same")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import SOME_FAILED
-from tfadvpath.errors import InputError
+from tfadvpath.errors import InputError, quoted
+from tfadvpath.recipes.yaml_text import parse
 
 if TYPE_CHECKING:
     from tfadvpath.evaluation.summary import Summary
@@ -60,6 +61,18 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="A feature extractor to compare adversaries with real images by."),
     ] = None,
+    region: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side in pixels of AOPC's squares; 8 of 224 pixels by default, scaled."),
+    ] = None,
+    method_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="METHOD.OPTION=VALUE",
+            help="Option of a method, such as syce.sigma=2 or syce.path=manifold. Repeat it for others.",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, random orders and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of report.json.")] = False,
@@ -89,6 +102,8 @@ def evaluate(
         second_perturbation=perturbations[1] if len(perturbations) == 2 else None,
         subset=subset,
         controls=controls,
+        region=region,
+        method_options=_method_options(method_options or []),
         seed=seed,
     )
     with Bars() as bars:
@@ -117,6 +132,18 @@ def evaluate(
         answer(_lines(summary, out))
     if summary.failed:
         raise typer.Exit(SOME_FAILED)
+
+
+def _method_options(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """Returns options by method and name, of texts METHOD.OPTION=VALUE."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        method, point, option = name.partition(".")
+        if not (equals and point and method and option):
+            raise InputError("`method_options`", f"{text!r} is no METHOD.OPTION=VALUE", "Name an option so")
+        found.setdefault(method, {})[option], _ = parse(value, f"`method_options`: {quoted(text)}")
+    return found
 
 
 def _lines(summary: Summary, out: Path) -> str:

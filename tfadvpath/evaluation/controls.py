@@ -8,6 +8,7 @@ smoothed by the same kernel, and beside the same with the gradient of a classifi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +38,10 @@ def needs_random_gradient(method: str) -> bool:
 
 
 def control_maps(
-    method: str, maps: Mapping[str, np.ndarray], of_random: Mapping[str, np.ndarray] | None = None
+    method: str,
+    maps: Mapping[str, np.ndarray],
+    of_random: Mapping[str, np.ndarray] | None = None,
+    kernel: Mapping[str, Any] | None = None,
 ) -> dict[str, np.ndarray]:
     """Makes the control maps of a method.
 
@@ -46,6 +50,8 @@ def control_maps(
         maps: Its maps of some images, float32 [B, H, W, C], by name.
         of_random: The same by the gradient of a classifier with random weights; None where
             ``needs_random_gradient`` does not ask for them.
+        kernel: ``sigma`` and ``kernel_size`` of the kernel that smooths; what is not named is in proportion
+            to the image.
 
     Returns:
         Maps float32 [B, H, W, C] by the names of ``control_names``: the gradient, integrated gradients, the
@@ -58,9 +64,6 @@ def control_maps(
                 made[name] = of_random[name.removesuffix(OF_RANDOM_GRADIENT)]
             continue
         base = name.removesuffix("_smooth")
-        made[name] = _smooth(maps["difference"] ** 2 if base == "difference_squared" else maps[base])
+        base_map = maps["difference"] ** 2 if base == "difference_squared" else maps[base]
+        made[name] = np.asarray(gaussian_filter(tf.constant(base_map), **kernel or {}))
     return made
-
-
-def _smooth(maps: np.ndarray) -> np.ndarray:
-    return np.asarray(gaussian_filter(tf.constant(maps)))  # the kernel of v2 smooth

@@ -87,9 +87,9 @@ def evaluate(
         The measurements, with the judged claims and the methods that failed.
 
     Raises:
-        InputError: A method or the perturbation is unknown or needs a network that the bundle lacks; the test
-            images cannot be loaded or are of one class; ``out`` holds other files, or measurements made with
-            other options; no method could be measured.
+        InputError: A method, an option of it or the perturbation is unknown, or needs a network that the
+            bundle lacks; the test images cannot be loaded or are of one class; ``out`` holds other files, or
+            measurements made with other options; no method could be measured.
     """
     out = Path(out)
     bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
@@ -99,6 +99,7 @@ def evaluate(
     chosen = _chosen_methods(bundle, methods)
     if options.subset == 1:
         raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
+    _check_method_options(options)
     check_perturbation(bundle, options.perturbation)
     if options.second_perturbation is not None:
         check_perturbation(bundle, options.second_perturbation)
@@ -188,6 +189,22 @@ def _chosen_methods(bundle: Bundle, names: Sequence[str] | None) -> list[str]:
     if not names:
         raise InputError("`methods`", "nothing is named", f"Choose from {', '.join(available)}")
     return [method for method in available if method in names]
+
+
+def _check_method_options(options: EvaluationOptions) -> None:
+    for method, given in options.method_options.items():
+        if method not in explainers.names():
+            raise InputError(
+                "`method_options`", f"{method!r} is no method", f"Choose from {', '.join(explainers.names())}"
+            )
+        known = [name for name in explainers.options(method) if name not in ("batch_size", "seed")]
+        for name in given:
+            if name not in known:
+                raise InputError(
+                    "`method_options`",
+                    f"{method} has no option {name!r}",
+                    f"Choose from {', '.join(known)}",
+                )
 
 
 def _about_masks(evaluated: EvaluatedImages, name: str) -> str | None:

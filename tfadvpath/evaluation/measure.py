@@ -172,7 +172,9 @@ def measure(
         method: Name of the method, by which its controls are found.
     """
     evaluated, options = setting.evaluated, setting.options
-    controls = _Controls(method, make_randomised) if options.controls and control_names(method) else None
+    controls = (
+        _Controls(method, make_randomised, options) if options.controls and control_names(method) else None
+    )
     maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress, controls)
     measured = {name: dict(own) for name, own in localised.items()}
     images = setting.replaced
@@ -245,8 +247,12 @@ def measure_random(
 class _Controls:
     """The control maps of a method; the explainer of a random classifier is made when it is first needed."""
 
-    def __init__(self, method: str, make_randomised: Callable[[float], Explainer]):
+    def __init__(
+        self, method: str, make_randomised: Callable[[float], Explainer], options: EvaluationOptions
+    ):
         self.method = method
+        given = options.method_options.get(method, {})
+        self._kernel = {name: given[name] for name in ("sigma", "kernel_size") if name in given}
         self.names = control_names(method)
         self._make_randomised = make_randomised
         self._randomised: Explainer | None = None
@@ -254,10 +260,10 @@ class _Controls:
     def of(self, images: np.ndarray, maps: Mapping[str, np.ndarray]) -> Arrays:
         """Returns the control maps of images, float32 [B, H, W, C], beside the method's own ones."""
         if not needs_random_gradient(self.method):
-            return control_maps(self.method, maps)
+            return control_maps(self.method, maps, kernel=self._kernel)
         if self._randomised is None:
             self._randomised = self._make_randomised(1.0)
-        return control_maps(self.method, maps, self._randomised.explain(images).maps)
+        return control_maps(self.method, maps, self._randomised.explain(images).maps, self._kernel)
 
 
 def _explained(

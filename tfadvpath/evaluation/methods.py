@@ -239,10 +239,10 @@ class Evaluation:
         return self._explainers[method]
 
     def _get(self, method: str, models: Any) -> explainers.Explainer:
-        given = {"batch_size": self.batch_size}
+        given: dict[str, Any] = {"batch_size": self.batch_size}
         if "seed" in explainers.options(method):
             given["seed"] = self.options.seed
-        return explainers.get(method, models, **given)
+        return explainers.get(method, models, **given | dict(self.options.method_options.get(method, {})))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from tfadvpath.path.lengths import scaled_pixels
@@ -34,6 +35,9 @@ class EvaluationOptions:
         radius: Largest disturbance of a pixel.
         percentiles: Percentiles of Table 1; none are those of the data.
         curve: Percentiles where IoU is taken as well, for a chart.
+        method_options: Options of explainers by the method's name and their own, such as
+            ``{"syce": {"sigma": 2.0, "kernel_size": 28}}`` for the paper's pixels whatever the image's size;
+            the rest have their defaults. The controls of a method are smoothed by its kernel.
         seed: Seed of every choice, not negative.
     """
 
@@ -49,6 +53,7 @@ class EvaluationOptions:
     radius: float = 0.02
     percentiles: tuple[float, ...] = ()
     curve: tuple[float, ...] = _CURVE
+    method_options: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     seed: int = 0
 
     def squares(self, height: int, width: int) -> int:

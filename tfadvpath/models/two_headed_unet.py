@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import keras
 
-from tfadvpath.models.unet import decoder_features, encoder_levels, level_of_change, with_change
+from tfadvpath.models.padding import padded_convolution
+from tfadvpath.models.unet import Block, decoder_features, encoder_levels, level_of_change, with_change
 
 
 def two_headed_unet(
@@ -15,6 +16,7 @@ def two_headed_unet(
     normalization: str = "affine",
     dropout: float = 0.2,
     residual: int | None = None,
+    padding: str = "zeros",
 ) -> keras.Model:
     """Builds an image -> two images of its shape, without an activation at the end.
 
@@ -30,6 +32,7 @@ def two_headed_unet(
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
         residual: Factor by which the changes that the heads add to the image are smaller than it; None: the
             heads make the images themselves. See ``UNet``.
+        padding: Values that convolutions find beyond the edge, "zeros" or "mirrored"; see ``UNet``.
 
     Returns:
         A Keras model: float32 [N, H, W, C] in [0, 1] -> float32 [N, H, W, 2 C], the stable image's channels
@@ -37,12 +40,13 @@ def two_headed_unet(
     """
     image = keras.Input(tuple(input_shape), name="image")
     last = level_of_change(residual, filters)
-    levels = encoder_levels(image, filters, normalization, dropout)[last:]
-    features = decoder_features(levels, filters[last:], normalization, dropout)
+    block = Block(normalization, dropout, padding)
+    levels = encoder_levels(image, filters, block)[last:]
+    features = decoder_features(levels, filters[last:], block)
     heads = []
     for name in ("stable", "adversary"):
-        x = keras.layers.Conv2D(32, 3, padding="same", activation="relu")(features)
-        x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+        x = padded_convolution(features, 32, padding, activation="relu")
+        x = padded_convolution(x, 16, padding, activation="relu")
         if residual is None:
             heads.append(keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name=name)(x))
         else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from tfadvpath.models.normalization import normalization_layer
+from tfadvpath.models.padding import padded_convolution
 
 _PACKAGE = "tfadvpath"
 
@@ -25,7 +27,8 @@ class UNet(keras.Model):
     identity: the last convolution is 0 at first. u is computed at ``1 / residual`` of the resolution and
     upsampled bilinearly, so that with 2 or more it can neither blur the image nor add noise of single pixels.
 
-    Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE; ``residual`` is ours.
+    Source: Charachon et al. 2021 and the authors' earlier code for SyCE and CyCE; ``residual`` and mirrored
+    ``padding`` are ours.
 
     Args:
         input_shape: Shape of an image, (height, width, channels); height and width are multiples of
@@ -37,6 +40,9 @@ class UNet(keras.Model):
         dropout: Rate of each block's dropout, in [0, 1). Active with ``training=True`` only.
         residual: Factor by which the change u is smaller than the image: 1, 2, 4 … up to
             2 ** (len(filters) - 1). None computes the image itself.
+        padding: Values that convolutions find beyond the edge: "zeros", or "mirrored", with which the network
+            does not know where in the image it is; height and width are then at least
+            2 ** len(filters).
 
     Call arguments:
         images: Images, float32 [N, H, W, C] in [0, 1].
@@ -60,6 +66,7 @@ class UNet(keras.Model):
         normalization: str = "affine",
         dropout: float = 0.2,
         residual: int | None = None,
+        padding: str = "zeros",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -78,13 +85,15 @@ class UNet(keras.Model):
             "normalization": normalization,
             "dropout": dropout,
             "residual": residual,
+            "padding": padding,
         }
+        block = Block(normalization, dropout, padding)
         image = keras.Input(tuple(input_shape), name="image")
-        levels = encoder_levels(image, filters, normalization, dropout)[last:]
+        levels = encoder_levels(image, filters, block)[last:]
         given = levels if residual is None else [image, *levels]
         self.encoder = keras.Model(image, given, name="encoder")
         received = [keras.Input(level.shape[1:], name=f"level_{i}") for i, level in enumerate(given)]
-        features = decoder_features(received[-len(levels) :], filters[last:], normalization, dropout)
+        features = decoder_features(received[-len(levels) :], filters[last:], block)
         if residual is None:
             made = keras.layers.Conv2D(input_shape[2], 1, dtype="float32", name="image")(features)
         else:
@@ -147,37 +156,52 @@ def with_change(image: Any, features: Any, channels: int, residual: int, name: s
     return keras.layers.Add(dtype="float32", name=name)([image, change])
 
 
-def encoder_levels(image: Any, filters: Sequence[int], normalization: str, dropout: float) -> list[Any]:
+@dataclass(frozen=True)
+class Block:
+    """A block cb(n) of the U-Net: normalization -> ReLU -> Conv 3x3 (n) -> dropout.
+
+    Attributes:
+        normalization: Normalization, "affine", "group" or "batch".
+        dropout: Rate of the dropout, in [0, 1).
+        padding: Values beyond the edge, "zeros" or "mirrored".
+    """
+
+    normalization: str
+    dropout: float
+    padding: str
+
+    def __call__(self, x: Any, filters: int) -> Any:
+        """Applies the block with so many filters to symbolic features [N, H, W, C]."""
+        x = normalization_layer(self.normalization, x.shape[-1])(x)
+        x = keras.layers.ReLU()(x)
+        x = padded_convolution(x, filters, self.padding, kernel_initializer="glorot_uniform")
+        return keras.layers.Dropout(self.dropout)(x)
+
+
+def encoder_levels(image: Any, filters: Sequence[int], block: Block) -> list[Any]:
     """Builds the encoder on a symbolic image [N, H, W, C]; returns its levels from full resolution down."""
     x = image
     for _ in range(2):
-        x = _block(x, filters[0], normalization, dropout)
+        x = block(x, filters[0])
     levels = [x]
     for width in filters[1:]:
-        x = _block(x, width, normalization, dropout)
+        x = block(x, width)
         x = shortcut = keras.layers.MaxPooling2D(2)(x)
         for _ in range(3):
-            x = _block(x, width, normalization, dropout)
+            x = block(x, width)
         x = keras.layers.Add()([x, shortcut])
         levels.append(x)
     return levels
 
 
-def decoder_features(levels: list[Any], filters: Sequence[int], normalization: str, dropout: float) -> Any:
+def decoder_features(levels: list[Any], filters: Sequence[int], block: Block) -> Any:
     """Builds the decoder on symbolic levels; returns its last features, of the resolution of the first."""
     x = levels[-1]
     for width, skip in zip(reversed(filters[1:]), reversed(levels[:-1]), strict=True):
         for _ in range(2):
-            x = _block(x, width, normalization, dropout)
+            x = block(x, width)
         x = keras.layers.UpSampling2D(2, interpolation="nearest")(x)
         x = keras.layers.Concatenate()([x, skip])
     for _ in range(2):
-        x = _block(x, filters[0], normalization, dropout)
+        x = block(x, filters[0])
     return x
-
-
-def _block(x: Any, filters: int, normalization: str, dropout: float) -> Any:
-    x = normalization_layer(normalization, x.shape[-1])(x)
-    x = keras.layers.ReLU()(x)
-    x = keras.layers.Conv2D(filters, 3, padding="same", kernel_initializer="glorot_uniform")(x)
-    return keras.layers.Dropout(dropout)(x)

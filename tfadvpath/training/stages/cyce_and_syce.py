@@ -33,7 +33,14 @@ class _DomainStage(GeneratorStage):
     def build(self) -> keras.Model:
         options, shape = self.options, self.data.image_shape
         zero, one = (
-            UNet(shape, options.filters, options.normalization, options.dropout, options.residual)
+            UNet(
+                shape,
+                options.filters,
+                options.normalization,
+                options.dropout,
+                options.residual,
+                options.padding,
+            )
             for _ in (0, 1)
         )
         model = self.generator_class(

@@ -37,6 +37,7 @@ class SAGenStage(GeneratorStage):
             options.normalization,
             options.dropout,
             options.residual,
+            options.padding,
         )
         model = SAGen(self.classifier, network, seed=self.seed, **options.model_arguments())
         model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))
