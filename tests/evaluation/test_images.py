@@ -1,6 +1,7 @@
 """Which test images take part in what."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -52,6 +53,39 @@ def test_images_of_one_class_are_refused():
     images.labels[:] = 1
     with pytest.raises(InputError, match="all test images are of class 1"):
         choose_images(images, np.zeros(len(images.labels)), OPTIONS, "squares")
+
+
+def write_list(folder, *test):
+    path = folder / "list.json"
+    path.write_text(json.dumps({"train_indexes": [], "val_indexes": [], "test_indexes": list(test)}))
+    return path
+
+
+def test_a_list_names_the_images_whose_pixels_are_replaced(tmp_path):
+    part = tiny.RECIPE.data.load("test", 0)
+    one, zero = (np.flatnonzero(np.asarray(part.labels) == k) for k in (1, 0))
+    rows = sorted([one[2], zero[1], zero[5]])
+    named = []
+    for row in reversed(rows):
+        case, colon, index = part.cases[row].partition(":")
+        assert colon
+        named.append([case, int(index)])
+    found = load_evaluated_images(bundle(), OPTIONS, write_list(tmp_path, *named))
+    assert found.relevance.tolist() == rows
+    assert set(found.subset.tolist()) <= {0, 1, 2}
+    assert len(found.localised) == len(load_evaluated_images(bundle(), OPTIONS).localised)
+
+
+def test_a_list_of_other_images_or_of_one_class_is_refused(tmp_path):
+    part = tiny.RECIPE.data.load("test", 0)
+    case, _, index = part.cases[np.flatnonzero(np.asarray(part.labels) == 1)[0]].partition(":")
+    message = r"names 2 images that are no test images of the data, such as nobody, 0\. Prepare"
+    with pytest.raises(InputError, match=message):
+        load_evaluated_images(
+            bundle(), OPTIONS, write_list(tmp_path, [case, int(index)], ["nobody", 0], [case, 999])
+        )
+    with pytest.raises(InputError, match="1 test images, and none of one of the classes"):
+        load_evaluated_images(bundle(), OPTIONS, write_list(tmp_path, [case, int(index)]))
 
 
 def bundle(**manifest):

@@ -29,6 +29,12 @@ def evaluate(
         int,
         typer.Option(min=2, help="At most so many for AOPC and R, as many of each class."),
     ] = 1000,
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A list of images in JSON: its test images are those of AOPC and R."
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Of R, until all pixels are replaced.")] = 224,
     perturbation: Annotated[
         str,
@@ -125,6 +131,7 @@ def evaluate(
             pairs=pairs,
             second_classifier=second_classifier,
             encoder=encoder,
+            listed=listed,
         )
     if as_json:
         answer((out / REPORT_FILE).read_text(encoding="utf-8").rstrip("\n"))

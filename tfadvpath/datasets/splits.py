@@ -97,7 +97,7 @@ def split_by_list(path: Path | str, cases: Iterable[Case]) -> Split:
     """
     path = Path(path)
     split: Split = {}
-    for part, items in _read_list(path).items():
+    for part, items in read_list(path).items():
         indexes: dict[str, list[int]] = {}
         for case, index in items:
             indexes.setdefault(case, []).append(index)
@@ -115,7 +115,15 @@ def split_by_list(path: Path | str, cases: Iterable[Case]) -> Split:
     return split
 
 
-def _read_list(path: Path) -> dict[str, Sequence[tuple[str, int]]]:
+def read_list(path: Path) -> dict[str, Sequence[tuple[str, int]]]:
+    """Reads a list of images as ``split_by_list`` does, and returns the pairs of case and index by part.
+
+    Args:
+        path: File of the list.
+
+    Raises:
+        InputError: The file is no such list.
+    """
     remedy = f"Write JSON with the keys {', '.join(PARTS.values())}, each a list of [case, index]"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

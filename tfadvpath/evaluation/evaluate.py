@@ -63,6 +63,7 @@ def evaluate(
     pairs: bool = True,
     second_classifier: Path | str | None = None,
     encoder: Path | str | None = None,
+    listed: Path | str | None = None,
 ) -> Summary:
     """Measures the methods of a bundle on its test images and compares them: the paper's tables and charts.
 
@@ -82,6 +83,9 @@ def evaluate(
             separately: whether adversaries cross its decision too. None leaves that out.
         encoder: Keras file of a feature extractor, such as one with ImageNet weights, by which adversaries
             are compared with real images. None leaves that out.
+        listed: JSON file of a list of images as ``prepare`` takes it, {"train_indexes": [], "val_indexes":
+            [], "test_indexes": [[case, index], …]}: its test images are those of AOPC and R, in place of a
+            draw. The paper's authors published such a list for the brain.
 
     Returns:
         The measurements, with the judged claims and the methods that failed.
@@ -115,7 +119,7 @@ def evaluate(
     make_folder(out)
     keras.utils.set_random_seed(options.seed)
     hear = listener or _silent
-    evaluated = load_evaluated_images(bundle, options)
+    evaluated = load_evaluated_images(bundle, options, _path(listed))
     line = _about_masks(evaluated, bundle.recipe.name)
     if line:
         hear(Event("Measuring", 0, 0, line))

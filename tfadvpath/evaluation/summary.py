@@ -69,7 +69,8 @@ class Summary:
             nothing is annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
-            "relevance_patients", "relevance_class_1" (by the classifier's decision), "subset"; "squares" of
+            "relevance_patients", "relevance_class_1" (by the classifier's decision), "relevance_labelled_1",
+            "subset"; "squares" of
             an image and "square_side" in pixels.
         claims: Claims of the paper, judged by these measurements.
         pairs: Figures of ``pair_quality`` by the generator's name; empty where pairs were not measured.
@@ -157,6 +158,7 @@ def summarise(
     counts |= {
         "without_mask": evaluated.without_mask,
         "relevance_class_1": int(evaluated.decisions[evaluated.relevance].sum()),
+        "relevance_labelled_1": int((np.asarray(evaluated.images.labels)[evaluated.relevance] == 1).sum()),
         "squares": Regions.of(height, width, options.squares(height, width)).units,
         "square_side": options.squares(height, width),
     }

@@ -31,7 +31,7 @@ ABOUT = About(
     missing=["sagen"],
     origin={"Command": "tfadvpath evaluate 'a & b'"},
 )
-TABLES = ["table_1", "table_1b", "table_1c", "table_2", "table_3", "table_4", "table_5"]
+TABLES = ["table_1", "table_1b", "table_1c", "table_2", "table_3", "table_3b", "table_4", "table_5"]
 FAILED = {"grad_cam": "ValueError: no <layer>"}
 
 
@@ -307,10 +307,23 @@ def test_json_holds_every_number_of_a_map_once(content, summary):
         ("aopc", "class_0 100 %"): estimates["aopc"].at(1, 20),
         ("sensitivity_mean", ""): estimates["sensitivity"].at(1),
         ("rank_correlation_randomised", ""): estimates["randomised"],
+        ("cascade_rank_correlation", "last layer"): estimates["cascade"].at(0, 0),
+        ("cascade_same_pixels", "75 %"): estimates["cascade"].at(3, 1),
         ("flip_rate", ""): estimates["crossed"],
     }.items():
         found = [by_part[key][name] for name in ("value", "low", "high")]
         np.testing.assert_allclose(found, [estimate.value, *estimate.interval()])
+
+
+def test_the_cascade_has_the_last_step_of_a_costly_method_and_no_weight_of_a_plain_map(out, summary):
+    rows = {row["map"]: row for row in read_table(out / "table_3b.csv")}
+    shares = ("last layer", "25 %", "50 %", "75 %", "100 %")
+    assert [rows["Mask perturbation"][f"rank: {share}"] != "" for share in shares] == [False] * 4 + [True]
+    assert all(rows["CyCE E"][f"rank: {share}"] for share in shares)
+    weighted = {name for name, row in rows.items() if row["weight: 50 %"]}
+    assert weighted == {f"{generator} {name}" for generator in ("CyCE", "SyCE") for name in ("v1", "v2")}
+    value = float(summary.maps["syce_fi_v1"].estimates["cascade_weight"].value[2])
+    assert float(rows["SyCE v1"]["weight: 50 %"]) == pytest.approx(value, abs=1e-3)
 
 
 def test_json_holds_the_curves(content, summary):

@@ -174,11 +174,11 @@ def relevance_table(
     decided_1 = counts["relevance_class_1"]
     chance_of_all = summary.random[f"aopc{ending}"].at(0)
     notes = [
-        f"{counts['relevance']} test images of {counts['relevance_patients']} patients, half of them "
-        "labelled 1. Columns by class are by the classifier's decision: "
-        f"{counts['relevance'] - decided_1} images of class 0, {decided_1} of class 1. AOPC is relative to "
-        f"random orders, which themselves reach {chance_of_all.value[short]:.3f} after {_share(short, last)} "
-        f"and {chance_of_all.value[last]:.3f} after 100 %. Pixels are replaced by "
+        f"{counts['relevance']} test images of {counts['relevance_patients']} patients, "
+        f"{counts['relevance_labelled_1']} of them labelled 1. Columns by class are by the classifier's "
+        f"decision: {counts['relevance'] - decided_1} images of class 0, {decided_1} of class 1. AOPC is "
+        f"relative to random orders, which themselves reach {chance_of_all.value[short]:.3f} after "
+        f"{_share(short, last)} and {chance_of_all.value[last]:.3f} after 100 %. Pixels are replaced by "
         f"{summary.options.perturbations[ending].replace('_', ' ')}; AOPC's squares have a side of "
         f"{summary.counts['square_side']} pixels."
     ]
