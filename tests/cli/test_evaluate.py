@@ -12,7 +12,7 @@ from tfadvpath import explainers
 from tfadvpath.cli.main import app
 
 RUNNER = CliRunner()
-SMALL = ["--images", "4", "--steps", "3", "--subset", "4", "--perturbation", "blur"]
+SMALL = ["--images", "4", "--steps", "3", "--subset", "4", "--perturbation", "blur", "--no-segmentation"]
 METHODS = ["--methods", "grad_cam, gradient"]
 MAPS = ["gradient", "grad_cam", "gradient_smooth"]  # as in the tables, the control last
 

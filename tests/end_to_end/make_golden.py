@@ -54,6 +54,7 @@ def explained(folder: Path) -> dict[str, np.ndarray]:
 def evaluated(folder: Path) -> dict[str, np.ndarray]:
     """The numbers that the evaluation of the gradient gives, with their intervals."""
     options = ["--images", "16", "--steps", "28", "--subset", "0", "--perturbation", "blur"]
+    options.append("--no-segmentation")
     out = folder / "evaluation"
     tfadvpath("evaluate", BUNDLE, "--out", out, "--methods", "gradient", *options)
     (table,) = [path for path in out.glob("*.csv") if path.stem in ("figures", "measurements")]

@@ -16,6 +16,7 @@ from tfadvpath import metrics
 from tfadvpath.bundle.figures import pair_figures
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.evaluation.pair_quality import pair_quality
+from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.generators.base import AdversarialPair
 
 pytestmark = pytest.mark.slow
@@ -131,6 +132,7 @@ def quality(kind):
         encoder=encoder(),
         batch_size=40,
         path_images=5,
+        cout_images=COUNT,
         discriminator_steps=80,
     )
 
@@ -189,9 +191,36 @@ def test_measurements_image_by_image_are_those_of_the_metrics():
         assert values.shape == (COUNT,), name
 
 
-def test_the_residual_is_of_some_images_evenly_spaced():
-    measured = np.flatnonzero(~np.isnan(quality(Generator).arrays["completeness_residual"]))
-    assert measured.tolist() == [0, 24, 48, 71, 95]
+def test_what_is_costly_is_measured_of_some_images_of_both_decisions():
+    """The classes stand by turns: every second image would be of one class."""
+    found = pair_quality(Generator(), IMAGES, path_images=12, cout_images=COUNT // 2, discriminator_steps=0)
+    for name, count in (("cout", COUNT // 2), ("completeness_residual", 12)):
+        measured = np.flatnonzero(~np.isnan(found.arrays[name]))
+        assert len(measured) == found.figures[f"{name}_images"] == count
+        assert IMAGES.labels[measured].sum() == count / 2
+        for label in (0, 1):
+            of_class = measured[IMAGES.labels[measured] == label]
+            gaps = np.diff(of_class)
+            assert gaps.max() - gaps.min() <= 2  # even: the images of a class are two apart
+            assert of_class[0] <= gaps.max()
+            assert of_class[-1] >= COUNT - 1 - gaps.max()
+    every = quality(Generator).arrays["cout"]
+    some = ~np.isnan(found.arrays["cout"])
+    np.testing.assert_allclose(found.arrays["cout"][some], every[some], atol=1e-6)
+    assert found.figures["cout"] == pytest.approx(every[some].mean(), abs=1e-6)
+
+
+def test_no_more_images_are_measured_than_there_are():
+    found = pair_quality(Generator(), IMAGES, path_images=0, cout_images=2 * COUNT, discriminator_steps=0)
+    assert found.figures["cout_images"] == COUNT
+    assert found.figures["completeness_residual_images"] == 0
+
+
+def test_the_residual_is_that_of_the_explanation():
+    found = quality(Generator).arrays["completeness_residual"]
+    measured = ~np.isnan(found)
+    explanation = AdversarialPath(Generator()).explain(IMAGES.images[measured])
+    np.testing.assert_allclose(found[measured], explanation.completeness_residual, rtol=1e-3, atol=1e-6)
 
 
 def test_an_interval_is_the_bootstrap_over_patients():
@@ -277,7 +306,7 @@ def test_a_chequered_pair_is_seen():
 
 
 def test_without_other_networks_their_figures_are_none():
-    found = pair_quality(Generator(), IMAGES, path_images=0, discriminator_steps=0)
+    found = pair_quality(Generator(), IMAGES, path_images=0, cout_images=COUNT, discriminator_steps=0)
     for name in ("transfer_rate", "encoder_auc", "discriminator_auc", "completeness_residual"):
         assert found.figures[name] is found.figures[f"{name}_interval"] is None
     assert found.figures["encoder_frechet_distance"] is found.figures["encoder_frechet_floor"] is None
@@ -347,6 +376,7 @@ def test_small_images_have_no_similarity_and_no_pattern():
     [
         ({"batch_size": 0}, "`batch_size` must be positive"),
         ({"path_images": -1}, "not negative"),
+        ({"cout_images": -1}, "not negative"),
         ({"discriminator_steps": -1}, "not negative"),
     ],
 )

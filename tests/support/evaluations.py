@@ -41,7 +41,7 @@ class Run:
     def __init__(self, bundle: Bundle | Path, out: Path, options: EvaluationOptions, **given):
         self.out = out
         self.heard: list[Event] = []
-        given = {"pairs": False, **given}  # they take long to measure
+        given = {"pairs": False, "segmentation": False, **given}  # both take long
         self.summary = tfadvpath.evaluate(bundle, out, options, self.heard.append, **given)
 
     @property

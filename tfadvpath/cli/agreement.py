@@ -13,8 +13,8 @@ from tfadvpath.cli.console import answer, import_tensorflow, names_in, say
 
 
 def agreement(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN...", help="Two bundles or more, of the same data.")
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Two bundles or more, of the same data.")
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets agreement.json and the tables.")],
     methods: Annotated[
@@ -43,7 +43,7 @@ def agreement(
     from tfadvpath.writers.tables import markdown
 
     found = measure_agreement(
-        runs,
+        bundles,
         out,
         methods=names_in(methods),
         images=images,

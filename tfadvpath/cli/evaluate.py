@@ -59,6 +59,10 @@ def evaluate(
     pairs: Annotated[
         bool, typer.Option(help="Measure the generators' pairs of images: a map is worth what its pair is.")
     ] = True,
+    segmentation: Annotated[
+        bool,
+        typer.Option(help="Train a small network on the annotations, as the ceiling of localisation."),
+    ] = True,
     second_classifier: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A classifier trained separately: do adversaries cross it, too?"),
@@ -132,6 +136,7 @@ def evaluate(
             second_classifier=second_classifier,
             encoder=encoder,
             listed=listed,
+            segmentation=segmentation,
         )
     if as_json:
         answer((out / REPORT_FILE).read_text(encoding="utf-8").rstrip("\n"))

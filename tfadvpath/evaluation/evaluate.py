@@ -23,6 +23,7 @@ from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
 from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.pairs import load_judges, measure_pairs
+from tfadvpath.evaluation.references import reference_maps
 from tfadvpath.evaluation.replacement_images import check_perturbation
 from tfadvpath.evaluation.report.head import facts
 from tfadvpath.evaluation.report.pictures import Shown, show
@@ -64,6 +65,7 @@ def evaluate(
     second_classifier: Path | str | None = None,
     encoder: Path | str | None = None,
     listed: Path | str | None = None,
+    segmentation: bool = True,
 ) -> Summary:
     """Measures the methods of a bundle on its test images and compares them: the paper's tables and charts.
 
@@ -86,6 +88,8 @@ def evaluate(
         listed: JSON file of a list of images as ``prepare`` takes it, {"train_indexes": [], "val_indexes":
             [], "test_indexes": [[case, index], …]}: its test images are those of AOPC and R, in place of a
             draw. The paper's authors published such a list for the brain.
+        segmentation: Whether a small segmentation network is trained on the annotations of the training
+            images, as the ceiling of localisation; it takes about a minute.
 
     Returns:
         The measurements, with the judged claims and the methods that failed.
@@ -128,8 +132,10 @@ def evaluate(
     if not measured:
         reasons = "; ".join(f"{method}: {reason}" for method, reason in failed.items())
         raise InputError(out, f"no method could be measured ({reasons})", "Choose others in `methods`")
-    average = _average_mask(bundle) if len(evaluated.localised) else None
-    summary = summarise(measured, by_chance, evaluated, options, average_mask=average)
+    references = reference_maps(
+        bundle, evaluated, evaluation.folder, evaluation.identity, options.seed, segmentation=segmentation
+    )
+    summary = summarise(measured, by_chance, evaluated, options, references=references)
     summary = dataclasses.replace(summary, failed=failed)
     summary = dataclasses.replace(summary, claims=judge(summary, _taught(bundle)))
     if pairs:
@@ -156,18 +162,6 @@ def evaluate(
 
 def _path(path: Path | str | None) -> Path | None:
     return None if path is None else Path(path)
-
-
-def _average_mask(bundle: Bundle) -> np.ndarray:
-    """Returns the mean annotation of other patients' images, float32 [H, W]."""
-    data = bundle.recipe.data
-    # The training images; of phantoms, which would take minutes to generate, the fewer validation images.
-    others = data.load("validation" if data.GENERATED else "train", bundle.recipe.seed)
-    annotated = np.flatnonzero(np.asarray(others.masks).any(axis=(1, 2)))
-    if not len(annotated):
-        return np.zeros(others.images.shape[1:3], np.float32)
-    masks = np.stack([np.asarray(others.masks[row]) for row in annotated])
-    return np.asarray(np.mean(masks, axis=0, dtype=np.float32))
 
 
 def _taught(bundle: Bundle) -> tuple[str, ...]:

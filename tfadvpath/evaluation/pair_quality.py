@@ -16,13 +16,16 @@ from tfadvpath.bundle.networks import scores_of
 from tfadvpath.bundle.pair_verdict import PairVerdict, pair_verdict
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.evaluation.pair_discriminator import feature_scores, network_scores, separation
-from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
 from tfadvpath.metrics.chequer import SMALLEST_SIDE
 from tfadvpath.metrics.sharpness import SSIM_WINDOW
+from tfadvpath.path.importance import feature_importance
 
 Arrays = dict[str, np.ndarray]
+# Function of images, float32 [B, H, W, C], to x_s and x_a of that shape and to the probabilities of x, x_s
+# and x_a, float32 [B].
+MakePairs = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 _MARGIN = 0.6  # probability of the target class that is not at the decision's very edge
 _COUT_STEPS = 50
 _SPLITS = 5  # random halves of the patients that a Fréchet distance is averaged over
@@ -67,12 +70,14 @@ class PairQuality:
             x_a), ``adversary_l1``, ``adversary_l2``, ``adversary_sparsity`` and the three of ``stable_``
             (differences from x), ``adversary_similarity``, ``adversary_similarity_outside`` (beyond the reach
             of the annotated finding) and ``stable_similarity`` (SSIM with x), ``adversary_sharpness`` and
-            ``stable_sharpness`` (high-frequency energy relative to x), ``cout``, ``chequer_ratio`` (of
-            x_a - x), ``transferred`` (1 where x_a crosses the second classifier's decision, 0 where not, NaN
-            where both classifiers disagree on x), ``completeness_residual`` (NaN where it was not measured).
+            ``stable_sharpness`` (high-frequency energy relative to x), ``chequer_ratio`` (of x_a - x),
+            ``transferred`` (1 where x_a crosses the second classifier's decision, 0 where not, NaN where both
+            classifiers disagree on x), ``cout`` and ``completeness_residual`` (NaN where they were not
+            measured).
         figures: Figures over all images as JSON can hold them. Names of means and medians have a
             ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
-            Beside those of ``arrays``: "images" and "patients" (counts), "flip_rate_by_class",
+            Beside those of ``arrays``: "images" and "patients" (counts), "cout_images" and
+            "completeness_residual_images" (counts of those that these two are of), "flip_rate_by_class",
             "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
             crosses to, 0.5 is not at all), "encoder_frechet_distance" and "encoder_frechet_floor" (of x_a to
             real images of this class, and of these to others of them) by direction. ``pair_figures`` has the
@@ -97,6 +102,7 @@ def pair_quality(
     seed: int = 0,
     batch_size: int = 64,
     path_images: int = 64,
+    cout_images: int = 128,
     discriminator_steps: int = 200,
 ) -> PairQuality:
     """Measures how far a generator's pairs can be trusted, on images that it was not trained on.
@@ -113,8 +119,10 @@ def pair_quality(
             [N, D], or [N, h, w, D], whose mean over h and w is taken. None leaves out what needs it.
         seed: Seed of the halves, of the folds and of the discriminators' training, not negative.
         batch_size: Number of images on the device at once, positive.
-        path_images: Number of images, evenly spaced, whose path is integrated for the completeness residual;
-            0 leaves it out.
+        path_images: Number of images whose path is integrated for the completeness residual, at most; 0
+            leaves it out. They are evenly spaced among those of each decision, in proportion.
+        cout_images: Number of images whose COUT is measured, at most, chosen in the same way: each is
+            classified 51 times. 0 leaves it out.
         discriminator_steps: Number of training steps of each of the six fresh discriminators; 0 leaves them
             out.
 
@@ -123,21 +131,45 @@ def pair_quality(
     """
     if not len(images.images):
         raise ValueError("`images` must hold at least one image. Received: none")
-    if batch_size < 1 or path_images < 0 or discriminator_steps < 0:
+    counts = {
+        "path_images": path_images,
+        "cout_images": cout_images,
+        "discriminator_steps": discriminator_steps,
+    }
+    if batch_size < 1 or min(counts.values()) < 0:
+        received = ", ".join(f"{name}={count}" for name, count in counts.items())
         raise ValueError(
-            "`batch_size` must be positive, `path_images` and `discriminator_steps` not negative. "
-            f"Received: {batch_size}, {path_images} and {discriminator_steps}"
+            "`batch_size` must be positive, `path_images`, `cout_images` and `discriminator_steps` not "
+            f"negative. Received: batch_size={batch_size}, {received}"
         )
     patients = np.asarray(images.patients)
-    arrays, adversaries = _by_image(generator, images, batch_size)
+    make = _compiled_pairs(generator, images.images.shape[1:])
+    arrays, adversaries = _by_image(make, generator.STABLE, images, batch_size)
     decision = arrays["score"] >= 0.5
     if second_classifier is not None:
         before, after = (scores_of(second_classifier, x) >= 0.5 for x in (images.images, adversaries))
         arrays["transferred"] = np.where(before == decision, (after != before).astype(np.float64), np.nan)
+    rows_of = {
+        "cout": _spread(decision, cout_images),
+        "completeness_residual": _spread(decision, path_images),
+    }
+    if cout_images:
+        rows = rows_of["cout"]
+        found = metrics.cout(
+            generator.classifier,
+            images.images[rows],
+            adversaries[rows],
+            steps=_COUT_STEPS,
+            batch_size=batch_size,
+        )
+        arrays["cout"] = _placed(found, rows, len(decision))
     if path_images:
-        arrays["completeness_residual"] = _residuals(generator, images.images, path_images)
+        rows = rows_of["completeness_residual"]
+        found = _residuals(make, generator.classifier, images.images[rows], batch_size)
+        arrays["completeness_residual"] = _placed(found, rows, len(decision))
 
     figures: dict[str, Any] = {"images": len(patients), "patients": len(set(patients.tolist()))}
+    figures |= {f"{name}_images": len(rows) for name, rows in rows_of.items()}
     for name, array in _MEANS.items():
         figures |= _with_interval(name, arrays.get(array), patients, np.mean)
     figures |= {"flip_rate_by_class": {}, "flip_rate_by_class_interval": {}}
@@ -155,9 +187,8 @@ def pair_quality(
     return PairQuality(arrays, figures)
 
 
-def _by_image(generator: PairGenerator, images: LabelledImages, batch_size: int) -> tuple[Arrays, np.ndarray]:
-    """Returns what is measured image by image, and the adversaries, float32 [N, H, W, C]."""
-    shape = images.images.shape[1:]
+def _compiled_pairs(generator: PairGenerator, shape: tuple[int, ...]) -> MakePairs:
+    """Compiles a generator for batches of any number of images of a shape (height, width, channels)."""
 
     def make(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         pair = generator.generate(x)
@@ -165,15 +196,23 @@ def _by_image(generator: PairGenerator, images: LabelledImages, batch_size: int)
         flat = (tf.cast(tf.reshape(score, [-1]), tf.float32) for score in (pair.probability, *scores))
         return pair.start, pair.adversary, *flat
 
-    compiled = tf.function(make, input_signature=[tf.TensorSpec([None, *shape], tf.float32)])
+    compiled: MakePairs = tf.function(make, input_signature=[tf.TensorSpec([None, *shape], tf.float32)])
+    return compiled
+
+
+def _by_image(
+    make: MakePairs, stable: bool, images: LabelledImages, batch_size: int
+) -> tuple[Arrays, np.ndarray]:
+    """Returns what is measured of every image, and the adversaries, float32 [N, H, W, C]."""
+    shape = images.images.shape[1:]
     parts, adversaries = [], []
     for begin in range(0, len(images.images), batch_size):
         batch = slice(begin, begin + batch_size)
         x = np.asarray(images.images[batch], np.float32)
-        start, adversary, *scores = (tensor.numpy() for tensor in compiled(tf.constant(x)))
+        start, adversary, *scores = (tensor.numpy() for tensor in make(tf.constant(x)))
         part = _decisions(*(score.astype(np.float64) for score in scores))
         part |= _differences("adversary", x, adversary)
-        if generator.STABLE:
+        if stable:
             part |= _differences("stable", x, start)
         else:
             del part["kept"]
@@ -183,9 +222,6 @@ def _by_image(generator: PairGenerator, images: LabelledImages, batch_size: int)
             part["adversary_similarity_outside"] = similarity.astype(np.float64)
         if min(shape[:2]) >= SMALLEST_SIDE:
             part["chequer_ratio"] = metrics.chequer_ratio(adversary.astype(np.float64) - x)
-        part["cout"] = metrics.cout(
-            generator.classifier, x, adversary, steps=_COUT_STEPS, batch_size=batch_size
-        )
         parts.append(part)
         adversaries.append(adversary)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -227,12 +263,31 @@ def _out_of_reach(masks: np.ndarray) -> np.ndarray:
     return np.asarray(~ndimage.binary_dilation(masks.astype(bool), window))
 
 
-def _residuals(generator: PairGenerator, images: np.ndarray, count: int) -> np.ndarray:
-    rows = np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).round().astype(np.int64))
-    residuals = np.full(len(images), np.nan)
-    explanation = AdversarialPath(generator).explain(images[rows])
-    residuals[rows] = explanation.completeness_residual  # type: ignore[attr-defined]
-    return residuals
+def _spread(decision: np.ndarray, count: int) -> np.ndarray:
+    """Returns at most so many places in bool [N], evenly spaced among those of each value, in proportion.
+
+    Evenly spaced among all, they could be of one class alone: data sets may hold the classes by turns.
+    """
+    order = np.argsort(decision, kind="stable")
+    chosen = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(np.int64)
+    return np.sort(order[chosen])
+
+
+def _placed(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
+    """Returns float64 [count] with the values in their rows and NaN elsewhere."""
+    placed = np.full(count, np.nan)
+    placed[rows] = values
+    return placed
+
+
+def _residuals(make: MakePairs, classifier: Any, images: np.ndarray, batch_size: int) -> np.ndarray:
+    """Returns the completeness residuals of images float [B, H, W, C], float32 [B]."""
+    found = []
+    for begin in range(0, len(images), batch_size):
+        x = np.asarray(images[begin : begin + batch_size], np.float32)
+        start, adversary, *_ = make(tf.constant(x))
+        found.append(feature_importance(classifier, start, adversary).completeness_residual.numpy())
+    return np.concatenate(found)
 
 
 def _realism(

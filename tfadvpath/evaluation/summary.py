@@ -26,8 +26,6 @@ FINDINGS = ("found", "missed", "small", "large")
 CLASSES = ("all", "class_0", "class_1")
 # Number of steps, each a hundredth of the image, after which AOPC is given; and after all.
 SHORT = 16
-# Rows that no method can be better than, and that each should be better than.
-BEST_POSSIBLE, AVERAGE_MASK = "best_possible", "average_mask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +62,8 @@ class Summary:
         random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
             anything; "flipped", the share of decisions that the perturbation turns; and the same with the
             ending "_2".
-        references: "iou" and "fnr" [P, 2] of ``BEST_POSSIBLE``, a map that knows the finding, and of
-            ``AVERAGE_MASK``, the mean annotation of other patients, the same for every image; empty where
-            nothing is annotated.
+        references: "iou" and "fnr" [P, 2] of the maps of ``references``, by name; empty where nothing is
+            annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "relevance_labelled_1",
@@ -114,7 +111,7 @@ def summarise(
     evaluated: EvaluatedImages,
     options: EvaluationOptions,
     repeats: int = 1000,
-    average_mask: np.ndarray | None = None,
+    references: Mapping[str, np.ndarray] | None = None,
 ) -> Summary:
     """Averages over images, and resamples the patients.
 
@@ -126,7 +123,7 @@ def summarise(
         evaluated: Test images that were measured.
         options: Options that they were measured with.
         repeats: Number of resamplings of the patients.
-        average_mask: Mean annotation of other patients' images, float [H, W]; None leaves it out.
+        references: Maps of the localised images that no method made, float [M, H, W], by name.
     """
     patients = np.asarray(evaluated.images.patients)
     groups = {
@@ -150,7 +147,7 @@ def summarise(
         one.key: _measured_map(one, measured[one.method], draws, by_class, by_chance, findings)
         for one in compared
     }
-    references = _references(evaluated, options, draws, average_mask)
+    by_reference = _references(references or {}, evaluated, options, draws)
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
@@ -162,7 +159,7 @@ def summarise(
         "squares": Regions.of(height, width, options.squares(height, width)).units,
         "square_side": options.squares(height, width),
     }
-    return Summary(maps, by_chance, options, counts, references)
+    return Summary(maps, by_chance, options, counts, by_reference)
 
 
 def _findings(evaluated: EvaluatedImages) -> dict[str, np.ndarray]:
@@ -175,17 +172,12 @@ def _findings(evaluated: EvaluatedImages) -> dict[str, np.ndarray]:
 
 
 def _references(
+    maps: Mapping[str, np.ndarray],
     evaluated: EvaluatedImages,
     options: EvaluationOptions,
     draws: Mapping[str, Resampling],
-    average_mask: np.ndarray | None,
 ) -> dict[str, dict[str, Estimate]]:
-    if "localised" not in draws:
-        return {}
     masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
-    maps = {BEST_POSSIBLE: masks.astype(np.float32)}
-    if average_mask is not None and average_mask.any():
-        maps[AVERAGE_MASK] = np.broadcast_to(average_mask, masks.shape)
     found: dict[str, dict[str, Estimate]] = {}
     for name, values in maps.items():
         # A mask has ties by its nature: the rule that breaks them stands for both.

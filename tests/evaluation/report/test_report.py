@@ -49,9 +49,11 @@ def shown(evaluated, measured, summary):
 
 
 def summarised(evaluated, measured, failed=None):
-    average = evaluated.images.masks.mean(axis=0)
+    masks = evaluated.images.masks[evaluated.localised].astype(np.float32)
+    average = np.broadcast_to(evaluated.images.masks.mean(axis=0), masks.shape)
+    references = {"best_possible": masks, "segmentation": masks, "average_mask": average}
     summary = summarise(
-        measured, random_orders(evaluated), evaluated, OPTIONS, repeats=50, average_mask=average
+        measured, random_orders(evaluated), evaluated, OPTIONS, repeats=50, references=references
     )
     return dataclasses.replace(summary, claims=judge(summary), failed=failed or {})
 

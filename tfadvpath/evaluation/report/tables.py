@@ -22,10 +22,9 @@ from tfadvpath.evaluation.claims import (
 )
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.options import SECOND
+from tfadvpath.evaluation.references import AVERAGE_MASK, BEST_POSSIBLE, SEGMENTATION
 from tfadvpath.evaluation.report.paper import PaperTask
 from tfadvpath.evaluation.summary import (
-    AVERAGE_MASK,
-    BEST_POSSIBLE,
     CLASSES,
     FINDINGS,
     SHORT,
@@ -56,7 +55,11 @@ _PAIR_FIGURES = {
     "chequer_ratio": "chequer of x_a - x",
     "completeness_residual": "residual of the completeness",
 }
-_REFERENCES = {BEST_POSSIBLE: "best possible", AVERAGE_MASK: "average mask of other patients"}
+_REFERENCES = {
+    BEST_POSSIBLE: "best possible",
+    SEGMENTATION: "segmentation network",
+    AVERAGE_MASK: "average mask of other patients",
+}
 _CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
 _METRICS = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
 _MAP = Heading("map", best="")
