@@ -6,6 +6,9 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -121,6 +124,27 @@ def test_two_runs_do_not_write_to_one_folder(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "inside"]
     with only_writer(tmp_path):
         pass
+
+
+def test_a_lock_names_its_process_and_ends_with_it_however_it_ends(tmp_path):
+    holder = (
+        "import sys, time; from pathlib import Path; from tfadvpath.files import only_writer\n"
+        "with only_writer(Path(sys.argv[1])): print('locked', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"locked\n"
+            since = r"since 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+            holds = rf"process {process.pid} on \S+, {since}"
+            says = rf"^{tmp_path}: is written to by another run \({holds}\)\. Wait for it, or name another"
+            with pytest.raises(InputError, match=says), only_writer(tmp_path):
+                pass
+        finally:
+            process.send_signal(signal.SIGKILL)
+    assert (tmp_path / ".tfadvpath-lock").exists()
+    with only_writer(tmp_path):
+        assert f"process {os.getpid()} on " in (tmp_path / ".tfadvpath-lock").read_text()
+    assert not list(tmp_path.iterdir())
 
 
 def test_many_writers_at_once_lose_nothing(tmp_path):

@@ -12,25 +12,30 @@ if TYPE_CHECKING:
     from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
     from tfadvpath.demo.demo import DemoSummary, run_demo
     from tfadvpath.errors import InputError
+    from tfadvpath.evaluation.agreement import Agreement, measure_agreement
     from tfadvpath.evaluation.evaluate import evaluate
     from tfadvpath.evaluation.options import EvaluationOptions
     from tfadvpath.evaluation.summary import Summary
     from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
     from tfadvpath.path.gaussian import gaussian_filter
     from tfadvpath.path.importance import PathImportance, feature_importance
+    from tfadvpath.path.path_integral import path_integral
     from tfadvpath.path.paths import LinearPath, ManifoldPath
     from tfadvpath.recipes.prepare import PrepareSummary, prepare
     from tfadvpath.recipes.recipe import Recipe, load_recipe
     from tfadvpath.saved_model.check import CheckSummary, check_saved_model
     from tfadvpath.saved_model.export import export_saved_model
     from tfadvpath.studies.study import Study, read_study
+    from tfadvpath.training.cross_validation import CrossValidation, cross_validate
     from tfadvpath.training.run import TrainedBundle, train
 
 # The module of every public name.
 _HOMES = {
     "DEMONSTRATION": "bundle.bundle",
+    "Agreement": "evaluation.agreement",
     "Bundle": "bundle.bundle",
     "CheckSummary": "saved_model.check",
+    "CrossValidation": "training.cross_validation",
     "DemoSummary": "demo.demo",
     "EvaluationOptions": "evaluation.options",
     "ExplainOptions": "batch.run",
@@ -48,6 +53,7 @@ _HOMES = {
     "Summary": "evaluation.summary",
     "TrainedBundle": "training.run",
     "check_saved_model": "saved_model.check",
+    "cross_validate": "training.cross_validation",
     "evaluate": "evaluation.evaluate",
     "explain_studies": "batch.run",
     "export_saved_model": "saved_model.export",
@@ -55,6 +61,8 @@ _HOMES = {
     "gaussian_filter": "path.gaussian",
     "load_bundle": "bundle.bundle",
     "load_recipe": "recipes.recipe",
+    "measure_agreement": "evaluation.agreement",
+    "path_integral": "path.path_integral",
     "prepare": "recipes.prepare",
     "read_study": "studies.study",
     "run_demo": "demo.demo",
@@ -63,8 +71,10 @@ _HOMES = {
 
 __all__ = [
     "DEMONSTRATION",
+    "Agreement",
     "Bundle",
     "CheckSummary",
+    "CrossValidation",
     "DemoSummary",
     "EvaluationOptions",
     "ExplainOptions",
@@ -82,6 +92,7 @@ __all__ = [
     "Summary",
     "TrainedBundle",
     "check_saved_model",
+    "cross_validate",
     "evaluate",
     "explain_studies",
     "explainers",
@@ -91,8 +102,10 @@ __all__ = [
     "generators",
     "load_bundle",
     "load_recipe",
+    "measure_agreement",
     "metrics",
     "models",
+    "path_integral",
     "prepare",
     "read_study",
     "run_demo",

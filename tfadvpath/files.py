@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import hashlib
@@ -23,7 +24,8 @@ from tfadvpath.errors import InputError
 # Two processes may have the same number, in two containers or on two machines, hence random letters. The
 # name does not hold that of the file, which may be as long as a file system allows.
 _PARTIAL = re.compile(r"\.tfadvpath-[0-9a-f]{16}(\.|$)")
-_LOCK = ".tfadvpath-lock"
+# Name of the file whose lock a folder's only writer holds. Without the lock it says nothing.
+LOCK = ".tfadvpath-lock"
 _LONGEST_ENDING = 32  # letters
 
 
@@ -115,13 +117,15 @@ def remove_partials(folder: Path) -> None:
 def only_writer(folder: Path) -> Iterator[None]:
     """Keeps other processes that ask for the same from a folder while the block runs.
 
+    The system's lock ends with its process, however that ends: what a killed process left is no obstacle.
+
     Args:
-        folder: It exists, and can be written to.
+        folder: Folder that exists and can be written to.
 
     Raises:
-        InputError: Another process writes there.
+        InputError: Another process writes there; its number, machine and beginning are named.
     """
-    path = folder / _LOCK
+    path = folder / LOCK
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -130,7 +134,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             if _is_still(path, handle):
                 with contextlib.suppress(OSError):  # a full disk
                     os.ftruncate(handle, 0)
-                    os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+                    os.pwrite(handle, _this_process().encode(), 0)
                 try:
                     yield
                 finally:
@@ -138,6 +142,11 @@ def only_writer(folder: Path) -> Iterator[None]:
                 return
         finally:
             os.close(handle)
+
+
+def _this_process() -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    return f"process {os.getpid()} on {socket.gethostname()}, since {now:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _is_still(path: Path, handle: int) -> bool:

@@ -106,6 +106,11 @@ def test_it_says_what_it_is_not_for_and_whose_the_data_are(text):
     assert "phantoms" not in real
 
 
+def test_a_control_is_called_one_before_all_else(text):
+    marked = card(about={**ABOUT, "control": "This is a control."})
+    assert marked == text.replace("# tiny\n\n", "# tiny\n\n**This is a control.**\n\n", 1) != text
+
+
 def test_the_generators_images_have_their_own_fingerprint():
     recipe = tiny.RECIPE.model_copy(update={"generator_data": tiny.RECIPE.data})
     text = card(recipe, about={**ABOUT, "generator_data": "a1b2c3"})

@@ -71,6 +71,37 @@ def test_sigma_and_kernel_size_reach_the_method_that_takes_them(explain):
 
 
 @pytest.mark.slow
+def test_the_path_reaches_the_method_that_takes_it_and_is_recorded(explain):
+    def fi_v2(*options):
+        run = explain("syce", "--steps", "2", "--format", "npz", *options)
+        assert run.exit_code == 0, run.output
+        summary = json.loads(run.stdout)
+        [study] = summary["studies"]
+        with np.load(f"{summary['out']}/head.nii/explanation.npz") as arrays:
+            return study["made_with"]["path"], arrays["fi_v2"], arrays["difference"]
+
+    (straight, before, difference), (manifold, after, same) = fi_v2(), fi_v2("--path", "manifold")
+    assert (straight, manifold) == ("straight", "manifold")
+    np.testing.assert_allclose(same, difference, atol=1e-6)
+    assert np.abs(after - before).max() > 1e-3 * before.max()
+    [study] = json.loads(explain("gradient").stdout)["studies"]
+    assert study["made_with"]["path"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "given", "said"),
+    [
+        ("syce", "curly", "--path: 'curly' is no path. Choose straight or manifold.\n"),
+        ("gradient", "manifold", "--path: 'gradient' has no such option, it is of syce. Leave it out.\n"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused(explain, method, given, said):
+    run = explain(method, "--path", given)
+    assert (run.exit_code, run.stderr) == (2, said)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gradient", "grad_cam", "mask_perturbation"])
 def test_steps_of_a_method_without_a_path_are_refused(explain, method):
     run = explain(method, "--steps", "50")

@@ -62,6 +62,7 @@ def test_a_damaged_version_is_refused_in_one_line(exported):
         (("--sizes", "1;2"), "--sizes: '1;2' is no list of numbers"),
         (("--method", "gradient"), "--method: 'gradient' is no path across the decision in this bundle"),
         (("--map", "heat"), "--map: 'heat' is no map"),
+        (("--path", "curly"), "--path: 'curly' is no path. Choose straight or manifold."),
         (("--map", "fi_v1", "--sigma", "2"), "--sigma, --kernel-size: the map 'fi_v1' is not smoothed."),
         (("--kernel-size", "99"), "--sigma, --kernel-size: do not fit these images: A kernel of 99 taps"),
     ],

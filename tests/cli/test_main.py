@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,17 +21,20 @@ from typer.testing import CliRunner
 import tfadvpath
 import tfadvpath.bundle.bundle
 import tfadvpath.demo.demo
+import tfadvpath.training.cross_validation
 import tfadvpath.training.run
 from tfadvpath.cli.console import in_flags
 from tfadvpath.cli.main import app
+from tfadvpath.files import only_writer
 from tfadvpath.recipes.recipe import dump_recipe
+from tfadvpath.training.cross_validation import CrossValidation
 from tfadvpath.training.loop import Event
 from tfadvpath.training.run import TrainedBundle
 
 RUNNER = CliRunner()
 
 
-VERBS = ("explain", "demo", "train", "prepare", "evaluate", "export", "serve-check")
+VERBS = ("explain", "demo", "train", "prepare", "evaluate", "agreement", "export", "serve-check")
 
 
 def test_help_names_every_verb_and_says_nothing_else():
@@ -155,6 +159,82 @@ def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
     run = RUNNER.invoke(app, [*arguments, *more])
     assert json.loads(run.stdout) == {"validation": {"syce": {"flip_rate": 0.5, "bins": [1]}}}
     assert asked == [(0, 1, None, False), (5, 7, ["syce"], True)]
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(tmp_path):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    out = tmp_path / "run"
+    (out / "stages").mkdir(parents=True)
+    with only_writer(out):
+        run = RUNNER.invoke(app, ["train", str(tmp_path / "recipe.yaml"), "--out", str(out), "--resume"])
+    assert run.exit_code == 2
+    assert re.fullmatch(
+        rf"{out}: is written to by another run \(process {os.getpid()} on \S+, since \S+ \S+ UTC\)\. "
+        r"Wait for it, or name another folder\.\n",
+        run.stderr,
+    )
+
+
+FOLD = {"fold": 0, "patients": 3, "auc": 0.875, "auc_interval": [0.75, None]}
+FIGURES = {
+    "by_fold": [FOLD],
+    "mean_auc_of_folds": 0.75,
+    "mean_auc_of_folds_interval": [0.5, 1.0],
+    "all": {**FOLD, "patients": 9},
+    "operating_point": {
+        "point": "youden",
+        "threshold": 0.25,
+        "sensitivity": 0.5,
+        "sensitivity_interval": [0.25, 0.75],
+        "specificity": 1.0,
+        "specificity_interval": [1.0, 1.0],
+    },
+}
+
+
+@pytest.mark.slow
+def test_train_with_folds_prints_the_area_of_each_and_the_threshold_of_all(tmp_path, monkeypatch):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    asked = []
+
+    def cross_validate(recipe, out, folds, resume, listener):
+        asked.append((recipe.classifier.shuffle_labels, folds, resume))
+        return CrossValidation(out, None, FIGURES)
+
+    monkeypatch.setattr(tfadvpath.training.cross_validation, "cross_validate", cross_validate)
+    arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"), "--folds", "4"]
+    run = RUNNER.invoke(app, arguments)
+    assert run.exit_code == 0, run.output
+    assert run.stderr == ""
+    assert run.stdout.splitlines() == [
+        "fold 0: 3 patients, AUC 0.875 [0.750, –]",
+        "mean of the folds: AUC 0.750 [0.500, 1.000]",
+        "all scores: 9 patients, AUC 0.875 [0.750, –]",
+        "threshold 0.25 (youden): sensitivity 0.500 [0.250, 0.750], specificity 1.000 [1.000, 1.000]",
+        f"The scores are in {tmp_path / 'run' / 'out_of_fold.csv'}",
+    ]
+    more = ["--resume", "--json", "--stage", "classifier", "--set", "classifier.shuffle_labels=true"]
+    run = RUNNER.invoke(app, [*arguments, *more])
+    assert json.loads(run.stdout) == FIGURES
+    assert "this classifier is a control, never for use.\n" in run.stderr
+    assert asked == [(False, 4, False), (True, 4, True)]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--folds", "3", "--stage", "syce"], "--stage: does not go with --folds"),
+        (["--folds", "1"], "--folds"),
+    ],
+)
+def test_folds_that_make_no_sense_are_refused(tmp_path, options, says):
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
+    run = RUNNER.invoke(
+        app, ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run"), *options]
+    )
+    assert run.exit_code == 2
+    assert says in run.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_train_refuses_a_stage_that_the_recipe_has_not(tmp_path):

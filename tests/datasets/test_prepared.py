@@ -115,3 +115,30 @@ def test_what_is_no_such_folder_is_named(folder, tmp_path):
     (folder / "summary.json").write_text(json.dumps(["task"]))
     with pytest.raises(InputError, match="holds no prepared images"):
         open_folder(folder)
+
+
+def test_images_have_the_names_of_their_cases_whatever_version_wrote_the_arrays(folder):
+    stored = open_folder(folder).load("train", 64)
+    for patient, case in zip(stored.patients, stored.cases, strict=True):
+        assert case == f"{patient.removeprefix('p')}.png"
+    (file,) = folder.rglob("cases.npy")
+    file.unlink()
+    again = open_folder(folder).load("train", 64).cases
+    np.testing.assert_array_equal(again, stored.cases)
+    assert file.exists()
+    np.testing.assert_array_equal(open_folder(folder).load("train", 64).cases, stored.cases)
+    sample = open_folder(folder).sample("train", 64, 5, 0)
+    assert [case.removesuffix(".png") for case in sample.cases] == [name[1:] for name in sample.patients]
+
+
+def test_arrays_of_an_earlier_version_are_read_where_nothing_can_be_written(folder, monkeypatch):
+    stored = open_folder(folder).load("train", 64)
+    (file,) = folder.rglob("cases.npy")
+    file.unlink()
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(np, "save", refuse)
+    np.testing.assert_array_equal(open_folder(folder).load("train", 64).cases, stored.cases)
+    assert not file.exists()

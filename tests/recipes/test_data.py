@@ -1,7 +1,9 @@
 import json
 
 import numpy as np
+import pydantic
 import pytest
+from support import tiny
 
 from tfadvpath.datasets.brain_tumour import BrainTumour as Builder
 from tfadvpath.datasets.builder import PrepareConfig
@@ -48,6 +50,70 @@ def test_the_fingerprint_tells_options_and_seeds_apart():
     assert len({BRAIN.fingerprint(0), *others}) == 4
 
 
+# Recipes without folds keep the fingerprints that their runs and bundles were made with.
+@pytest.mark.parametrize(
+    ("data", "fingerprint"),
+    [
+        (BRAIN, "12ee07b151fafedddb811eef6f96fa4b183a80ad0c301ec35ca9dc100c8db788"),
+        (CHEST, "673af878d7d9295a648f7bcf81379c75804f8eace4a000349b6447a3c346b8da"),
+    ],
+)
+def test_the_fingerprint_without_folds_is_that_of_the_first_version(data, fingerprint):
+    assert data.fingerprint(0) == fingerprint
+    folds = [data.model_copy(update={"folds": 3, "fold": fold}).fingerprint(0) for fold in range(3)]
+    assert len({fingerprint, *folds}) == 4
+
+
+def in_fold(data, fold, folds=3):
+    return data.model_copy(update={"folds": folds, "fold": fold})
+
+
+def rows_of(part):
+    assert len(set(part.cases)) == len(part.cases)
+    return {
+        case: (image.tobytes(), label, mask.tobytes(), patient)
+        for image, label, mask, patient, case in zip(*vars(part).values(), strict=True)
+    }
+
+
+def check_folds(data):
+    """Every patient but the test part's is held out once, and all that belongs to an image goes with it."""
+    whole = rows_of(data.load("train", 0)) | rows_of(data.load("validation", 0))
+    test = rows_of(data.load("test", 0))
+    assert not set(whole) & set(test)
+    held_out = []
+    for fold in range(3):
+        parts = in_fold(data, fold).load_parts(0)
+        train, validation = rows_of(parts["train"]), rows_of(parts["validation"])
+        assert train | validation == whole
+        assert not set(parts["train"].patients) & set(parts["validation"].patients)
+        assert rows_of(parts["test"]) == test
+        assert rows_of(in_fold(data, fold).load("validation", 0)) == validation
+        assert rows_of(in_fold(data, fold).load("train", 0)) == train
+        held_out += validation
+    assert sorted(held_out) == sorted(whole)
+
+
+@pytest.mark.parametrize("data", [BRAIN, CHEST], ids=["brain", "chest"])
+def test_the_patients_of_phantoms_can_be_dealt_into_folds(data):
+    check_folds(data)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"folds": 5}, "data.folds, the number of folds, and data.fold, the one to validate on, go together"),
+        ({"fold": 0}, "data.folds, the number of folds, and data.fold"),
+        ({"folds": 5, "fold": 5}, "data.fold counts from 0: of 5 folds the last is 4"),
+        ({"folds": 1, "fold": 0}, "folds"),
+        ({"folds": 3, "fold": -1}, "fold"),
+    ],
+)
+def test_a_fold_that_there_is_not_is_refused(keys, says):
+    with pytest.raises(pydantic.ValidationError, match=says):
+        PhantomBrain(**{**tiny.RECIPE.data.model_dump(), **keys})
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Three brain phantoms in the Decathlon's form, prepared."""
@@ -59,6 +125,21 @@ def folder(tmp_path_factory):
 
 def prepared(folder, **options):
     return BrainTumour(**({"task": "brain-tumour", "path": folder, "image_size": 32} | options))
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory):
+    """Six brain phantoms in the Decathlon's form, prepared."""
+    source, out = tmp_path_factory.mktemp("msd"), tmp_path_factory.mktemp("prepared")
+    write_brain_phantoms(source, range(1, 7), (32, 32, 21))
+    prepare(Builder, source, out, PrepareConfig(size=32, shares=Shares(4, 1, 1)))
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, {"max_images": 40}], ids=["all", "some"])
+def test_the_patients_of_prepared_images_can_be_dealt_into_folds(six, options):
+    check_folds(prepared(six, **options))
 
 
 @pytest.mark.slow

@@ -133,6 +133,14 @@ def test_a_wrong_change_is_named(tmp_path, change, message):
         load_recipe(path, [change])
 
 
+def test_your_own_classifier_has_no_labels_to_shuffle(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    assert load_recipe(path, ["classifier.shuffle_labels=true"]).classifier.shuffle_labels
+    with pytest.raises(InputError, match=r"classifier\.shuffle_labels needs a training"):
+        load_recipe(path, ["classifier.shuffle_labels=true", "classifier.model=own.keras"])
+
+
 def test_sagen_starts_from_a_stage_that_there_is(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(dump_recipe(tiny.RECIPE))

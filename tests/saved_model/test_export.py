@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.serving import STEPS
+from support.serving import STEPS, assert_same_maps, images, relative
 from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -21,6 +21,7 @@ from tfadvpath.errors import InputError
 from tfadvpath.recipes.recipe import Recipe
 from tfadvpath.saved_model import versions
 from tfadvpath.saved_model import warm_up_requests as warm_up
+from tfadvpath.saved_model.check import check_saved_model
 from tfadvpath.saved_model.check_cases import SEED, make_cases
 from tfadvpath.saved_model.decoding import decode_images
 from tfadvpath.saved_model.export import export_saved_model
@@ -39,6 +40,7 @@ def test_the_manifest_says_what_it_is(exported):
     assert exported.name == "1"
     assert exported.parent.name == manifest["name"] == "tiny"
     assert (manifest["method"], manifest["map"], manifest["steps"]) == ("syce", "fi_v2_smooth", STEPS)
+    assert manifest["path"] == "straight"
     assert manifest["smoothing"] == {"sigma": pytest.approx(2 / 7), "kernel_size": 4, "scale": 32 / 224}
     assert manifest["batch_sizes"] == [1, 3]
     assert manifest["signatures"]["predict"] == {
@@ -219,6 +221,7 @@ def test_a_version_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch)
         ({"sizes": (0, 1)}, "`sizes`: must be numbers of images from 1"),
         ({"sizes": ()}, "`sizes`: must be numbers of images from 1"),
         ({"steps": 0}, "`steps`: must be positive"),
+        ({"path": "curly"}, "`path`: 'curly' is no path. Choose straight or manifold"),
         ({"sigma": -1.0}, "`sigma`, `kernel_size`: do not fit these images: .*must be positive"),
         ({"kernel_size": 64}, "do not fit these images: A kernel of 64 taps mirrors 32 pixels"),
         ({"map_name": "fi_v1", "sigma": 2.0}, "the map 'fi_v1' is not smoothed. Leave them out"),
@@ -232,6 +235,23 @@ def test_what_cannot_be_exported_is_said_before_anything_is_written(bundle, tmp_
     with pytest.raises(InputError, match=message):
         export_saved_model(bundle, tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_export_of_the_manifold_path_answers_as_the_library_with_and_without_xla(bundle, tmp_path):
+    given = {"steps": 3, "path": "manifold"}
+    version = export_saved_model(
+        bundle, tmp_path, map_name="fi_v2", sizes=(2,), xla=True, files="none", **given
+    )
+    summary = check_saved_model(version)
+    assert summary.manifest["path"] == "manifold"
+    assert {call.signature for call in summary.calls} == {"predict", "serving_default", "explain_xla"}
+    assert "3 steps along the manifold path" in (version / "model_card.md").read_text()
+    answered = tf.saved_model.load(str(version)).signatures["serving_default"](images=images())
+    library = explainers.get("syce", bundle, jit_compile=False, **given).explain(images())
+    assert_same_maps(answered["map"].numpy(), library.maps["fi_v2"])
+    straight = explainers.get("syce", bundle, steps=3).explain(images())
+    assert relative(answered["map"].numpy(), straight.maps["fi_v2"]).max() > 0.01
 
 
 def test_the_model_card_shows_signatures_and_limits(exported):

@@ -1,6 +1,7 @@
 """Whole trainings: a run of every stage is made once, and the tests go on with copies of its folder."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,9 @@ import tensorflow as tf
 from support import tiny
 
 from tfadvpath.bundle.bundle import load_bundle
-from tfadvpath.bundle.figures import pair_figures
+from tfadvpath.bundle.figures import classifier_figures, pair_figures
 from tfadvpath.bundle.manifest import seal_bundle
-from tfadvpath.bundle.networks import load_network
+from tfadvpath.bundle.networks import load_network, scores_of
 from tfadvpath.errors import InputError
 from tfadvpath.recipes.recipe import dump_recipe
 from tfadvpath.training.run import train
@@ -135,6 +136,45 @@ def test_the_generators_images_are_told_in_the_manifest(copy):
     assert manifest["data"] == recipe.data.fingerprint(recipe.seed)
     assert manifest["generator_data"] == data.fingerprint(recipe.seed)
     assert manifest["generator_data"] in (copy / "model_card.md").read_text()
+
+
+def test_a_control_is_called_one_and_is_measured_by_true_labels(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "resnet50_classifier", tiny.small_classifier)
+    options = RECIPE.classifier.model_copy(update={"shuffle_labels": True})
+    recipe = RECIPE.model_copy(update={"classifier": options})
+    train(recipe, tmp_path / "run", ["classifier"])
+    control, true = load_bundle(tmp_path / "run"), load_bundle(whole)
+    assert "never for use" in control.manifest["control"]
+    first_lines = (tmp_path / "run/model_card.md").read_text().split("\n\n")[:2]
+    assert first_lines == ["# tiny", f"**{control.manifest['control']}**"]
+    assert "control" not in true.manifest
+    assert "control" not in (whole / "model_card.md").read_text()
+    one, other = (bundle.classifier.get_weights() for bundle in (control, true))
+    assert any((a != b).any() for a, b in zip(one, other, strict=True))
+    for part in ("validation", "test"):
+        images = recipe.data.load(part, recipe.seed)
+        expected = classifier_figures(
+            scores_of(control.classifier, images.images), images.labels, images.patients
+        )
+        assert control.figures[part]["classifier"] == json.loads(json.dumps(expected))
+
+
+def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "resnet50_classifier", tiny.small_classifier)
+    out, refused = tmp_path / "run", []
+
+    def listen(event):
+        if event.logs is None or refused:
+            return
+        arguments = [sys.executable, str(DRIVER), str(out), "classifier"]
+        second = subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=False)
+        assert second.returncode != 0
+        refused.append(second.stderr.splitlines()[-1])
+
+    train(RECIPE, out, ["classifier"], listener=listen)
+    assert f"{out}: is written to by another run (process {os.getpid()} on " in refused[0]
+    load_bundle(out)
+    assert not list(out.glob(".tfadvpath*"))
 
 
 def test_a_run_of_other_options_is_refused_and_stays_a_bundle(copy):

@@ -1,6 +1,7 @@
 """What of an earlier run still counts. Networks are files of a few bytes: nothing is trained here."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from support import tiny
 
 from tfadvpath.bundle.networks import network_path
 from tfadvpath.errors import InputError
+from tfadvpath.files import LOCK
 from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.run_folder import RunFolder
@@ -130,6 +132,51 @@ def test_networks_that_are_not_trained_yet_are_named(finished):
         run.begin("syce")
 
 
+# One process at a time.
+
+
+def test_a_second_process_is_refused_while_one_runs(finished, out):
+    run = finished(stages=["classifier"])
+    before = files(out)
+    with run.alone():
+        says = rf"^{out}: is written to by another run \(process {os.getpid()} on \S+, since .* UTC\)"
+        with pytest.raises(InputError, match=says), RunFolder(RECIPE, out).alone():
+            pass
+        assert load_recipe(out / "recipe.yaml") == RECIPE
+    assert files(out) == before
+    with RunFolder(RECIPE, out).alone():
+        pass
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_the_lock_of_a_killed_process_is_no_obstacle(out, resume):
+    out.mkdir()
+    (out / LOCK).write_text("process 1 on a machine that is off")
+    run = RunFolder(RECIPE, out)
+    with run.alone():
+        run.open(resume)
+        run.write_recipe()
+    assert not (out / LOCK).exists()
+
+
+def test_a_new_folder_that_got_nothing_is_removed_again(out):
+    with RunFolder(RECIPE, out).alone():
+        assert out.is_dir()
+    assert not out.exists()
+    out.mkdir()
+    with RunFolder(RECIPE, out).alone():
+        pass
+    assert out.exists()
+
+
+def test_a_folder_that_is_no_run_gets_no_lock(out):
+    out.mkdir()
+    (out / "thesis.txt").touch()
+    with pytest.raises(InputError, match="the folder holds other files"), RunFolder(RECIPE, out).alone():
+        pass
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
 # Folders that are refused.
 
 
@@ -219,6 +266,21 @@ def test_what_a_stage_was_begun_with_is_named_where_it_changed(finished, out, ch
     ):
         RunFolder(changed(**change), out).open(resume=True)
     assert files(out) == before
+
+
+def test_an_option_that_is_newer_than_a_run_counts_as_its_default(finished, out):
+    run = finished(stages=["classifier"])
+    path = run.of_stage("classifier") / "started.json"
+    begun = json.loads(path.read_text())
+    assert begun["options"].pop("shuffle_labels") is False
+    path.write_text(json.dumps(begun))
+    run.open(resume=True)
+    with pytest.raises(InputError, match="classifier: was begun with another options"):
+        RunFolder(changed(classifier={"shuffle_labels": True}), out).open(resume=True)
+    begun["options"]["an_option_that_is_gone"] = 1
+    path.write_text(json.dumps(begun))
+    with pytest.raises(InputError, match="classifier: was begun with another options"):
+        run.open(resume=True)
 
 
 def test_a_stage_is_checked_when_it_begins_too(finished, out):

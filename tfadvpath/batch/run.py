@@ -42,6 +42,7 @@ class ExplainOptions:
         sigma: Standard deviation, in pixels of the classifier's images, of the kernel that smooths a map;
             None is the paper's 2 pixels of 224, in proportion to the image's side.
         kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
+        path: Path from start to adversary, "straight" or "manifold"; None is the method's default.
         batch_size: Images explained at once.
         seed: Seed of all random numbers.
         resume: Whether results of an earlier run that were made in the same way, from the same files, are
@@ -57,6 +58,7 @@ class ExplainOptions:
     steps: int | None = None
     sigma: float | None = None
     kernel_size: int | None = None
+    path: str | None = None
     batch_size: int = 16
     seed: int = 0
     resume: bool = False
@@ -114,6 +116,7 @@ def explain_studies(
             steps=options.steps,
             sigma=options.sigma,
             kernel_size=options.kernel_size,
+            path=options.path,
             batch_size=options.batch_size,
         )
         lengths = _lengths(explainer, bundle.image_size)
@@ -125,6 +128,7 @@ def explain_studies(
             "bundle": bundle.digest,
             "method": options.method,
             "steps": steps,
+            "path": options.path or explainers.options(options.method).get("path"),
             "lengths": lengths,
             "maps": chosen_maps,
             "formats": chosen_formats,

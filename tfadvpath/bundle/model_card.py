@@ -53,7 +53,8 @@ def model_card(
         histories: Numbers that every epoch logged, by stage, with their "seconds".
         about: Facts by name: "versions" (of libraries, by name), "git_revision" (or None), "data" (the
             fingerprint), "generator_data" (its fingerprint, where the recipe has it), "parameters" (a stage's
-            number of weights, by name) and, if known, "train": ``part_counts`` of the training images.
+            number of weights, by name) and, if known, "train": ``part_counts`` of the training images; and
+            "control", a sentence, where the classifier was made as one that must know nothing.
     """
     stages = [name for name in _TITLES if name in histories]
     test = figures.get("test", {})

@@ -39,8 +39,7 @@ def agreement(
     Exit code: 0 measured, 2 refused.
     """
     import_tensorflow()
-    from tfadvpath.evaluation.agreement import agreement_table, measure_agreement
-    from tfadvpath.writers.tables import markdown
+    from tfadvpath.evaluation.agreement import as_markdown, measure_agreement
 
     found = measure_agreement(
         bundles,
@@ -53,4 +52,4 @@ def agreement(
         command=shlex.join(["tfadvpath", *sys.argv[1:]]),
         listener=say,
     )
-    answer(markdown(agreement_table(found)).rstrip("\n"))
+    answer(as_markdown(found).rstrip("\n"))

@@ -62,6 +62,13 @@ def explain(
     kernel_size: Annotated[
         int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
     ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            help="From start to adversary, of methods with both: straight, or manifold, the curve of the "
+            "generator's decoder, which takes longer. Default: straight.",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[
         int, typer.Option(min=0, help="Of all random numbers. Only mask_perturbation draws any.")
@@ -104,6 +111,7 @@ def explain(
         steps=steps,
         sigma=sigma,
         kernel_size=kernel_size,
+        path=path,
         batch_size=batch_size,
         seed=seed,
         resume=resume,
@@ -140,10 +148,10 @@ def explain(
             of_all = f" of {studies}" if studies else ""
             interrupt.args = (f"{done}{of_all} studies are explained in {out}, {failed} failed",)
             raise
-    for path, reason in summary.ignored:
-        say(f"{path}: ignored, it {reason}.")
-    for path, remark in summary.remarks:
-        say(f"{path}: {remark}.")
+    for file, reason in summary.ignored:
+        say(f"{file}: ignored, it {reason}.")
+    for file, remark in summary.remarks:
+        say(f"{file}: {remark}.")
     for sentence in summary.pair:
         say(f"About all of these maps: {sentence}")
     answer(json.dumps(summary.as_json(), indent=2) if as_json else _sentence(summary))

@@ -44,6 +44,13 @@ def export(
     kernel_size: Annotated[
         int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
     ] = None,
+    path: Annotated[
+        str,
+        typer.Option(
+            help="From start to adversary: straight, or manifold, the curve of the generator's decoder, "
+            "which takes longer."
+        ),
+    ] = "straight",
     sizes: Annotated[
         str, typer.Option(help="Batch sizes that the server fills batches up to, separated by commas.")
     ] = "1,2,4,8",
@@ -85,6 +92,7 @@ def export(
         steps=steps,
         sigma=sigma,
         kernel_size=kernel_size,
+        path=path,
         sizes=batch_sizes,
         xla=xla,
         files=files.value,

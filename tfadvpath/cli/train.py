@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow, say
+from tfadvpath.errors import InputError
 
 if TYPE_CHECKING:
+    from tfadvpath.recipes.recipe import Recipe
     from tfadvpath.training.loop import Event, Listener
 
 
@@ -31,22 +33,40 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="In place of the recipe's, such as syce.epochs=3."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.")] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            metavar="K",
+            help="Train the classifier alone once for each of K folds, and score the rest.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
     """Train a classifier and its generators, and write them as a bundle.
 
-    A run that was stopped goes on with --resume. RUN/logs is for TensorBoard.
+    A run that was stopped goes on with --resume. RUN/logs is for TensorBoard. With --folds RUN gets a run for
+    each fold, and the scores of the patients that it did not train on.
     """
     from tfadvpath.recipes.recipe import load_recipe  # pydantic is slow to import
 
     chosen = load_recipe(recipe, [*(changes or ()), *([] if seed is None else [f"seed={seed}"])])
     chosen.check_stages(stage)
+    if folds is not None and set(stage or ()) - {"classifier"}:
+        raise InputError(
+            "`stage`", "does not go with `folds`, which train the classifier alone", "Leave it out"
+        )
+    if chosen.classifier.shuffle_labels:
+        say("The labels of the training images are shuffled: this classifier is a control, never for use.")
     import_tensorflow()
     # It imports TensorFlow, which takes seconds: --help and a wrong recipe need not wait for it.
     from tfadvpath.training.run import train as train_recipe
 
     if resume and not out.exists():
         say(f"{out} does not exist yet: the run begins.")
+    if folds is not None:
+        _cross_validate(chosen, out, folds, resume, as_json)
+        return
     with Bars() as bars:
         trained = train_recipe(chosen, out, stage, resume, training_shown(bars))
     if as_json:
@@ -56,6 +76,31 @@ def train(
         for name, values in stages.items():
             answer(f"{part}, {name}: {_listed(values)}")
     answer(f"The bundle is in {trained.folder}")
+
+
+def _cross_validate(recipe: Recipe, out: Path, folds: int, resume: bool, as_json: bool) -> None:
+    from tfadvpath.training.cross_validation import SCORES_FILE, cross_validate
+
+    with Bars() as bars:
+        figures = cross_validate(recipe, out, folds, resume, training_shown(bars)).figures
+    if as_json:
+        answer(json.dumps(figures, indent=2))
+        return
+    for one in figures["by_fold"]:
+        answer(f"fold {one['fold']}: {one['patients']} patients, AUC {_interval(one, 'auc')}")
+    answer(f"mean of the folds: AUC {_interval(figures, 'mean_auc_of_folds')}")
+    answer(f"all scores: {figures['all']['patients']} patients, AUC {_interval(figures['all'], 'auc')}")
+    point = figures["operating_point"]
+    rates = (f"{name} {_interval(point, name)}" for name in ("sensitivity", "specificity"))
+    answer(f"threshold {point['threshold']:.4g} ({point['point']}): {', '.join(rates)}")
+    answer(f"The scores are in {out / SCORES_FILE}")
+
+
+def _interval(values: Mapping[str, Any], name: str) -> str:
+    """Returns a number with its interval, as far as they are known."""
+    numbers = (values[name], *values[f"{name}_interval"])
+    value, low, high = ("–" if number is None else f"{number:.3f}" for number in numbers)
+    return f"{value} [{low}, {high}]"
 
 
 def training_shown(bars: Bars) -> Listener:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,9 +18,16 @@ class LabelledImages:
         labels: float32 [N], 1.0 where there is enough of the finding.
         masks: bool [N, H, W], the finding's pixels; all False where none are known.
         patients: str [N], the patient of each image.
+        cases: str [N], the name of each image in its data set: that of its file, and of a volume's slice with
+            its index behind a colon. The patients' names where none are given.
     """
 
     images: np.ndarray
     labels: np.ndarray
     masks: np.ndarray
     patients: np.ndarray
+    cases: np.ndarray = field(default_factory=lambda: np.zeros(0, np.str_))
+
+    def __post_init__(self) -> None:
+        if not len(self.cases):
+            object.__setattr__(self, "cases", self.patients)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from tfadvpath.datasets.builder import LEVELS
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.datasets.prepare import SUMMARY
 from tfadvpath.errors import InputError, quoted
-from tfadvpath.files import replacing_folder
+from tfadvpath.files import replacing_file, replacing_folder
 from tfadvpath.studies.sizes import at_size, nearest
 
 _AGAIN = "Run `tfadvpath prepare` again"
 # More have no room on any disk.
 _MOST_IMAGES = 2**31
 _ARRAYS = ("images", "labels", "masks", "patients")
+_CASES = "cases.npy"
 
 
 class Prepared:
@@ -77,18 +79,20 @@ class Prepared:
                     shape = (count, image_size, image_size)
                     images = _new(partial / "images.npy", np.float32, (*shape, 1))
                     masks = _new(partial / "masks.npy", np.bool_, shape)
-                    labels, patients = self._fill(part, range(count), images, masks)
+                    labels, patients, cases = self._fill(part, range(count), images, masks)
                     images.flush()
                     masks.flush()
                     np.save(partial / "labels.npy", labels)
                     np.save(partial / "patients.npy", patients)
+                    np.save(partial / _CASES, cases)
             except OSError as error:
                 problem = f"cannot take the images of {part} ({error.strerror or error})"
                 raise InputError(
                     cache, problem, "Make room, or copy the folder to where you may write"
                 ) from None
         try:
-            return LabelledImages(*(np.load(cache / f"{name}.npy", mmap_mode="r") for name in _ARRAYS))
+            arrays = {name: np.load(cache / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
+            return LabelledImages(**arrays, cases=self._cases(part, cache))
         except (OSError, ValueError) as error:
             raise InputError(cache, f"is damaged ({error})", "Remove it") from None
 
@@ -108,8 +112,8 @@ class Prepared:
         chosen = np.random.default_rng(seed).permutation(count)[:number]
         shape = (len(chosen), image_size, image_size)
         images, masks = np.empty((*shape, 1), np.float32), np.empty(shape, np.bool_)
-        labels, patients = self._fill(part, chosen.tolist(), images, masks)
-        return LabelledImages(images, labels, masks, patients)
+        labels, patients, cases = self._fill(part, chosen.tolist(), images, masks)
+        return LabelledImages(images, labels, masks, patients, cases)
 
     def digests(self) -> dict[str, str]:
         """Returns the SHA-256 of each part's images, labels, masks, patients and their order."""
@@ -124,13 +128,23 @@ class Prepared:
             )
         return int(self.counts[part]["images"])
 
+    def _cases(self, part: str, cache: Path) -> np.ndarray:
+        """Returns the names of a part's images; the files of an earlier version lack them."""
+        path = cache / _CASES
+        if path.exists():
+            return np.load(path, mmap_mode="r")
+        names = _names([_case_and_index(example) for example in self._examples(part)])
+        with contextlib.suppress(OSError), replacing_file(path) as partial:  # it may be read-only
+            np.save(partial, names)
+        return names
+
     def _fill(
         self, part: str, places: range | list[int], images: np.ndarray, masks: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Writes the part's examples at these places into two arrays; returns the labels and patients."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Writes the part's examples at these places into two arrays; returns labels, patients and cases."""
         size = masks.shape[1:]
         wanted, row = set(places), 0
-        labels, patients = np.zeros(len(places), np.float32), []
+        labels, patients, cases = np.zeros(len(places), np.float32), [], []
         for place, example in enumerate(self._examples(part)):
             if place not in wanted:
                 continue
@@ -139,12 +153,13 @@ class Prepared:
             masks[row] = nearest(_pixels(example["mask"]) > 0, size)
             labels[row] = example["label"]
             patients.append(example["patient"].decode())
+            cases.append(_case_and_index(example))
             row += 1
             if row == len(places):
                 break
         if row != len(places):
             raise InputError(self._records, f"has not all images of the part {part}", _AGAIN)
-        return labels, np.array(patients)
+        return labels, np.array(patients), _names(cases)
 
     def _examples(self, part: str) -> Iterator[dict[str, Any]]:
         skip = tfds.decode.SkipDecoding()
@@ -159,6 +174,16 @@ class Prepared:
         except (tf.errors.OpError, ValueError, AssertionError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(self._records, f"is damaged ({reason})", _AGAIN) from None
+
+
+def _case_and_index(example: dict[str, Any]) -> tuple[str, int]:
+    return example["case"].decode(), int(example["index"])
+
+
+def _names(cases: Sequence[tuple[str, int]]) -> np.ndarray:
+    """Returns names of images, str [N]: of the case, and behind a colon the index where any case has more."""
+    volumes = any(index for _, index in cases)
+    return np.array([f"{case}:{index}" if volumes else case for case, index in cases], np.str_)
 
 
 def _new(path: Path, dtype: type, shape: tuple[int, ...]) -> np.memmap:

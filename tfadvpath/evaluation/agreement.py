@@ -1,4 +1,4 @@
-"""How far the maps of bundles that were trained apart agree on the same images.
+"""Agreement of the maps that bundles, trained apart, make of the same images.
 
 Bundles of other seeds tell whether maps are repeatable, one with another classifier whether they are
 reproducible, and one whose classifier was trained on shuffled labels whether they show what was learned.
@@ -131,8 +131,8 @@ def measure_agreement(
         for i, j in itertools.combinations(range(len(loaded)), 2):
             alike = np.flatnonzero(decisions[i] == decisions[j])
             for compared in compared_maps({method: list(maps[i])}):
-                pair = (maps[k][compared.map_name][alike] for k in (i, j))
-                numbers = _agreement(*pair, patients[alike], chosen_percentile) if len(alike) else {}
+                own, other = (maps[k][compared.map_name][alike] for k in (i, j))
+                numbers = _agreement(own, other, patients[alike], chosen_percentile) if len(alike) else {}
                 found.append(MapAgreement(compared, i, j, len(alike), numbers))
         listener(f"{method}: measured")
     names = [f"{bundle.recipe.name} {bundle.digest[:8]}" for bundle in loaded]
@@ -240,6 +240,15 @@ def agreement_table(agreement: Agreement) -> Table:
         "agree about images in general. Brackets: intervals of 95 % by bootstrap over patients."
     ]
     return Table("agreement", "Agreement of maps between bundles", headings, rows, notes)
+
+
+def as_markdown(agreement: Agreement) -> str:
+    """Returns the table of ``agreement_table`` as Markdown.
+
+    Args:
+        agreement: Agreement that was measured.
+    """
+    return markdown(agreement_table(agreement))
 
 
 def _write(out: Path, agreement: Agreement, command: str) -> None:

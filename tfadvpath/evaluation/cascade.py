@@ -93,5 +93,5 @@ def _weight_correlation(own: np.ndarray, other: np.ndarray, difference: np.ndarr
     where = difference > _LEAST_DIFFERENCE
     squared = np.where(where, difference.astype(np.float64), 1.0) ** 2
     flat = (len(own), 1, -1)  # every channel has a weight of its own
-    weights = ((one / squared).reshape(flat) for one in (own, other))
-    return metrics.rank_correlation(*weights, where=where.reshape(flat))
+    weights, others = ((one / squared).reshape(flat) for one in (own, other))
+    return metrics.rank_correlation(weights, others, where.reshape(flat))

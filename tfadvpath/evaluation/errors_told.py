@@ -1,4 +1,4 @@
-"""Whether a pair or its map tells that the classifier is wrong about an image.
+"""Pairs and their maps as signs that the classifier is wrong about an image.
 
 A reader could use a map to doubt a decision only if maps of wrong decisions differ from those of right ones.
 So each number of a pair and of its map is taken as a score for "the classifier is wrong here". The

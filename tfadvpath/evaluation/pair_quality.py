@@ -15,6 +15,7 @@ from tfadvpath import metrics
 from tfadvpath.bundle.networks import scores_of
 from tfadvpath.bundle.pair_verdict import PairVerdict, pair_verdict
 from tfadvpath.datasets.labelled_images import LabelledImages
+from tfadvpath.evaluation.errors_told import errors_told
 from tfadvpath.evaluation.pair_discriminator import feature_scores, network_scores, separation
 from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
@@ -72,15 +73,16 @@ class PairQuality:
             of the annotated finding) and ``stable_similarity`` (SSIM with x), ``adversary_sharpness`` and
             ``stable_sharpness`` (high-frequency energy relative to x), ``chequer_ratio`` (of x_a - x),
             ``transferred`` (1 where x_a crosses the second classifier's decision, 0 where not, NaN where both
-            classifiers disagree on x), ``cout`` and ``completeness_residual`` (NaN where they were not
-            measured).
+            classifiers disagree on x), ``cout``, ``completeness_residual`` and ``concentration`` (of the map
+            v2 smooth; NaN where they were not measured).
         figures: Figures over all images as JSON can hold them. Names of means and medians have a
             ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
             Beside those of ``arrays``: "images" and "patients" (counts), "cout_images" and
             "completeness_residual_images" (counts of those that these two are of), "flip_rate_by_class",
             "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
             crosses to, 0.5 is not at all), "encoder_frechet_distance" and "encoder_frechet_floor" (of x_a to
-            real images of this class, and of these to others of them) by direction. ``pair_figures`` has the
+            real images of this class, and of these to others of them) by direction, and "errors_told" as the
+            function of this name returns it. ``pair_figures`` has the
             same names for the same things.
     """
 
@@ -101,7 +103,7 @@ def pair_quality(
     encoder: keras.Model | None = None,
     seed: int = 0,
     batch_size: int = 64,
-    path_images: int = 64,
+    path_images: int = 128,
     cout_images: int = 128,
     discriminator_steps: int = 200,
 ) -> PairQuality:
@@ -165,8 +167,8 @@ def pair_quality(
         arrays["cout"] = _placed(found, rows, len(decision))
     if path_images:
         rows = rows_of["completeness_residual"]
-        found = _residuals(make, generator.classifier, images.images[rows], batch_size)
-        arrays["completeness_residual"] = _placed(found, rows, len(decision))
+        of_paths = _of_paths(make, generator.classifier, images.images[rows], batch_size)
+        arrays |= {name: _placed(values, rows, len(decision)) for name, values in of_paths.items()}
 
     figures: dict[str, Any] = {"images": len(patients), "patients": len(set(patients.tolist()))}
     figures |= {f"{name}_images": len(rows) for name, rows in rows_of.items()}
@@ -183,6 +185,7 @@ def pair_quality(
     for name in _WITH_QUARTILES:
         known = _known(arrays.get(name, np.zeros(0)))
         figures[f"{name}_quartiles"] = np.quantile(known, [0.25, 0.75]).tolist() if len(known) else None
+    figures["errors_told"] = errors_told(arrays, np.asarray(images.labels), patients)
     figures |= _realism(images.images, adversaries, decision, patients, encoder, seed, discriminator_steps)
     return PairQuality(arrays, figures)
 
@@ -280,14 +283,19 @@ def _placed(values: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
     return placed
 
 
-def _residuals(make: MakePairs, classifier: Any, images: np.ndarray, batch_size: int) -> np.ndarray:
-    """Returns the completeness residuals of images float [B, H, W, C], float32 [B]."""
-    found = []
+def _of_paths(make: MakePairs, classifier: Any, images: np.ndarray, batch_size: int) -> Arrays:
+    """Returns what the paths of images float [B, H, W, C] and their maps v2 smooth have, [B], by name."""
+    parts: list[Arrays] = []
     for begin in range(0, len(images), batch_size):
-        x = np.asarray(images[begin : begin + batch_size], np.float32)
-        start, adversary, *_ = make(tf.constant(x))
-        found.append(feature_importance(classifier, start, adversary).completeness_residual.numpy())
-    return np.concatenate(found)
+        x = tf.constant(np.asarray(images[begin : begin + batch_size], np.float32))
+        start, adversary, *_ = make(x)
+        found = feature_importance(classifier, start, adversary)
+        part = {
+            "completeness_residual": found.completeness_residual.numpy(),
+            "concentration": metrics.concentration(found.fi_v2_smooth),
+        }
+        parts.append(part)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _realism(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
+from tfadvpath.explainers.generator_path import STRAIGHT, generator_path
 from tfadvpath.explainers.registry import register
 from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
@@ -40,9 +41,13 @@ class AdversarialPath(Explainer):
             the image's side.
         kernel_size: Number of taps per axis of the smoothing kernel; None is twice 7 σ, 28 at 224 pixels.
         dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
+        path: Path from start to adversary: "straight", or "manifold", the curve of the generator's decoder,
+            see ``tfadvpath.ManifoldPath``. It needs networks that encode and decode, as those of CyCE, SyCE
+            and SAGen do, and takes longer.
 
     Raises:
         TypeError: The generator makes no pairs.
+        InputError: There is no such path, or the generator has no networks for it.
     """
 
     EXPLANATION: ClassVar = PathExplanation
@@ -58,6 +63,7 @@ class AdversarialPath(Explainer):
         sigma: float | None = None,
         kernel_size: int | None = None,
         dtype: str | None = None,
+        path: str = STRAIGHT,
     ):
         if not callable(getattr(generator, "generate", None)):
             raise TypeError(
@@ -67,9 +73,8 @@ class AdversarialPath(Explainer):
         super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile)
         self.generator = generator
         self.probability = probability_function(generator.classifier)
-        # The path is the straight one: a manifold is of one class, and batches hold both.
         self.path_options = ImportanceOptions(
-            steps, path_chunk, dtype=dtype, sigma=sigma, kernel_size=kernel_size
+            steps, path_chunk, generator_path(path, generator), dtype, sigma, kernel_size
         )
 
     def lengths(self, height: int, width: int) -> dict[str, float]:
@@ -78,7 +83,11 @@ class AdversarialPath(Explainer):
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         pair = self.generator.generate(images)
-        result = integrate_path(self.probability, pair.start, pair.adversary, self.path_options, count)
+        # The network that made the pair was chosen by the image, whose decision the start may not share.
+        is_one = pair.probability >= 0.5
+        result = integrate_path(
+            self.probability, pair.start, pair.adversary, self.path_options, count, is_one
+        )
         return {
             "maps": {name: getattr(result, name) for name in self.map_names},
             "score": pair.probability,

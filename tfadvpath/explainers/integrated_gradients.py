@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explainers.registry import register
 from tfadvpath.path.classifier import probability_function
-from tfadvpath.path.integral import PathOptions, sum_along_path
+from tfadvpath.path.integral import PathOptions, change_of_probability, sum_along_path
 
 
 @register("integrated_gradients")
@@ -52,5 +52,6 @@ class IntegratedGradients(Explainer):
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         black = tf.zeros_like(images)
-        sums = sum_along_path(self.probability, black, images, self.path_options, count)
-        return {"maps": {"integrated_gradients": tf.abs(sums.change)}, "score": sums.score_adversary}
+        integrands = (change_of_probability,)
+        sums = sum_along_path(self.probability, black, images, self.path_options, integrands, count)
+        return {"maps": {"integrated_gradients": tf.abs(sums.integrals[0])}, "score": sums.score_adversary}

@@ -1,4 +1,4 @@
-"""What a convolution finds beyond the image's edge."""
+"""Values beyond the image's edge, which a convolution there takes in."""
 
 from __future__ import annotations
 

@@ -11,7 +11,14 @@ import tensorflow as tf
 from tfadvpath.path.classifier import Probability, probability_function
 from tfadvpath.path.compilation import one_per_classifier, use_xla
 from tfadvpath.path.gaussian import gaussian_filter
-from tfadvpath.path.integral import PathOptions, pad_images, sum_along_path
+from tfadvpath.path.image_pairs import PairFunction, checked_pairs
+from tfadvpath.path.integral import (
+    PathOptions,
+    absolute_importance,
+    change_of_probability,
+    signed_importance,
+    sum_along_path,
+)
 from tfadvpath.path.paths import Path
 
 # Below this change of the probability along the path, a residual relative to it says nothing.
@@ -122,48 +129,25 @@ def feature_importance(
         >>> bool(abs(result.fi_v2[0, 0, 0, 0] * 32 * 32 - 1) < 1e-5)
         True
     """
-    start, adversary = tf.convert_to_tensor(start), tf.convert_to_tensor(adversary)
-    if start.shape.rank != 4 or start.shape != adversary.shape:
-        raise ValueError(
-            "`start` and `adversary` must both be [B, H, W, C]. Received: shapes "
-            f"{tuple(start.shape)} and {tuple(adversary.shape)}"
-        )
-    if start.shape[0] == 0 or not start.shape.is_fully_defined():
-        raise ValueError(f"Images must be [B >= 1, H, W, C], all known. Received: shape {start.shape}")
-    if not (start.dtype.is_floating and adversary.dtype.is_floating):
-        raise ValueError(
-            "Images must be floating-point, in the range that the classifier takes. "
-            f"Received: {start.dtype.name} and {adversary.dtype.name}"
-        )
+    start, adversary = checked_pairs(start, adversary)
     target = None if target is None else operator.index(target)
     options = ImportanceOptions(steps, path_chunk, path, dtype, sigma, kernel_size)
-    compiled = _compiled_pass(classifier, target, options, use_xla(jit_compile))
-    return compiled(tf.cast(start, tf.float32), tf.cast(adversary, tf.float32))
+    importance: PathImportance = _compiled(classifier, target, options, use_xla(jit_compile))(
+        start, adversary
+    )
+    return importance
 
 
-class _CompiledPass:
-    """One compiled function; batches of one image size share a trace up to the largest seen."""
+@one_per_classifier
+def _compiled(
+    classifier: Any, target: int | None, options: ImportanceOptions, jit_compile: bool
+) -> PairFunction:
+    probability = probability_function(classifier, target)
 
-    def __init__(self, classifier: Any, target: int | None, options: ImportanceOptions, jit_compile: bool):
-        probability = probability_function(classifier, target)
+    def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> PathImportance:
+        return integrate_path(probability, start, adversary, options, count)
 
-        def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> PathImportance:
-            return integrate_path(probability, start, adversary, options, count)
-
-        self.run = tf.function(run, jit_compile=jit_compile)
-        self.capacities: dict[tuple[int, ...], int] = {}
-
-    def __call__(self, start: tf.Tensor, adversary: tf.Tensor) -> PathImportance:
-        count, *image_shape = start.shape
-        # Powers of two: batches that grow one by one are traced a few times, not every time.
-        capacity = max(1 << (count - 1).bit_length(), self.capacities.get(tuple(image_shape), 0))
-        self.capacities[tuple(image_shape)] = capacity
-        start, adversary = (pad_images(images, capacity) for images in (start, adversary))
-        result = self.run(start, adversary, tf.constant(count))
-        return PathImportance(*(field[:count] for field in result))
-
-
-_compiled_pass = one_per_classifier(_CompiledPass)
+    return PairFunction(run, jit_compile)
 
 
 def integrate_path(
@@ -172,6 +156,7 @@ def integrate_path(
     adversary: tf.Tensor,
     options: ImportanceOptions,
     count: tf.Tensor | None = None,
+    is_one: tf.Tensor | None = None,
 ) -> PathImportance:
     """Returns the maps of ``feature_importance`` by graph code, to be called inside a ``tf.function``.
 
@@ -182,15 +167,19 @@ def integrate_path(
         options: Options of the integral and of the smoothing.
         count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
             is B.
+        is_one: bool [B], whether each image is of class 1, for a path that has a network for either class.
+            None leaves the choice to the path.
     """
-    sums = sum_along_path(probability, start, adversary, options, count)
+    integrands = signed_importance, absolute_importance, change_of_probability
+    sums = sum_along_path(probability, start, adversary, options, integrands, count, is_one)
+    signed, absolute, change = sums.integrals
     expected = sums.score_adversary - sums.score_start
-    residual = tf.abs(tf.reduce_sum(sums.change, axis=(1, 2, 3)) - expected)
+    residual = tf.abs(tf.reduce_sum(change, axis=(1, 2, 3)) - expected)
     return PathImportance(
         difference=tf.abs(start - adversary),
-        fi_v1=tf.abs(sums.signed),
-        fi_v2=sums.absolute,
-        fi_v2_smooth=gaussian_filter(sums.absolute, options.sigma, options.kernel_size),
+        fi_v1=tf.abs(signed),
+        fi_v2=absolute,
+        fi_v2_smooth=gaussian_filter(absolute, options.sigma, options.kernel_size),
         completeness_residual=residual / tf.maximum(tf.abs(expected), _SMALLEST_CHANGE),
         score_start=sums.score_start,
         score_adversary=sums.score_adversary,

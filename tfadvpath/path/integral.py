@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfadvpath.path.classifier import Probability, scores_and_gradients
+from tfadvpath.path.classifier_input import said
 from tfadvpath.path.paths import LinearPath, Path
 
 # 25 points of 224x224 pixels are differentiated at once where `path_chunk` is not given. A process with a
 # ResNet50V2 then peaks at 2 GB on a CPU, and larger chunks are no faster there (benchmarks/path_speed.py).
 _DEFAULT_CHUNK_PIXELS = 25 * 224 * 224
 
+# What is integrated: graph code of the gradient [B, K, H, W, C] and of the velocity [B, K or 1, H, W, C] at K
+# points of a path. It returns [B, K, H, W, C], or [B, 1, H, W, C] where all points have the same value.
+Integrand = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def signed_importance(gradient: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
+    """Returns ∂f/∂x γ'^2: F(x, y) y of eq. 3 with F(x, y) = x y."""
+    return gradient * tf.square(velocity)
+
+
+def absolute_importance(gradient: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
+    """Returns |∂f/∂x| γ'^2: F(x, y) y of eq. 3 with F(x, y) = |x| y."""
+    return tf.abs(gradient) * tf.square(velocity)
+
+
+def change_of_probability(gradient: tf.Tensor, velocity: tf.Tensor) -> tf.Tensor:
+    """Returns ∂f/∂x γ', whose integral is what each pixel adds to f(γ(1)) - f(γ(0))."""
+    return gradient * velocity
+
 
 class PathSums(NamedTuple):
-    """Means of the gradient's products along the path of every image, all float32.
+    """Integrals along the path of every image, all float32.
 
     Attributes:
-        signed: [B, H, W, C], mean of ∂f/∂x γ'^2.
-        absolute: [B, H, W, C], mean of |∂f/∂x| γ'^2.
-        change: [B, H, W, C], mean of ∂f/∂x γ': what each pixel adds to f(γ(1)) - f(γ(0)).
+        integrals: [B, H, W, C] for each integrand, its mean over the path's points.
         score_start: [B], f(γ(0)).
         score_adversary: [B], f(γ(1)).
         endpoint_distance: [B, 2], mean |γ(0) - start| and mean |γ(1) - adversary|.
     """
 
-    signed: tf.Tensor
-    absolute: tf.Tensor
-    change: tf.Tensor
+    integrals: tuple[tf.Tensor, ...]
     score_start: tf.Tensor
     score_adversary: tf.Tensor
     endpoint_distance: tf.Tensor
@@ -65,7 +82,9 @@ def sum_along_path(
     start: tf.Tensor,
     adversary: tf.Tensor,
     options: PathOptions,
+    integrands: Sequence[Integrand],
     count: tf.Tensor | None = None,
+    is_one: tf.Tensor | None = None,
 ) -> PathSums:
     """Takes the gradient at the midpoints of the path, ``path_chunk`` points at a time, as graph code.
 
@@ -74,8 +93,14 @@ def sum_along_path(
         start: float32 [B, H, W, C]; H, W and C are static.
         adversary: float32 [B, H, W, C].
         options: Options of the integral.
+        integrands: Functions of gradient and velocity that are integrated, all in one pass of gradients.
         count: int32 scalar: images after the first ``count`` are padding, their results are undefined. None
             is B.
+        is_one: bool [B], whether each image is of class 1, for a path that has a network for either class.
+            None leaves the choice to the path.
+
+    Raises:
+        ValueError: An integrand returns another shape or type than it must.
     """
     height, width, channels = start.shape[1:]
     images = tf.shape(start)[0] if start.shape[0] is None else start.shape[0]
@@ -88,25 +113,28 @@ def sum_along_path(
         tf.reshape(pad_images(x, blocks * block), [blocks, block, height, width, channels])
         for x in (start, adversary)
     )
+    if is_one is not None:
+        is_one = tf.reshape(tf.pad(is_one, [[0, blocks * block - images]]), [blocks, block])
     used = blocks if count is None else _at_least_one(-(-count // block))
 
     def one_block(i: tf.Tensor, results: tuple[tf.TensorArray, ...]) -> tuple[tf.Tensor, Any]:
-        sums = _sum_block(probability, start_blocks[i], adversary_blocks[i], positions, weights, options)
-        return i + 1, tuple(result.write(i, value) for result, value in zip(results, sums, strict=True))
+        ends = start_blocks[i], adversary_blocks[i], None if is_one is None else is_one[i]
+        integrals, *rest = _sum_block(probability, ends, positions, weights, options, integrands)
+        written = zip(results, (*integrals, *rest), strict=True)
+        return i + 1, tuple(result.write(i, value) for result, value in written)
 
-    shapes = [(height, width, channels)] * 3 + [()] * 2 + [(2,)]
+    shapes = [(height, width, channels)] * len(integrands) + [()] * 2 + [(2,)]
     rows = tf.get_static_value(block)
     results = tuple(tf.TensorArray(tf.float32, blocks, element_shape=(rows, *shape)) for shape in shapes)
     # One block at a time: parallel iterations would hold the activations of several.
     _, results = tf.while_loop(
         lambda i, _: i < used, one_block, (tf.constant(0), results), parallel_iterations=1
     )
-    return PathSums(
-        *(
-            tf.reshape(result.stack(), [blocks * block, *shape])[:images]
-            for result, shape in zip(results, shapes, strict=True)
-        )
+    *integrals, score_start, score_adversary, distance = (
+        tf.reshape(result.stack(), [blocks * block, *shape])[:images]
+        for result, shape in zip(results, shapes, strict=True)
     )
+    return PathSums(tuple(integrals), score_start, score_adversary, distance)
 
 
 def default_chunk(height: int, width: int) -> int:
@@ -146,39 +174,49 @@ def _midpoints(steps: int, chunk: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _sum_block(
     probability: Probability,
-    start: tf.Tensor,
-    adversary: tf.Tensor,
+    ends: tuple[tf.Tensor, tf.Tensor, tf.Tensor | None],
     positions: tf.Tensor,
     weights: tf.Tensor,
     options: PathOptions,
+    integrands: Sequence[Integrand],
 ) -> PathSums:
     """Returns the sums of a block of images, whose paths are differentiated one chunk after the other."""
     path = options.path or LinearPath()
-    endpoints = path.endpoints(start, adversary)
+    start, adversary, is_one = ends
+    chosen = () if is_one is None else (is_one,)
+    endpoints = path.endpoints(start, adversary, *chosen)
 
     def classifier_input(points: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.reshape(points, [-1, *start.shape[1:]]), options.dtype or tf.float32)
 
-    def one_chunk(
-        i: tf.Tensor, signed: tf.Tensor, absolute: tf.Tensor, change: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
+    def one_chunk(i: tf.Tensor, integrals: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, Any]:
         points, velocity = path.at(endpoints, positions[i])  # [block, chunk, H, W, C]
         _, gradient = scores_and_gradients(probability, classifier_input(points))
-        gradient = tf.reshape(gradient, tf.shape(points))
+        gradient = tf.ensure_shape(tf.reshape(gradient, tf.shape(points)), [None, None, *start.shape[1:]])
         weight = weights[i][tf.newaxis, :, tf.newaxis, tf.newaxis, tf.newaxis]
-        squared = weight * tf.square(velocity)
-        signed += tf.reduce_sum(gradient * squared, axis=1)
-        absolute += tf.reduce_sum(tf.abs(gradient) * squared, axis=1)
-        change += tf.reduce_sum(gradient * (weight * velocity), axis=1)
-        return i + 1, signed, absolute, change
+        values = [_checked(integrand(gradient, velocity), start.shape[1:]) for integrand in integrands]
+        added = (tf.reduce_sum(weight * value, axis=1) for value in values)
+        return i + 1, tuple(integral + more for integral, more in zip(integrals, added, strict=True))
 
-    zeros = tf.zeros_like(start)
     chunks = positions.shape[0]
-    initial = (tf.constant(0), zeros, zeros, zeros)
-    _, signed, absolute, change = tf.while_loop(
-        lambda i, *_: i < chunks, one_chunk, initial, parallel_iterations=1
-    )
+    initial = (tf.constant(0), (tf.zeros_like(start),) * len(integrands))
+    _, integrals = tf.while_loop(lambda i, _: i < chunks, one_chunk, initial, parallel_iterations=1)
     ends, _ = path.at(endpoints, tf.constant([0.0, 1.0]))  # [block, 2, H, W, C]
     scores = tf.cast(tf.reshape(probability(classifier_input(ends)), [-1, 2]), tf.float32)
     distance = tf.reduce_mean(tf.abs(ends - tf.stack([start, adversary], axis=1)), axis=(2, 3, 4))
-    return PathSums(signed, absolute, change, scores[:, 0], scores[:, 1], distance)
+    return PathSums(integrals, scores[:, 0], scores[:, 1], distance)
+
+
+def _checked(value: tf.Tensor, image_shape: tf.TensorShape) -> tf.Tensor:
+    """Returns the value of an integrand, which has a number for each pixel of each point."""
+    value = tf.convert_to_tensor(value)
+    pixels = value.shape[2:] if value.shape.rank == 5 else None
+    if pixels != image_shape or value.dtype != tf.float32:
+        height, width, channels = image_shape
+        raise said(
+            ValueError(
+                f"`integrand` must return float32 [B, K, {height}, {width}, {channels}], a value for each of "
+                f"the gradient's. Received: {value.dtype.name} of shape {value.shape}"
+            )
+        )
+    return value

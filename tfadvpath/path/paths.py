@@ -20,12 +20,14 @@ class Path(Protocol):
     ``endpoints`` runs once per image, ``at`` once per chunk of positions.
     """
 
-    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> Any:
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor, is_one: tf.Tensor | None = None) -> Any:
         """Returns what ``at`` needs, a structure of tensors whose first axis is the image.
 
         Args:
             start: float [B, H, W, C].
             adversary: float [B, H, W, C].
+            is_one: bool [B], whether each image is of class 1. It is passed only where it is known, so a path
+                that does not depend on it may do without the argument.
         """
 
     def at(self, endpoints: Any, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -41,7 +43,9 @@ class Path(Protocol):
 class LinearPath:
     """The straight path of the paper (eq. 6): γ(λ) = start + λ (adversary - start)."""
 
-    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def endpoints(
+        self, start: tf.Tensor, adversary: tf.Tensor, is_one: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         return start, adversary
 
     def at(self, endpoints: tuple[tf.Tensor, tf.Tensor], positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -68,7 +72,9 @@ class ManifoldPath:
         generator: Network with ``encode(images) -> list of tensors`` and ``decode(list) -> images``, as
             ``tfadvpath.models.UNet``; or a pair of them, for images of class 0 and of class 1.
         classifier: Callable float [N, H, W, C] -> probability of class 1, [N] or [N, 1]: its decision about
-            the start image chooses from a pair. None where there is one network.
+            the start image chooses from a pair, unless the class of each image is passed to ``endpoints``.
+            An explainer passes the class of the input image, whose network made start and adversary: a stable
+            image may lie beyond the decision. None where there is one network.
         translates: Whether the generator translates; False for one that reproduces its input (an
             autoencoder): each end is then decoded from its own encoding.
 
@@ -87,10 +93,11 @@ class ManifoldPath:
                 f"Received: {len(self.generator)} networks, classifier={self.classifier}"
             )
 
-    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor) -> _Ends:
+    def endpoints(self, start: tf.Tensor, adversary: tf.Tensor, is_one: tf.Tensor | None = None) -> _Ends:
         networks = self._networks
-        is_one = tf.zeros(tf.shape(start)[:1], tf.bool)
-        if len(networks) == 2:
+        if len(networks) == 1:
+            is_one = tf.zeros(tf.shape(start)[:1], tf.bool)
+        elif is_one is None:
             is_one = tf.reshape(tf.cast(self.classifier(start), tf.float32), [-1]) >= 0.5
         from_start, from_adversary = (
             [network.encode(images) for network in networks] for images in (start, adversary)

@@ -10,7 +10,7 @@ import abc
 import hashlib
 import importlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PartName = Literal["train", "validation", "test"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
+# Parts whose patients are dealt into folds: never the test part's.
+_DEALT: tuple[PartName, ...] = ("train", "validation")
 # Phantom seeds: a million for each seed of a recipe.
 _SEEDS_PER_RECIPE = 1_000_000
 
@@ -38,6 +40,10 @@ class DataSet(Part, abc.ABC):
     Attributes:
         task: Name of the data set in recipes and of ``tfadvpath prepare``.
         image_size: Height and width in pixels.
+        folds: Number of folds into which the patients of the training and validation parts are dealt anew, by
+            the recipe's seed, those with an image of class 1 and the others each evenly. The test part stays
+            as it is. None leaves the parts as they are.
+        fold: Index of the fold, from 0, that is the validation part; the other folds are the training part.
         GENERATED: Whether the images are phantoms, not patients'.
         ORGAN: Organ in the images, "brain" or "chest", by which published numbers and phantoms are chosen to
             stand beside them. None is any other.
@@ -52,19 +58,67 @@ class DataSet(Part, abc.ABC):
     CHANNEL: ClassVar[int | None] = None
     task: str
     image_size: int = pydantic.Field(ge=32)
+    folds: int | None = pydantic.Field(None, ge=2)
+    fold: int | None = pydantic.Field(None, ge=0)
+
+    @pydantic.model_validator(mode="after")
+    def _names_a_fold(self) -> DataSet:
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError(
+                "data.folds, the number of folds, and data.fold, the one to validate on, go together"
+            )
+        if self.folds is not None and self.fold is not None and self.fold >= self.folds:
+            raise ValueError(f"data.fold counts from 0: of {self.folds} folds the last is {self.folds - 1}")
+        return self
 
     @property
     def volume_channel(self) -> int | None:
         """Index of the channel of a 4-D volume that the classifier sees; None where images have one."""
         return self.CHANNEL
 
-    @abc.abstractmethod
     def load(self, part: PartName, seed: int) -> LabelledImages:
         """Returns the labelled images of one part.
 
         Args:
             part: Name of the part: "train", "validation" or "test".
-            seed: Seed of the recipe: chooses the phantoms, and the images that ``max_images`` leaves.
+            seed: Seed of the recipe: chooses the phantoms, the images that ``max_images`` leaves, and the
+                patients of each fold.
+
+        Raises:
+            InputError: The folder of prepared data is missing or damaged, the part is empty, or a fold would
+                be without a class.
+        """
+        return self._read(part, seed) if part == "test" else self._dealt((part,), seed)[part]
+
+    def load_parts(self, seed: int) -> dict[str, LabelledImages]:
+        """Returns the labelled images of every part, as ``load`` does of one.
+
+        Args:
+            seed: Seed of the recipe.
+
+        Raises:
+            InputError: As ``load`` says.
+        """
+        return {**self._dealt(_DEALT, seed), "test": self._read("test", seed)}
+
+    def _dealt(self, wanted: Sequence[PartName], seed: int) -> dict[str, LabelledImages]:
+        """Returns the training or the validation part, or both, by ``folds`` and ``fold``."""
+        if self.folds is None or self.fold is None:
+            return {part: self._read(part, seed) for part in wanted}
+        from tfadvpath.datasets.folds import held_out, joined
+
+        parts = [self._read(part, seed) for part in _DEALT]
+        chosen = held_out(parts, self.folds, self.fold, seed)
+        others = [~of_part for of_part in chosen]
+        return {part: joined(parts, chosen if part == "validation" else others) for part in wanted}
+
+    @abc.abstractmethod
+    def _read(self, part: PartName, seed: int) -> LabelledImages:
+        """Returns the labelled images of one part, whatever the folds.
+
+        Args:
+            part: Name of the part: "train", "validation" or "test".
+            seed: Seed of the recipe.
 
         Raises:
             InputError: The folder of prepared data is missing or damaged, or the part is empty.
@@ -79,7 +133,9 @@ class DataSet(Part, abc.ABC):
         Raises:
             InputError: The folder of prepared images is missing or incomplete.
         """
-        content = {"seed": seed, **self.model_dump(mode="json", exclude={"path"}), **self._content()}
+        # Where there are no folds, data have the fingerprint that they had before there was the option.
+        left_out = {"path", "folds", "fold"} if self.folds is None else {"path"}
+        content = {"seed": seed, **self.model_dump(mode="json", exclude=left_out), **self._content()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _content(self) -> dict[str, Any]:
@@ -170,7 +226,7 @@ class PhantomBrain(PhantomData):
     def volume_channel(self) -> int | None:
         return self.channel
 
-    def load(self, part: PartName, seed: int) -> LabelledImages:
+    def _read(self, part: PartName, seed: int) -> LabelledImages:
         from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 
         return phantom_brain_slices(
@@ -205,7 +261,7 @@ class PhantomChest(PhantomData):
     task: Literal["phantom-chest"]
     twins: bool = False
 
-    def load(self, part: PartName, seed: int) -> LabelledImages:
+    def _read(self, part: PartName, seed: int) -> LabelledImages:
         from tfadvpath.datasets.phantoms.chest_xrays import phantom_chest_xrays
 
         return phantom_chest_xrays(self.patient_seeds(part, seed), self.image_size, self.twins)
@@ -247,7 +303,7 @@ class PreparedData(DataSet):
         module, _, name = cls.BUILDER.rpartition(".")
         return getattr(importlib.import_module(module), name)
 
-    def load(self, part: PartName, seed: int) -> LabelledImages:
+    def _read(self, part: PartName, seed: int) -> LabelledImages:
         if self.max_images is None:
             return self._prepared().load(part, self.image_size)
         return self._prepared().sample(part, self.image_size, self.max_images, seed)

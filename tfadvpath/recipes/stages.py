@@ -170,6 +170,10 @@ class ClassifierOptions(Training):
             loss or the area under the ROC curve. The loss of a small network trained at a high rate jumps,
             and its lowest value can be an early one. "none" takes the last epoch, for validation images that
             are too few to choose by.
+        shuffle_labels: Whether the training images get each other's labels, image by image, in an order drawn
+            by the seed: a classifier that has learned nothing of the finding. It is a control for sanity
+            checks, never for use. The labels of the validation and test images stay true, so that what is
+            measured on them shows chance.
     """
 
     model: str | None = None
@@ -184,6 +188,7 @@ class ClassifierOptions(Training):
     operating_point: Literal["half", "youden"] | Annotated[float, pydantic.Field(gt=0, lt=1)] = "half"
     plateau_patience: int = pydantic.Field(3, ge=1)
     epochs: int = pydantic.Field(50, ge=1)
+    shuffle_labels: bool = False
     augmentation: Augmentation = Augmentation()
 
     @pydantic.field_validator("weights", "model", "backbone")
@@ -205,6 +210,8 @@ class ClassifierOptions(Training):
         return self
 
     def check(self, name: str, image_size: int, stages: Mapping[str, Training]) -> None:
+        if self.model is not None and self.shuffle_labels:
+            raise ValueError("classifier.shuffle_labels needs a training: classifier.model must be null then")
         if self.model is not None and self.backbone is not None:
             raise ValueError("classifier.model is a whole classifier: classifier.backbone must be null then")
         if self.backbone is None and self.weights is not None and self.width != 64:
@@ -218,6 +225,9 @@ class UNetOptions(GeneratorOptions):
         normalization: Normalization of the U-Nets; SyCE trained best with "affine" (decision 21).
         residual: Factor by which the change is smaller that a U-Net adds to its input; None: it makes the
             image itself, which it first has to learn to copy. See ``models.UNet``.
+        padding: Values that the U-Nets' convolutions find beyond the image's edge. With "mirrored" ones a
+            U-Net does not know where in the image it is, so it cannot paint the same thing at one place of
+            every image.
         flip_target: Share of the adversaries that shall cross the decision: the weight of the loss's term
             "flip" rises, for each class by itself, until they do, and then falls. None keeps the weight.
         keep_target: The same for the share of the stable images that keep the decision, and "keep".
@@ -230,6 +240,7 @@ class UNetOptions(GeneratorOptions):
     normalization: Literal["affine", "group", "batch"] = "affine"
     dropout: float = pydantic.Field(0.2, ge=0, lt=1)
     residual: pydantic.PositiveInt | None = None
+    padding: Literal["zeros", "mirrored"] = "zeros"
     flip_target: float | None = pydantic.Field(None, gt=0, lt=1)
     warm_up_steps: int = pydantic.Field(0, ge=0)
     warm_up_learning_rate: float = pydantic.Field(2e-3, gt=0)
@@ -240,6 +251,11 @@ class UNetOptions(GeneratorOptions):
             raise ValueError(
                 f"data.image_size must be a multiple of {factor} for the {len(self.filters)} filters "
                 f"of {name}"
+            )
+        if self.padding == "mirrored" and image_size < 2 * factor:
+            raise ValueError(
+                f"{name}.padding: mirrored needs a data.image_size of at least {2 * factor} for the "
+                f"{len(self.filters)} filters of {name}"
             )
         if self.residual is not None:
             smallest = self.residual.bit_length() - 1
@@ -290,12 +306,12 @@ class SyCEOptions(UNetOptions):
         first = stages.get("cyce")
         alike = isinstance(first, CyCEOptions) and all(
             getattr(first, option) == getattr(self, option)
-            for option in ("filters", "normalization", "residual")
+            for option in ("filters", "normalization", "residual", "padding")
         )
         if self.start_from and not alike:
             raise ValueError(
-                "syce.start_from: cyce needs a stage cyce with the filters, the normalization and the "
-                "residual of syce"
+                "syce.start_from: cyce needs a stage cyce with the filters, the normalization, the residual "
+                "and the padding of syce"
             )
 
 

@@ -14,6 +14,7 @@ from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
+from tfadvpath.explainers.generator_path import STRAIGHT
 from tfadvpath.generators.registry import path_generators
 from tfadvpath.path.importance import SMOOTHED
 from tfadvpath.path.lengths import length_scale
@@ -49,6 +50,7 @@ def export_saved_model(
     steps: int = 50,
     sigma: float | None = None,
     kernel_size: int | None = None,
+    path: str = STRAIGHT,
     sizes: Sequence[int] = (1, 2, 4, 8),
     xla: bool = False,
     files: str = PNG,
@@ -70,6 +72,7 @@ def export_saved_model(
         sigma: Standard deviation, in pixels of the images, of the kernel that smooths the map "fi_v2_smooth";
             None is the paper's 2 pixels of 224, in proportion to the image's side.
         kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
+        path: Path from start to adversary: "straight", or "manifold", the curve of the generator's decoder.
         sizes: Batch sizes that the server fills batches up to, and that are recorded and warmed up.
         xla: Whether to add the signature ``explain_xla``.
         files: Files that the signature ``explain_bytes`` takes: "png", "png+jpeg", or "none" for no such
@@ -88,7 +91,8 @@ def export_saved_model(
     check_name(name)
     check_installed()
     sizes = _checked_sizes(sizes)
-    explainer = _explainer(bundle, method, steps, sigma, kernel_size, sizes[-1])
+    given = {"steps": steps, "sigma": sigma, "kernel_size": kernel_size, "path": path}
+    explainer = _explainer(bundle, method, given, sizes[-1])
     if map_name not in explainer.map_names:
         raise InputError(
             "`map_name`", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
@@ -112,6 +116,7 @@ def export_saved_model(
             "method": method,
             "map": map_name,
             "steps": steps,
+            "path": path,
             "smoothing": smoothing,
             "batch_sizes": sizes,
             "files": taken,
@@ -172,26 +177,16 @@ def _smoothing(
     return {**lengths, "scale": length_scale(height, width)}
 
 
-def _explainer(
-    bundle: Bundle, method: str, steps: int, sigma: float | None, kernel_size: int | None, batch_size: int
-) -> AdversarialPath:
+def _explainer(bundle: Bundle, method: str, given: Mapping[str, Any], batch_size: int) -> AdversarialPath:
     known = [name for name in path_generators() if name in bundle.generators]
     if method not in known:
         remedy = (
             f"Choose one of {', '.join(known)}" if known else f"Train one of {', '.join(path_generators())}"
         )
         raise InputError("`method`", f"{method!r} is no path across the decision in this bundle", remedy)
-    if steps < 1:
+    if given["steps"] < 1:
         raise InputError("`steps`", "must be positive", "Leave it out for 50")
-    explainer = explainers.get(
-        method,
-        bundle,
-        steps=steps,
-        sigma=sigma,
-        kernel_size=kernel_size,
-        batch_size=batch_size,
-        jit_compile=False,
-    )
+    explainer = explainers.get(method, bundle, **given, batch_size=batch_size, jit_compile=False)
     return cast(AdversarialPath, explainer)
 
 

@@ -19,7 +19,7 @@ from tfadvpath.bundle.networks import load_network, network_path, save_network
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.models.precision import policy, with_policy
-from tfadvpath.recipes.data import PARTS, DataSet
+from tfadvpath.recipes.data import DataSet
 from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
 from tfadvpath.training.checkpoint import Progress
@@ -35,6 +35,11 @@ from tfadvpath.writers.charts import write_chart
 
 LOGS = "logs"
 _MEASURED = ("validation", "test")
+# Sentence in the manifest and the model card of a bundle whose classifier shall have learned nothing.
+CONTROL = (
+    "This is a control, never for use: the classifier was trained on labels that were shuffled among the "
+    "training images. Its answers and every map of them mean nothing."
+)
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -74,23 +79,29 @@ def train(
 
     Raises:
         InputError: The recipe has no such stage; ``out`` holds something else, or a run by another recipe;
-            the data or your own classifier cannot be loaded; the generators would train on patients that the
-            networks are measured on; a loss was not a number.
+            another process trains there; the data or your own classifier cannot be loaded; the generators
+            would train on patients that the networks are measured on; a loss was not a number.
     """
     recipe, out = recipe if isinstance(recipe, Recipe) else load_recipe(recipe), Path(out)
     recipe.check_stages(stages)
-    run = RunFolder(recipe, out)
-    run.open(resume)
     chosen = [name for name in recipe.stages if stages is None or name in stages]
+    run = RunFolder(recipe, out)
+    with run.alone():
+        run.open(resume)
+        return _train_all(run, chosen, listener or _silent)
+
+
+def _train_all(run: RunFolder, chosen: Sequence[str], listener: Listener) -> TrainedBundle:
+    recipe = run.recipe
     images = _Images(recipe.seed)
     if recipe.generator_data and set(chosen) - {CLASSIFIER}:
         _check_held_out(recipe, images)  # before the classifier trains for days
     run.write_recipe()
-    logbook = Logbook(out / LOGS)
+    logbook = Logbook(run.out / LOGS)
     for name in chosen:
         if run.begin(name):
             make_deterministic(recipe.seed)
-            run.finish(name, _train_one(run, name, images, logbook, listener or _silent))
+            run.finish(name, _train_one(run, name, images, logbook, listener))
     return _seal(run)
 
 
@@ -120,7 +131,7 @@ class _Images:
     def parts(self, data: DataSet) -> Mapping[str, LabelledImages]:
         key = data.fingerprint(self.seed)
         if key not in self._read:
-            self._read[key] = {part: data.load(part, self.seed) for part in PARTS}
+            self._read[key] = data.load_parts(self.seed)
         return self._read[key]
 
 
@@ -217,6 +228,8 @@ def _seal(run: RunFolder) -> TrainedBundle:
         "parameters": {name: stage["parameters"] for name, stage in done.items()},
         "train": {name: stage["train"] for name, stage in done.items()},
     }
+    if recipe.classifier.shuffle_labels:
+        provenance["control"] = CONTROL
     if recipe.generator_data:
         provenance["generator_data"] = recipe.generator_data.fingerprint(recipe.seed)
     trained = {name: history for name, history in histories.items() if history}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pydantic
 
 from tfadvpath.bundle.manifest import MANIFEST, RECIPE
 from tfadvpath.bundle.networks import network_files, network_path
 from tfadvpath.errors import InputError
-from tfadvpath.files import remove_partials, sha256, write_json, write_text
+from tfadvpath.files import LOCK, make_folder, only_writer, remove_partials, sha256, write_json, write_text
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
 
@@ -36,6 +40,44 @@ class RunFolder:
         self.recipe = recipe
         self.out = out
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Makes the folder, and keeps other runs from it while the block runs.
+
+        A folder that is new and got nothing is removed again.
+
+        Raises:
+            InputError: ``out`` is a file or holds something that is no run, it cannot be written to, or
+                another process writes there.
+        """
+        self._check_is_run()
+        is_new = not self.out.exists()
+        make_folder(self.out)
+        try:
+            with only_writer(self.out):
+                yield
+        finally:
+            if is_new:
+                with contextlib.suppress(OSError):  # it got something
+                    self.out.rmdir()
+
+    def check(self, resume: bool) -> None:
+        """Checks that the run may be written here.
+
+        Args:
+            resume: Whether an earlier run is gone on with.
+
+        Raises:
+            InputError: As ``open`` says.
+        """
+        self._check_is_run()
+        if resume:
+            self._check_begun()
+        elif self._has_results():
+            raise InputError(
+                self.out, "the folder holds a run", "Pass `resume` to go on, or name a new folder"
+            )
+
     def open(self, resume: bool) -> None:
         """Checks that the run may be written here, and clears what a killed process left.
 
@@ -48,10 +90,9 @@ class RunFolder:
             InputError: ``out`` is a file, holds something that is no run, or holds a run though ``resume`` is
                 False; or a stage was begun with other options, data or networks.
         """
-        self._check_place(resume)
-        if not resume and not self._has_results():
+        self.check(resume)
+        if not resume:  # there may be what a run left that failed before its first result
             shutil.rmtree(self.out / STAGES, ignore_errors=True)
-        self._check_begun()
         remove_partials(self.out)
 
     def write_recipe(self) -> None:
@@ -115,17 +156,16 @@ class RunFolder:
             if self.is_done(name)
         }
 
-    def _check_place(self, resume: bool) -> None:
+    def _check_is_run(self) -> None:
+        """Checks that the folder is one of a run, or empty, or not there."""
         out = self.out
         if out.exists() and not out.is_dir():
             raise InputError(out, "is a file", "Name a new folder for the run")
-        if not out.exists() or not any(out.iterdir()):
+        if not out.exists() or all(path.name == LOCK for path in out.iterdir()):
             return
         if not (out / STAGES).is_dir():
             what = f"a bundle without its {STAGES}/ folder" if (out / MANIFEST).exists() else "other files"
             raise InputError(out, f"the folder holds {what}", "Name a new folder for the run")
-        if not resume and self._has_results():
-            raise InputError(out, "the folder holds a run", "Pass `resume` to go on, or name a new folder")
 
     def _has_results(self) -> bool:
         """Whether a run got as far as its first checkpoint; one that failed before can begin anew."""
@@ -166,6 +206,7 @@ class RunFolder:
         if not path.exists():
             return False
         begun = json.loads(path.read_text(encoding="utf-8"))
+        begun["options"] = self._with_later_options(stage, begun.get("options"))
         changed = [key for key in identity if begun.get(key) != json.loads(json.dumps(identity[key]))]
         if changed:
             raise InputError(
@@ -174,6 +215,17 @@ class RunFolder:
                 "Delete this folder to train the stage anew, or name a new folder for the run",
             )
         return True
+
+    def _with_later_options(self, stage: str, begun: Any) -> Any:
+        """Returns the options that a stage was begun with, and those that this version has beside them.
+
+        The default of a new option is what was done before there was the option: a run of an earlier version
+        can be gone on with.
+        """
+        try:
+            return type(self.recipe.stages[stage]).model_validate(begun).model_dump(mode="json")
+        except pydantic.ValidationError:
+            return begun
 
     def _identity(self, stage: str) -> dict[str, Any]:
         """Returns all that a stage's result depends on, as JSON."""

@@ -95,6 +95,50 @@ def test_one_class_alone_is_said():
         ClassifierStage(tiny.RECIPE.classifier, StageData("ones", {"train": part}), seed=0)
 
 
+def with_shuffled_labels(seed, labels, images=None):
+    """A stage whose training images are their own indices, and its validation images and labels."""
+    images = np.arange(len(labels), dtype=np.float32).reshape(-1, 1, 1, 1) if images is None else images
+    options = ClassifierOptions(
+        weights=None,
+        batch_size=len(labels),
+        shuffle_labels=True,
+        augmentation=Augmentation(flip=False, rotation=0, zoom=0, translation=0),
+    )
+    return ClassifierStage(options, toys.stage_data(images, labels), seed)
+
+
+def batch_of(stage, epoch):
+    (batch,) = stage.batches(epoch)
+    images, labels, weights = (tensor.numpy() for tensor in batch)
+    return images[:, 0, 0, 0].astype(int), labels[:, 0], weights[:, 0]
+
+
+def test_shuffled_labels_are_the_same_in_every_epoch_and_as_many_of_each_class():
+    labels = (np.arange(400) < 100).astype(np.float32)
+    stage = with_shuffled_labels(3, labels)
+    found = []
+    for epoch in (0, 1):
+        places, given, weights = batch_of(stage, epoch)
+        assert given.sum() == 100
+        np.testing.assert_allclose(weights, np.where(given == 1, 400 / 200, 400 / 600), rtol=1e-6)
+        found.append(given[np.argsort(places)])
+    np.testing.assert_array_equal(*found)
+    # The number of true labels among the 100 given ones is hypergeometric: mean 25, deviation 3.75.
+    assert abs(labels[found[0] == 1].sum() - 25) < 4 * 3.75
+    np.testing.assert_array_equal(with_shuffled_labels(3, labels).labels, stage.labels)
+    assert (with_shuffled_labels(4, labels).labels != stage.labels).any()
+
+
+def test_labels_that_are_measured_stay_true():
+    labels = (np.arange(40) < 10).astype(np.float32)
+    stage = with_shuffled_labels(0, labels)
+    (batch,) = stage.validation()
+    np.testing.assert_array_equal(batch[1].numpy()[:, 0], labels)
+    np.testing.assert_array_equal(stage.data.parts["train"].labels, labels)
+    true = stage.options.model_copy(update={"shuffle_labels": False})
+    np.testing.assert_array_equal(ClassifierStage(true, stage.data, 0).labels, labels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("weights", ["none.h5", "damaged.h5"])
 def test_weights_that_cannot_be_had_are_said(tmp_path, weights):

@@ -42,14 +42,16 @@ def phantom_brain_slices(
         patient = _patient_slices(brain_phantom(seed, phantom_shape(image_size)), channel)
         kept = patient.body >= min_body_fraction
         positive = patient.masks.sum(axis=(1, 2)) >= min_tumour_pixels
-        pairs = [(patient, kept & positive if twins else kept)]
+        name = f"phantom_{seed}"
+        sources = [(name, patient, kept & positive if twins else kept)]
         if twins:
             twin = _patient_slices(brain_phantom(seed, phantom_shape(image_size), tumour=False), channel)
-            pairs.append((twin, kept & positive & (twin.body > 0)))
-        for source, chosen in pairs:
+            sources.append((f"{name} without tumour", twin, kept & positive & (twin.body > 0)))
+        for case, source, chosen in sources:
             masks = source.masks[chosen]
             labels = (masks.sum(axis=(1, 2)) >= min_tumour_pixels).astype(np.float32)
-            parts.append((source.images[chosen], labels, masks, np.full(len(labels), f"phantom_{seed}")))
+            cases = np.array([f"{case}:{index}" for index in np.flatnonzero(chosen)], np.str_)
+            parts.append((source.images[chosen], labels, masks, np.full(len(labels), name), cases))
     return LabelledImages(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 

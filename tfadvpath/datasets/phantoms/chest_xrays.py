@@ -27,7 +27,7 @@ def phantom_chest_xrays(seeds: Iterable[int], image_size: int, twins: bool = Fal
     """
     drawn = max(_DRAWN, image_size)
     size = (image_size, image_size)
-    images, labels, masks, patients = [], [], [], []
+    images, labels, masks, patients, cases = [], [], [], [], []
     for seed in seeds:
         for opacity in (True, False) if twins else (seed % 2 == 1,):
             xray = chest_phantom(seed, drawn, opacity)
@@ -35,6 +35,11 @@ def phantom_chest_xrays(seeds: Iterable[int], image_size: int, twins: bool = Fal
             masks.append(filled_boxes(xray.boxes, xray.pixels.shape, size))
             labels.append(xray.target)
             patients.append(f"phantom_{seed}")
+            cases.append(f"phantom_{seed}{'' if opacity or not twins else ' without opacity'}")
     return LabelledImages(
-        np.stack(images)[..., np.newaxis], np.array(labels, np.float32), np.stack(masks), np.array(patients)
+        np.stack(images)[..., np.newaxis],
+        np.array(labels, np.float32),
+        np.stack(masks),
+        np.array(patients),
+        np.array(cases),
     )

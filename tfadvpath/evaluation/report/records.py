@@ -133,13 +133,13 @@ def _scalars(
             yield f"{name}_{kind}", "", estimate.at(i)
     elif name in ("cascade", "cascade_weight"):
         # A method that is measured at fewer steps is measured at the last ones.
-        steps = SHARES[len(SHARES) - len(estimate.value) :]
+        titles = [share_title(share) for share in SHARES[len(SHARES) - len(estimate.value) :]]
         kinds: dict[str, tuple[int, ...]] = {"cascade_weight": ()}
         if name == "cascade":
             kinds = {"cascade_rank_correlation": (0,), "cascade_same_pixels": (1,)}
-        for i, share in enumerate(steps):
-            for kind, place in kinds.items():
-                yield kind, share_title(share), estimate.at(i, *place)
+        for i, title in enumerate(titles):
+            for metric, place in kinds.items():
+                yield metric, title, estimate.at(i, *place)
     elif name != "curve":  # that is drawn, and stands in the JSON
         names = {"pointing": "pointing_game", "randomised": "rank_correlation_randomised"}
         names |= {"other_image": "rank_correlation_other_image", "same_pixels": "same_pixels_randomised"}

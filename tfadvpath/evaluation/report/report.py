@@ -11,6 +11,7 @@ from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.evaluation.claims import FURTHER, HOLDS, MAIN, ClaimedNumber
 from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
+from tfadvpath.evaluation.report.pair_tables import errors_table, pair_table
 from tfadvpath.evaluation.report.paper import about_paper, paper_task
 from tfadvpath.evaluation.report.pictures import Shown, sheet
 from tfadvpath.evaluation.report.records import as_json, long_csv, records
@@ -20,7 +21,6 @@ from tfadvpath.evaluation.report.tables import (
     further_table,
     localisation_table,
     number_title,
-    pair_table,
     relevance_table,
     verdict_table,
 )
@@ -80,6 +80,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         verdict_table(summary, MAIN, paper, sentence),
         verdict_table(summary, FURTHER, paper, sentence),
         pair_table(summary),
+        errors_table(summary),
     ]
     shown = [table for table in tables if table is not None]
     for table in shown:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
-from tfadvpath.bundle.pair_verdict import THRESHOLDS, Threshold
 from tfadvpath.evaluation.cascade import SHARES, share_title
 from tfadvpath.evaluation.claims import (
     FAILS,
@@ -31,30 +29,8 @@ from tfadvpath.evaluation.summary import (
     MeasuredMap,
     Summary,
 )
-from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.writers.tables import Cell, Heading, Number, Table
 
-_PAIR_FIGURES = {
-    "flip_rate": "x_a crosses the decision",
-    "flip_rate_with_margin": "x_a crosses it with a margin",
-    "keep_rate": "x_s keeps the decision",
-    "transfer_rate": "x_a crosses a second classifier's decision",
-    "adversary_distance": "mean |x - x_a|",
-    "stable_distance": "mean |x - x_s|",
-    "adversary_sparsity": "share of the pixels that x_a changes",
-    "adversary_similarity": "SSIM of x and x_a",
-    "adversary_similarity_outside": "SSIM of x and x_a outside the finding",
-    "stable_similarity": "SSIM of x and x_s",
-    "adversary_sharpness": "high frequencies of x_a, of those of x",
-    "stable_sharpness": "high frequencies of x_s, of those of x",
-    "discriminator_auc": "AUC of a fresh discriminator, x_a against real images",
-    "encoder_auc": "AUC on an encoder's features, x_a against real images",
-    "encoder_frechet_distance": "Fréchet distance of an encoder's features",
-    "encoder_frechet_floor": "the same between real images",
-    "cout": "COUT",
-    "chequer_ratio": "chequer of x_a - x",
-    "completeness_residual": "residual of the completeness",
-}
 _REFERENCES = {
     BEST_POSSIBLE: "best possible",
     SEGMENTATION: "segmentation network",
@@ -306,41 +282,6 @@ def verdict_table(
     notes += [about_paper] if paper else []
     place, subject = ("4", "v2 smooth") if kind == MAIN else ("5", "v1 and v2")
     return Table(f"table_{place}", f"Table {place}: is {subject} better?", headings, rows, notes)
-
-
-def pair_table(summary: Summary) -> Table | None:
-    """Returns Table 6: the quality of each generator's pairs; None where they were not measured."""
-    if not summary.pairs:
-        return None
-    limits = {threshold.figure: threshold for threshold in THRESHOLDS}
-    headings = [Heading("figure"), *(Heading(GENERATORS[name].title) for name in summary.pairs)]
-    rows: list[list[Cell]] = []
-    for name, title in _PAIR_FIGURES.items():
-        cells = [_pair_number(figures, name) for figures in summary.pairs.values()]
-        if all(math.isnan(cell.value) for cell in cells):
-            continue
-        rows.append([title, *cells, _limit(limits.get(name))])
-    notes = [
-        "x is the image, x_a its adversary, x_s its stable image. Wanted: the limits of the verdict, which "
-        "docs/explanation/metrics.md explains with each figure. Brackets: intervals of 95 % by bootstrap "
-        "over patients."
-    ]
-    return Table("table_6", "Table 6: the pairs", [*headings, Heading("wanted")], rows, notes)
-
-
-def _pair_number(figures: Mapping[str, Any], name: str) -> Number:
-    value, interval = figures.get(name), figures.get(f"{name}_interval") or [None, None]
-    if isinstance(value, Mapping):  # by direction
-        value = value.get("mean")
-    return Number(float("nan")) if value is None else Number(float(value), *interval)
-
-
-def _limit(threshold: Threshold | None) -> str:
-    if threshold is None:
-        return ""
-    if threshold.low is not None and threshold.high is not None:
-        return f"{threshold.low:g} to {threshold.high:g}"
-    return f"at least {threshold.low:g}" if threshold.low is not None else f"at most {threshold.high:g}"
 
 
 def _verdict_text(claim: Claim) -> str:

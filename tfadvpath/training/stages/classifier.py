@@ -27,10 +27,16 @@ from tfadvpath.training.stage import Stage, adam
 from tfadvpath.training.stage_data import StageData
 from tfadvpath.training.stages.registry import register
 
+# Stream of random numbers within a recipe's seed, apart from the epochs' orders.
+_SHUFFLING = 2**31
+
 
 @register
 class ClassifierStage(Stage):
     """Trains the classifier: weighted binary cross-entropy, class weights inverse to frequency, Adam.
+
+    Attributes:
+        labels: Labels that it is trained on, float32 [N]: those of the training images, or shuffled ones.
 
     Raises:
         InputError: There are fewer images than a batch, or of one class only.
@@ -43,6 +49,7 @@ class ClassifierStage(Stage):
     def __init__(self, options: ClassifierOptions, data: StageData, seed: int):
         super().__init__(options, data, seed)
         labels = data.parts["train"].labels
+        self.labels = shuffled(labels, seed) if options.shuffle_labels else labels
         if len(labels) < options.batch_size or not 0 < np.mean(labels) < 1:
             raise InputError(
                 data.name,
@@ -127,13 +134,13 @@ class ClassifierStage(Stage):
         return self.options.steps_per_epoch or len(self.data.parts["train"].labels) // self.options.batch_size
 
     def batches(self, epoch: int) -> tf.data.Dataset:
-        part = self.data.parts["train"]
-        weights = class_weights(part.labels)[part.labels.astype(int)]
+        images, labels = self.data.parts["train"].images, self.labels
+        weights = class_weights(labels)[labels.astype(int)]
         self.augmentation.start_epoch(epoch)
-        order = epoch_order(len(part.labels), self.steps * self.options.batch_size, self.seed, epoch)
+        order = epoch_order(len(labels), self.steps * self.options.batch_size, self.seed, epoch)
         return (
             batches(
-                (part.images, part.labels[:, np.newaxis], weights[:, np.newaxis]),
+                (images, labels[:, np.newaxis], weights[:, np.newaxis]),
                 order,
                 self.options.batch_size,
             )
@@ -156,6 +163,19 @@ class ClassifierStage(Stage):
 
     def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
         return classifier_figures(scores_of(model, part.images), part.labels, part.patients)
+
+
+def shuffled(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Returns the labels in a random order: as many of each class, and none knows its image.
+
+    Images change their labels one by one. Patients would have to change them as a whole with others of as
+    many images, of whom there may be none, and a slice's place in its volume would still tell its label.
+
+    Args:
+        labels: float32 [N].
+        seed: Seed of the order, not negative.
+    """
+    return np.random.default_rng([seed, _SHUFFLING]).permutation(labels)
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:
