@@ -47,16 +47,12 @@ class Evaluation:
     def origin(self) -> str:
         """Returns the commands, the bundle and the versions."""
         origin, counts = self.report["origin"], self.report["counts"]
-        seconds = sum(one["seconds"] for one in self.report.get("measured", {}).values())
         texts = [
-            f"`{origin['Command']}`",
             f"Bundle: {origin['Bundle']}. Seed: {self.report['options']['seed']}. {origin['Versions']}.",
             f"{counts['images']} test images of {counts['patients']} patients; {counts['localised']} with an "
-            f"annotation; R and AOPC on {counts['relevance']} of them.",
+            f"annotation; R and AOPC on {counts['relevance']} of them. {origin['Time']}.",
         ]
-        if seconds:
-            texts.append(f"Measuring took {seconds / 60:.0f} minutes.")
-        return "\n\n".join(texts)
+        return "\n\n".join([f"    {origin['Command']}", *map(_filled, texts)])
 
     def maps(self) -> str:
         """Returns IoU and FNR with ties broken, R and AOPC of every map, control and reference."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Literal
 
 import numpy as np
@@ -69,6 +70,7 @@ def test_the_report_is_written(run):
     assert list(run.report["maps"]) == ["gradient", "grad_cam", "gradient_smooth"]
     assert run.report["missing"] == [m for m in METHODS if m not in ("gradient", "grad_cam")]
     assert run.report["origin"]["Command"] == "my script"
+    assert re.fullmatch(r"\d+ (seconds|minutes) to measure the methods", run.report["origin"]["Time"])
     assert "1.000" in run.report["facts"]["Classifier"]  # its AUC
     assert "squares" in (run.out / "report.html").read_text(encoding="utf-8")
 

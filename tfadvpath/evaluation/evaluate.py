@@ -154,10 +154,15 @@ def evaluate(
             "Bundle": f"{bundle.recipe.name}, digest {bundle.digest[:16]}",
             "Options": json.dumps(options.as_json()),
             "Versions": versions,
+            "Time": f"{_minutes(evaluation.seconds(list(measured)))} to measure the methods",
         },
     )
     write_report(out, summary, _examples(evaluation, summary, measured, hear), about)
     return summary
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
 
 
 def _path(path: Path | str | None) -> Path | None:

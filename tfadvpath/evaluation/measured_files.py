@@ -31,6 +31,19 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[s
         np.savez_compressed(partial, **content)
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """Returns the header that ``write_arrays`` wrote; empty where there is no such file.
+
+    Args:
+        path: File to read.
+    """
+    try:
+        with np.load(path) as file:
+            return dict(json.loads(str(file[_HEADER])))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return {}
+
+
 def read_arrays(
     path: Path, identity: Mapping[str, Any], passing: Mapping[str, Any] | None = None
 ) -> dict[str, np.ndarray] | None:

@@ -29,7 +29,7 @@ from tfadvpath.evaluation.measure import (
     work,
     work_random,
 )
-from tfadvpath.evaluation.measured_files import read_arrays, write_arrays
+from tfadvpath.evaluation.measured_files import read_arrays, read_header, write_arrays
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.randomised import without_learning
 from tfadvpath.evaluation.replacement_images import perturbed_images
@@ -212,6 +212,15 @@ class Evaluation:
         maps = {name: explanation.maps[name].sum(axis=3) for name in self._map_names(method)}
         write_arrays(path, maps, identity)
         return maps
+
+    def seconds(self, methods: Sequence[str]) -> float:
+        """Returns the time that methods and the random orders took to measure, in this run or earlier ones.
+
+        Args:
+            methods: Names of explainers.
+        """
+        headers = (read_header(self._path(name)) for name in (RANDOM, *methods))
+        return float(sum(header.get("seconds", 0.0) for header in headers))
 
     def _measure(self, method: str, on_progress: Callable[[float], None]) -> MeasuredMethod | RandomOrders:
         # The numbers of a method must not depend on what ran before it.
