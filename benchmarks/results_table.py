@@ -4,7 +4,8 @@
 
 PAGE is the Markdown file. FOLDER is what one of the two commands wrote, and NAME stands for it on the page.
 Each part of the page between ``<!-- NAME KIND -->`` and ``<!-- end -->`` is replaced by a table of that kind:
-origin, maps, verdicts, cascade, pairs, errors of an evaluation, or agreement. Parts of other names stay.
+origin, maps, verdicts, cascade, pairs, errors, short_cuts of an evaluation, or agreement. Parts of other
+names stay.
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class Evaluation:
         table = _without_caption(self.folder / "table_6.md")
         verdicts = [f"**{name}**: {' '.join(one['sentences'])}" for name, one in self.report["pairs"].items()]
         return "\n\n".join([table, *map(_filled, verdicts)])
+
+    def short_cuts(self) -> str:
+        """Returns how much of each map lies where short cuts are."""
+        return _without_caption(self.folder / "table_8.md")
 
     def errors(self) -> str:
         """Returns how well the pairs tell the classifier's errors."""

@@ -114,6 +114,7 @@ def measured_method(
             "curve": around((localised, len(options.curve))),
             "pointing": generator.random(localised) < good,
             "average_precision": around(localised),
+            "short_cuts": np.full((relevance, 3), 0.2),
             "most": 0.9 * np.exp(-3 * around((relevance, 1)) * k).astype(np.float32),
             "least": 0.9 * around((relevance, len(k))).astype(np.float32),
             "regions": 0.9 * np.exp(-around((relevance, 1)) * r).astype(np.float32),

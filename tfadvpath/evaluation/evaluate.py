@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.manifest import library_versions
+from tfadvpath.bundle.networks import scores_of
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation.claims import judge
 from tfadvpath.evaluation.compared_maps import METHODS, in_order, main_map
@@ -28,6 +30,7 @@ from tfadvpath.evaluation.replacement_images import check_perturbation
 from tfadvpath.evaluation.report.head import facts
 from tfadvpath.evaluation.report.pictures import Shown, show
 from tfadvpath.evaluation.report.report import About, write_report
+from tfadvpath.evaluation.short_cuts import hidden_figures
 from tfadvpath.evaluation.summary import Summary, summarise
 from tfadvpath.files import make_folder
 
@@ -136,7 +139,7 @@ def evaluate(
         bundle, evaluated, evaluation.folder, evaluation.identity, options.seed, segmentation=segmentation
     )
     summary = summarise(measured, by_chance, evaluated, options, references=references)
-    summary = dataclasses.replace(summary, failed=failed)
+    summary = dataclasses.replace(summary, failed=failed, short_cuts=_short_cuts(bundle, evaluated))
     summary = dataclasses.replace(summary, claims=judge(summary, _taught(bundle)))
     if pairs:
         found = measure_pairs(
@@ -167,6 +170,15 @@ def _minutes(seconds: float) -> str:
 
 def _path(path: Path | str | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+def _short_cuts(bundle: Bundle, evaluated: EvaluatedImages) -> dict[str, dict[str, Any]]:
+    images = evaluated.images
+
+    def scores(x: np.ndarray) -> np.ndarray:
+        return scores_of(bundle.classifier, x)
+
+    return hidden_figures(scores, np.asarray(images.images), np.asarray(images.labels), images.patients)
 
 
 def _taught(bundle: Bundle) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from tfadvpath.evaluation.cascade import cascade, shares
 from tfadvpath.evaluation.controls import control_maps, control_names, needs_random_gradient
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
+from tfadvpath.evaluation.short_cuts import PLACES, places, share_within
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
 
@@ -34,7 +35,8 @@ class MeasuredMethod:
     Attributes:
         maps: Arrays by the map's name and the metric's: ``iou`` and ``fnr`` float64 [M, P, 2] by percentile
             and tie rule (the paper's, exact), ``share`` [M, P] of the image that the paper's rule selects,
-            ``curve`` [M, Q] of IoU, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and
+            ``curve`` [M, Q] of IoU, ``short_cuts`` [R, S] how much of the map lies in each of
+            ``short_cuts.PLACES``, ``pointing`` [M] 0 or 1, ``average_precision`` [M]; ``most`` and
             ``least`` float32 [R, steps + 1], ``regions`` [R, region_steps + 1]; ``sensitivity`` float64
             [K, 2] (maximum, mean), ``cascade`` [K, L, 2] and ``cascade_weight`` [K, L] as the function of
             this name returns them, at the first percentile of the table, ``randomised`` and ``same_pixels``
@@ -178,7 +180,11 @@ def measure(
     maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress, controls)
     measured = {name: dict(own) for name, own in localised.items()}
     images = setting.replaced
+    where = places(images)
     for name in measured:
+        measured[name]["short_cuts"] = np.stack(
+            [share_within(np.maximum(maps[name], 0), where[place]) for place in PLACES], axis=1
+        )
         for ending, perturbed in setting.perturbed.items():
             curves = metrics.most_and_least_curves(
                 setting.classifier, images, maps[name], perturbed, steps=options.steps

@@ -39,7 +39,7 @@ class MeasuredMap:
             [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders after 0, 1, … steps, and
             both again with the ending "_2" under the second perturbation; "sensitivity" [2], "randomised",
             "other_image", "same_pixels", "cascade" [L, 2], "cascade_weight" [L] where a subset was drawn;
-            "crossed", "kept" where there is a path.
+            "short_cuts" [S]; "crossed", "kept" where there is a path.
         survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
             is nearer to the map of the randomised classifier than to that of another image, by the paired
             interval. Maps of one background correlate without that. None where it was not tried, all maps are
@@ -70,6 +70,7 @@ class Summary:
             "subset"; "squares" of
             an image and "square_side" in pixels.
         claims: Claims of the paper, judged by these measurements.
+        short_cuts: Figures of ``short_cuts.hidden_figures`` by the place's name.
         pairs: Figures of ``pair_quality`` by the generator's name; empty where pairs were not measured.
         failed: Reasons why methods could not be measured, by the method's name.
     """
@@ -82,6 +83,7 @@ class Summary:
     claims: Sequence[Claim] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     pairs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    short_cuts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def differences(self) -> dict[tuple[str, str], dict[str, Estimate]]:
         """Returns how far maps are above others, paired over patients, by both keys and metric.
@@ -147,7 +149,7 @@ def summarise(
         one.key: _measured_map(one, measured[one.method], draws, by_class, by_chance, findings)
         for one in compared
     }
-    by_reference = _references(references or {}, evaluated, options, draws)
+    by_reference = _references(references or {}, evaluated, options, draws) if "localised" in draws else {}
     counts = {"images": len(patients), "patients": len(set(patients.tolist()))}
     for name, group in groups.items():
         counts |= {name: len(group), f"{name}_patients": len(set(group.tolist()))}
@@ -237,6 +239,7 @@ def _measured_map(
     for name in ("sensitivity", "randomised", "other_image", "same_pixels", "cascade", "cascade_weight"):
         if name in own:
             estimates[name] = draws["subset"].mean(own[name])
+    estimates["short_cuts"] = draws["relevance"].mean(own["short_cuts"])
     for name, rate in measured.rates.items():
         estimates[name] = draws["relevance"].mean(rate)
     survives = None

@@ -235,6 +235,7 @@ def test_tables_hold_the_measurements_and_the_papers_numbers(out, summary):
     assert [row["map"] for row in rows] == [
         *(compared.title for compared in COMPARED_MAPS),
         "best possible",
+        "segmentation network",
         "average mask of other patients",
     ]
     best = float(summary.references["best_possible"]["iou"].value[1, 0])

@@ -13,6 +13,7 @@ from tfadvpath.evaluation.claims import Claim
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.measure import TIE_RULES
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
+from tfadvpath.evaluation.short_cuts import PLACES
 from tfadvpath.evaluation.summary import CLASSES, FINDINGS, SHORT, Summary
 from tfadvpath.files import finite
 
@@ -91,6 +92,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for name in summary.references
         },
         "random": [_without(row, "map", "against") for row in rows if row.map == RANDOM],
+        "short_cuts": {name: dict(figures) for name, figures in summary.short_cuts.items()},
         "pairs": {name: _pair(figures) for name, figures in summary.pairs.items()},
         "claims": [_claim(claim) for claim in summary.claims],
     }
@@ -131,6 +133,9 @@ def _scalars(
     elif name == "sensitivity":
         for i, kind in enumerate(("maximum", "mean")):
             yield f"{name}_{kind}", "", estimate.at(i)
+    elif name == "short_cuts":
+        for i, where in enumerate(PLACES):
+            yield "share_within", where, estimate.at(i)
     elif name in ("cascade", "cascade_weight"):
         # A method that is measured at fewer steps is measured at the last ones.
         titles = [share_title(share) for share in SHARES[len(SHARES) - len(estimate.value) :]]

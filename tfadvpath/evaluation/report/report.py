@@ -15,6 +15,7 @@ from tfadvpath.evaluation.report.pair_tables import errors_table, pair_table
 from tfadvpath.evaluation.report.paper import about_paper, paper_task
 from tfadvpath.evaluation.report.pictures import Shown, sheet
 from tfadvpath.evaluation.report.records import as_json, long_csv, records
+from tfadvpath.evaluation.report.short_cut_tables import short_cuts_table
 from tfadvpath.evaluation.report.tables import (
     cascade_table,
     findings_table,
@@ -81,6 +82,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         verdict_table(summary, FURTHER, paper, sentence),
         pair_table(summary),
         errors_table(summary),
+        short_cuts_table(summary),
     ]
     shown = [table for table in tables if table is not None]
     for table in shown:
