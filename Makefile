@@ -9,6 +9,7 @@ PARITY_VENV ?= .venv-parity
 PARITY_BIN := $(PARITY_VENV)/bin
 QUANTUS_VENV ?= .venv-parity-quantus
 CAPTUM_VENV ?= .venv-parity-captum
+TRITON_VENV ?= .venv-triton
 LOWEST_VENV ?= .venv-lowest
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED ?= 0
@@ -23,7 +24,7 @@ space := $(empty) $(empty)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test quick lint format types docs notebooks loader-check package parity lowest fuzz everything clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check triton-check package parity lowest fuzz everything clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
@@ -34,6 +35,7 @@ help:
 	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
+	@echo "make triton-check  serve an exported explainer by NVIDIA Triton and ask it (needs Python 3.11)"
 	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
@@ -81,6 +83,12 @@ loader-check: $(VENV)/.installed-serving
 	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
 	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
 
+# A real server: it joins requests of several clients, over HTTP and gRPC.
+triton-check: $(TRITON_VENV)/.installed $(VENV)/.installed-serving
+	rm -rf build/triton
+	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
+	$(BIN)/python tests/triton/check.py build/triton/phantom_brain/1 $(TRITON_VENV)/bin/python
+
 # build fetches setuptools into an environment of its own, as pip does with the source archive.
 package: $(VENV)/.installed-release
 	rm -rf dist
@@ -103,7 +111,7 @@ fuzz: $(VENV)/.installed-test
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) $(LOWEST_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) $(TRITON_VENV) $(LOWEST_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -150,6 +158,12 @@ $(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
 $(CAPTUM_VENV)/.installed: tests/parity/requirements-captum.txt
 	python3.11 -m venv $(CAPTUM_VENV)
 	$(CAPTUM_VENV)/bin/python -m pip install -q -r tests/parity/requirements-captum.txt
+	@touch $@
+
+# Triton's package for Python needs NumPy 1.
+$(TRITON_VENV)/.installed: tests/triton/requirements.txt
+	python3.11 -m venv $(TRITON_VENV)
+	$(TRITON_VENV)/bin/python -m pip install -q -r tests/triton/requirements.txt
 	@touch $@
 
 # pip has no way to ask for the oldest versions, uv has. Bounds are those of the oldest Python: later ones have

@@ -7,6 +7,7 @@ from tfadvpath._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from tfadvpath import explainers, generators, metrics, models, serving
+    from tfadvpath.batch.merge import MergeSummary, merge_ledgers
     from tfadvpath.batch.outcomes import ExplainSummary
     from tfadvpath.batch.run import ExplainOptions, explain_studies
     from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
@@ -44,6 +45,7 @@ _HOMES = {
     "InputError": "errors",
     "LinearPath": "path.paths",
     "ManifoldPath": "path.paths",
+    "MergeSummary": "batch.merge",
     "PathExplanation": "explanation",
     "PathImportance": "path.importance",
     "PrepareSummary": "recipes.prepare",
@@ -62,6 +64,7 @@ _HOMES = {
     "load_bundle": "bundle.bundle",
     "load_recipe": "recipes.recipe",
     "measure_agreement": "evaluation.agreement",
+    "merge_ledgers": "batch.merge",
     "path_integral": "path.path_integral",
     "prepare": "recipes.prepare",
     "read_study": "studies.study",
@@ -83,6 +86,7 @@ __all__ = [
     "InputError",
     "LinearPath",
     "ManifoldPath",
+    "MergeSummary",
     "PathExplanation",
     "PathImportance",
     "PrepareSummary",
@@ -103,6 +107,7 @@ __all__ = [
     "load_bundle",
     "load_recipe",
     "measure_agreement",
+    "merge_ledgers",
     "metrics",
     "models",
     "path_integral",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -110,7 +110,10 @@ class StudyExplanation:
     Attributes:
         study: N slices.
         explanation: Explanation of the slices that are not blank, in their order.
+        made_with: All that the results depend on besides the study's files, such as the method and the
+            bundle's digest; empty where it is not known.
     """
 
     study: Study
     explanation: Explanation
+    made_with: Mapping[str, Any] = field(default_factory=dict)

@@ -202,14 +202,14 @@ def write_json(path: Path | str, values: Mapping[str, Any]) -> None:
     write_text(path, json_text(values))
 
 
-def json_text(values: Mapping[str, Any], indent: int = 2) -> str:
+def json_text(values: Mapping[str, Any], indent: int | None = 2) -> str:
     r"""Returns JSON that every reader takes, with a line's end.
 
     File names are bytes: what is no UTF-8 in them is written as ``\xff``, since JSON holds text alone.
 
     Args:
         values: Anything that JSON holds; numbers are finite.
-        indent: Spaces before what lies deeper.
+        indent: Number of spaces before what lies deeper; None puts all on one line.
 
     Raises:
         ValueError: A number is NaN or infinite, for which JSON has no word.

@@ -15,7 +15,21 @@ from pathlib import Path
 from tfadvpath.batch.plan import Task
 from tfadvpath.batch.results import write_study
 from tfadvpath.errors import InputError
-from tfadvpath.serving import Client, GrpcClient, RestClient
+from tfadvpath.serving import Access, Client, GrpcClient, RestClient
+
+
+def access(options: argparse.Namespace) -> Access:
+    """Returns what the server gets to see and is checked by."""
+    pairs = [each.partition("=") for each in options.metadata]
+    return Access(
+        token=None if options.token_file is None else options.token_file.read_text().strip(),
+        ca=options.ca,
+        certificate=options.certificate,
+        key=options.key,
+        metadata={name: value for name, _, value in pairs},
+        tls=options.tls,
+        proxy=options.proxy,
+    )
 
 
 def main() -> None:
@@ -31,15 +45,35 @@ def main() -> None:
         help="name of the maps in the files: what the export was made with, which the server does not say",
     )
     parser.add_argument("--channel", type=int, help="of a 4-D NIfTI file")
+    # A token in a file: every user of the machine can read a command's arguments.
+    parser.add_argument("--token-file", type=Path, help="bearer token, sent with every request")
+    parser.add_argument(
+        "--ca", type=Path, help="authorities that the server's certificate is checked by (PEM)"
+    )
+    parser.add_argument("--certificate", type=Path, help="the client's certificate (PEM)")
+    parser.add_argument("--key", type=Path, help="its private key (PEM)")
+    parser.add_argument("--tls", action="store_true", help="encrypt gRPC, which --ca does too")
+    parser.add_argument(
+        "--metadata", action="append", default=[], metavar="NAME=VALUE", help="a further header"
+    )
+    parser.add_argument(
+        "--proxy", action="store_true", help="take the proxies that the environment names; images go to them"
+    )
     parser.add_argument("--out", type=Path, default=Path("maps"))
     options = parser.parse_args()
     kind: type[Client] = RestClient if options.server.startswith("http") else GrpcClient
     try:
-        client = kind(options.server, options.model, label=options.label, map_name=options.map)
+        client = kind(
+            options.server,
+            options.model,
+            label=options.label,
+            map_name=options.map,
+            access=access(options),
+        )
         result = client.explain_study(options.study, options.channel)
         task = Task(result.study.sources, Path(options.study.name))
         record = write_study(result, task, options.out, ("png", "npz", "nifti"))
-    except InputError as error:
+    except (InputError, OSError) as error:  # OSError of the token's file
         sys.exit(str(error))
     print(
         f"{record['slices']} slices, in {record['crossings']} of them the adversary crossed the decision: "

@@ -152,7 +152,7 @@ def test_results_of_an_earlier_run_are_not_explained(bundle, tmp_path):
     [
         ({"method": "magic"}, "`method`: 'magic' is no method of this bundle"),
         ({"maps": ["fi_v9"]}, "`maps`: 'fi_v9' is not known. Choose from gradient"),
-        ({"formats": []}, "`formats`: nothing is named. Choose from nifti, npz, png"),
+        ({"formats": []}, "`formats`: nothing is named. Choose from "),
         ({"steps": 3}, "`steps`: 'gradient' has no such option, it is of integrated_gradients, syce"),
         ({"sigma": 2.0}, "`sigma`: 'gradient' has no such option, it is of syce"),
         (
@@ -178,15 +178,23 @@ def test_lengths_are_recorded_in_pixels_and_others_are_not_taken_for_the_same(bu
     (tmp_path / "a.png").write_bytes(png_bytes(picture().astype(np.uint8)))
 
     def run(**given):
-        options = ExplainOptions(steps=2, formats=["npz"], resume=True, **given)
-        summary = explain_studies(bundle, tmp_path / "a.png", tmp_path / "out", options)
+        out = tmp_path / f"out_{len(given)}"
+        options = ExplainOptions(steps=2, formats=["npz"], **given)
+        summary = explain_studies(bundle, tmp_path / "a.png", out, options)
         [study] = summary.studies
-        with np.load(tmp_path / "out" / "a.png" / "explanation.npz") as arrays:
+        with np.load(out / "a.png" / "explanation.npz") as arrays:
             return summary.resumed, study["made_with"]["lengths"], arrays["fi_v2"], arrays["fi_v2_smooth"]
 
     resumed, lengths, _, smooth = run()
     assert (resumed, lengths) == (0, {"sigma": 2 * 32 / 224, "kernel_size": 4})
     assert run()[0] == 1
+    with pytest.raises(InputError, match="made otherwise: lengths"):
+        explain_studies(
+            bundle,
+            tmp_path / "a.png",
+            tmp_path / "out_0",
+            ExplainOptions(steps=2, formats=["npz"], sigma=1.0),
+        )
     resumed, lengths, fi_v2, in_pixels = run(sigma=1.0, kernel_size=5)
     assert (resumed, lengths) == (0, {"sigma": 1.0, "kernel_size": 5})
     np.testing.assert_allclose(in_pixels, gaussian_filter(fi_v2, 1.0, 5), atol=1e-5 * fi_v2.max())

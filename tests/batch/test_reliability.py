@@ -112,7 +112,8 @@ def test_a_writer_that_fails_on_one_study_costs_that_study(use, bundle, folder, 
     assert len(summary.studies) == 5
     assert "unforeseen error (KeyError)" in str(summary.failures[0].error)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "0.png", "1.png", "2.png", "4.png", "5.png", "errors.log", "summary.json"
+        "0.png", "1.png", "2.png", "4.png", "5.png", "errors.log",
+        "ledger.jsonl", "ledger.parquet", "summary.json",
     ]  # fmt: skip
 
 
@@ -133,14 +134,17 @@ def test_a_run_goes_on_where_it_was_interrupted(use, bundle, folder, tmp_path):
     (out / f".tfadvpath-{16 * 'a'}" / "input.png").touch()
     explainer = use(KnownExplainer())
     outcomes = []
-    summary = explain_studies(
-        bundle, folder, out, dataclasses.replace(OPTIONS, resume=True), listener=outcomes.append
-    )
+    summary = explain_studies(bundle, folder, out, OPTIONS, listener=outcomes.append)
     assert [type(outcome) for outcome in outcomes] == [Resumed] * 3 + [Success] * 3
-    assert explainer.batches == [1, 2]  # a batch takes what comes while it is gathered
+    assert explainer.batches == [4, 2]  # as without an end: the three before the fourth are read again
     assert (summary.resumed, len(summary.studies), summary.waiting) == (3, 6, 0)
     assert sources(summary) == [f"{i}.png" for i in range(6)]
-    assert sorted(path.name for path in out.iterdir()) == [*sources(summary), "summary.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *sources(summary),
+        "ledger.jsonl",
+        "ledger.parquet",
+        "summary.json",
+    ]
 
 
 def test_only_the_same_results_of_the_same_files_are_kept(use, bundle, folder, tmp_path):
@@ -151,19 +155,46 @@ def test_only_the_same_results_of_the_same_files_are_kept(use, bundle, folder, t
     bright(folder / "0.png")
     (out / "1.png" / "explanation.npz").unlink()
     (out / "2.png" / "study.json").write_text("{")
-    resumed = dataclasses.replace(OPTIONS, resume=True)
     explainer = use(KnownExplainer())
-    assert explain_studies(bundle, folder, out, resumed).resumed == 4
-    assert sum(explainer.batches) == 3
-    assert explain_studies(bundle, folder, out, resumed).resumed == 7
-    for change in ({"formats": ["npz", "png"]}, {"maps": ["fi_v1"]}, {"seed": 1}, {"channel": 0}):
-        assert explain_studies(bundle, folder, out, dataclasses.replace(resumed, **change)).resumed == 0
-        explain_studies(bundle, folder, out, OPTIONS)
-    # Another bundle.
+    assert explain_studies(bundle, folder, out, OPTIONS).resumed == 4
+    assert sum(explainer.batches) == 4  # 0.png to 2.png, and 3.png, which shares their batch
+    assert explain_studies(bundle, folder, out, OPTIONS).resumed == 7
+    # Where that is asked for, everything is explained anew.
+    anew = dataclasses.replace(OPTIONS, resume=False)
+    assert explain_studies(bundle, folder, out, anew).resumed == 0
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_results_that_were_made_otherwise_are_not_replaced_unless_that_is_asked_for(
+    use, bundle, folder, tmp_path
+):
+    use(KnownExplainer())
+    out = tmp_path / "out"
+    explain_studies(bundle, folder, out, OPTIONS)
+    before = contents(out)
+    for change, says in (
+        ({"formats": ["npz", "png"]}, "formats npz for npz,png"),
+        ({"maps": ["fi_v1"]}, "maps fi_v2_smooth,fi_v2,fi_v1,difference for fi_v1"),
+        ({"seed": 1}, "seed 0 for 1"),
+        ({"channel": 0, "steps": 7}, "steps 50 for 7, channel 2 for 0"),
+    ):
+        with pytest.raises(InputError) as error:
+            explain_studies(bundle, folder, out, dataclasses.replace(OPTIONS, **change))
+        assert str(error.value) == (
+            f"{out}: holds results that were made otherwise: {says}. Name another folder, give the same "
+            "options, or replace them by `resume=False`."
+        )
     other = dataclasses.replace(bundle, manifest={**bundle.manifest, "revision": "other"})
-    assert explain_studies(other, folder, out, resumed).resumed == 0
-    # Without being asked, everything is explained anew.
-    assert explain_studies(other, folder, out, OPTIONS).resumed == 0
+    with pytest.raises(InputError, match="made otherwise: another bundle"):
+        explain_studies(other, folder, out, OPTIONS)
+    assert contents(out) == before
+    anew = dataclasses.replace(OPTIONS, resume=False)
+    summary = explain_studies(other, folder, out, anew)
+    assert (len(summary.studies), summary.resumed) == (6, 0)
+    assert {study["made_with"]["bundle"] for study in summary.studies} == {other.digest}
 
 
 def test_a_summary_never_speaks_of_another_run(use, bundle, folder, tmp_path):
@@ -188,7 +219,10 @@ def test_results_of_another_run_are_no_input(use, bundle, folder, tmp_path):
     assert len(summary.studies) == 6
     assert dict(summary.ignored) == {
         **{folder / "before" / f"{i}.png": "holds the results of an earlier run" for i in range(6)},
-        folder / "before" / "summary.json": "is of no format that is read",
+        **{
+            folder / "before" / name: "is of no format that is read"
+            for name in ("ledger.jsonl", "ledger.parquet", "summary.json")
+        },
     }
     with pytest.raises(InputError, match="holds no image that can be read"):
         explain_studies(bundle, folder / "before" / "0.png", tmp_path / "other", OPTIONS)
@@ -214,7 +248,7 @@ def test_odd_links_and_names_beside_good_files_get_a_line_each(use, bundle, fold
     }
     text = (tmp_path / "out" / "summary.json").read_bytes().decode("ascii")
     assert json.loads(text)["studies"][-1]["folder"] == "\\xff.png"
-    again = explain_studies(bundle, folder, tmp_path / "out", dataclasses.replace(OPTIONS, resume=True))
+    again = explain_studies(bundle, folder, tmp_path / "out", OPTIONS)
     assert again.resumed == 8
 
 

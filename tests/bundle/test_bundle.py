@@ -8,6 +8,7 @@ from support import tiny
 from support.evaluations import write_whole_bundle
 
 from tfadvpath.bundle.bundle import load_bundle, save_bundle
+from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError
 from tfadvpath.files import sha256
 from tfadvpath.generators.syce import SyCE
@@ -107,11 +108,11 @@ def test_what_is_no_bundle_is_said(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 4])
 def test_another_format_is_refused(folder, version):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
-    with pytest.raises(InputError, match=rf"format {version}, this version reads 2"):
+    with pytest.raises(InputError, match=rf"format {version}, this version reads 2 and 3"):
         load_bundle(folder)
 
 
@@ -120,7 +121,7 @@ def test_a_network_with_code_of_its_own_is_not_loaded(folder):
     model.save(folder / "classifier.keras")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["sha256"]["classifier.keras"] = sha256(folder / "classifier.keras")
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)))
     with pytest.raises(InputError, match="cannot be loaded"):
         load_bundle(folder)
 

@@ -9,8 +9,9 @@ import pytest
 from support import tiny
 
 from tfadvpath.bundle.bundle import load_bundle
+from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError
-from tfadvpath.files import sha256
+from tfadvpath.files import only_writer, sha256
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def manifest_of(folder):
 
 
 def write_manifest(folder, manifest):
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    """Whoever changes a file can compute the manifest's digest of itself, too."""
+    (folder / "manifest.json").write_text(json.dumps(sealed(manifest)))
 
 
 def sealed_again(folder, name, content):
@@ -81,6 +83,39 @@ def test_every_file_that_is_used_must_have_a_digest(folder, name):
     assert line_of(folder) == f"{folder}/manifest.json: has no digest of {name}. Copy the bundle again."
 
 
+def test_an_edited_manifest_is_named_unless_an_earlier_version_wrote_it(folder):
+    manifest = manifest_of(folder)
+    (folder / "manifest.json").write_text(json.dumps(dict(reversed(manifest.items())), indent=7))
+    assert load_bundle(folder).manifest == manifest  # order and spaces mean nothing
+    for edited in (manifest | {"name": "other"}, {k: v for k, v in manifest.items() if k[:3] != "man"}):
+        (folder / "manifest.json").write_text(json.dumps(edited))
+        assert line_of(folder) == f"{folder}/manifest.json: the file is edited. Copy the bundle again."
+    # Format 2 had no digest of the manifest itself.
+    (folder / "manifest.json").write_text(json.dumps(edited | {"format": 2}))
+    assert load_bundle(folder).manifest["format"] == 2
+
+
+@pytest.mark.parametrize("name", ["other.keras", "notes.txt", "syce/generator_2.keras"])
+def test_a_file_beside_those_of_the_bundle_must_be_in_the_manifest(folder, name):
+    for kept in ("logs/events", "stages/syce/done.json", ".tfadvpath-lock", "cyce/generator_0.keras"):
+        (folder / kept).parent.mkdir(parents=True, exist_ok=True)
+        (folder / kept).write_text("no part of the bundle")
+    assert set(load_bundle(folder).generators) == {"syce"}
+    (folder / name).write_text("more")
+    said = f"{folder}/{name}: the file is not in the manifest. Copy the bundle again, or move the file away."
+    assert line_of(folder) == said
+
+
+def test_a_training_that_runs_and_one_that_was_stopped_are_told_apart(folder):
+    (folder / "manifest.json").unlink()
+    with only_writer(folder):
+        assert line_of(folder) == (
+            f"{folder}: no bundle yet: a training writes to it, and manifest.json comes last. "
+            "Wait until the training ends."
+        )
+    assert "its training was not finished. Finish the training of its recipe with `resume`" in line_of(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -103,20 +138,21 @@ def test_a_manifest_with_other_entries_is_named(folder, change, problem):
 def test_no_file_outside_the_folder_is_used(folder, name):
     evil = folder.parent / "evil.keras"
     shutil.copy(folder / "classifier.keras", evil)
-    (folder / "link.keras").symlink_to(evil)
+    if name == "link.keras":
+        (folder / name).symlink_to(evil)
     name = name.format(absolute=evil)
     manifest = manifest_of(folder)
     manifest["sha256"][name] = sha256(evil)
     write_manifest(folder, manifest)
     said = line_of(folder)
     assert said.startswith(f"{folder}/manifest.json: names ")
-    assert "which is outside the bundle" in said or "\0" in name
+    assert "which is outside the folder" in said or "\0" in name
 
 
 def test_a_folder_of_links_out_is_refused_too(folder):
     shutil.move(folder / "syce", folder.parent / "elsewhere")
     (folder / "syce").symlink_to(folder.parent / "elsewhere")
-    assert "outside the bundle" in line_of(folder)
+    assert "outside the folder" in line_of(folder)
 
 
 def test_the_bundle_itself_may_be_a_link(folder, tmp_path):
@@ -131,9 +167,9 @@ def damaged_zip(content):
 
 
 def other_zip(folder):
-    with zipfile.ZipFile(folder / "other.zip", "w") as archive:
+    with zipfile.ZipFile(folder.parent / "other.zip", "w") as archive:
         archive.writestr("config.json", "[1]")
-    return (folder / "other.zip").read_bytes()
+    return (folder.parent / "other.zip").read_bytes()
 
 
 @pytest.mark.parametrize("name", ["classifier.keras", "syce/generator_1.keras"])
@@ -154,6 +190,7 @@ def test_a_network_that_cannot_be_loaded_is_named(folder, name, kind):
 def test_a_generator_that_lacks_a_network_is_named(folder):
     manifest = manifest_of(folder)
     del manifest["sha256"]["syce/generator_1.keras"]
+    (folder / "syce/generator_1.keras").unlink()
     write_manifest(folder, manifest)
     assert f"{folder}/syce: lacks the network generator_1" in line_of(folder)
 

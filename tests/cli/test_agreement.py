@@ -21,6 +21,8 @@ def test_the_table_is_printed_and_written(bundle, tmp_path):
     assert run.stderr.splitlines() == ["gradient: measured"]
     assert "| Gradient | 1, 2 | 4 | 1.000" in run.stdout
     assert run.stdout == (out / "agreement.md").read_text(encoding="utf-8")
+    printed = RUNNER.invoke(app, [*command, "--images", "4", "--percentile", "90", "--json"]).stdout
+    assert json.loads(printed) == json.loads((out / "agreement.json").read_text(encoding="utf-8"))
     report = json.loads((out / "agreement.json").read_text(encoding="utf-8"))
     assert report["percentile"] == 90
     assert report["command"].startswith("tfadvpath ")

@@ -59,9 +59,9 @@ def explain(monkeypatch, tmp_path):
         (
             KeyboardInterrupt(),
             130,
-            "Interrupted: 0 studies are explained in explanations, 0 failed. Go on by",
+            "Interrupted. Go on by the same command.",
         ),
-        (Terminated(), 143, "Interrupted: 0 studies are explained in explanations, 0 failed. Go on by"),
+        (Terminated(), 143, "Interrupted. Go on by the same command."),
         (KeyError("ZEBRA^PATIENT"), 3, "tfadvpath explain: led to an unforeseen error (KeyError)"),
         (
             ValueError("ZEBRA^PATIENT\nsecond"),

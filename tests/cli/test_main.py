@@ -34,7 +34,7 @@ from tfadvpath.training.run import TrainedBundle
 RUNNER = CliRunner()
 
 
-VERBS = ("explain", "demo", "train", "prepare", "evaluate", "agreement", "export", "serve-check")
+VERBS = ("explain", "ledger", "demo", "train", "prepare", "evaluate", "agreement", "export", "serve-check")
 
 
 def test_help_names_every_verb_and_says_nothing_else():
@@ -287,6 +287,9 @@ def test_parameters_of_the_library_become_the_command_s_flags():
     said = "`inputs`: none. Leave out `batch_size` and `formats`, not `shiny`. Run `tfadvpath train`."
     assert in_flags(said, commands["explain"]) == (
         "INPUT: none. Leave out --batch-size and --format, not `shiny`. Run `tfadvpath train`."
+    )
+    assert in_flags("Give `resume=False`, no `seed=False`.", commands["explain"]) == (
+        "Give --no-resume, no `seed=False`."
     )
     assert in_flags("`task`", commands["prepare"]) == "TASK"
     assert in_flags("`batch_size`", None) == "`batch_size`"

@@ -1,9 +1,12 @@
-"""Kills ``tfadvpath explain --resume`` again and again: nothing may be lost, doubled or half written.
+"""Kills and ends ``tfadvpath explain`` again and again: nothing may be lost, doubled or half written.
 
     python tests/fuzz/kill_and_resume.py --kills 10 --seed 0
+    python tests/fuzz/kill_and_resume.py --studies 2000 --kills 5 --terminations 5
 
-Takes about 15 seconds a kill. Every folder of results must hold all the files that its study.json names,
-readable; after the last run all must be as a run that nobody disturbed has them.
+Takes about 15 seconds an end, and what the studies take. Without ``--studies`` it explains a folder with
+every kind of broken file; with it, so many studies, of which every twentieth is broken. Every folder of
+results must hold all the files that its study.json names; the ledger must never lose a row. After the last
+run it must have each study once, and all files must be those of a run that nobody disturbed, byte for byte.
 """
 
 from __future__ import annotations
@@ -22,99 +25,133 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import numpy as np
+ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143}
+# Between the first tenth of the studies and the last: rows of the ledger are kept, images are not.
+_GROWTH = 64 * 2**20
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--studies", type=int, help="number of studies; every twentieth is broken")
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--terminations", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    from support.hostile_folder import GOOD, write_hostile_folder
+    from support.killed_runs import contents, rows_in
     from support.tiny import write_tiny_bundle
 
     rng = random.Random(options.seed)
+    ends = [signal.SIGKILL] * options.kills + [signal.SIGTERM] * options.terminations
+    rng.shuffle(ends)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         bundle = write_tiny_bundle(place / "tiny")
-        broken = len(write_hostile_folder(place / "in"))
+        broken = _write(place / "in", options.studies)
         undisturbed, out = place / "undisturbed", place / "out"
-        assert _run(place, bundle, undisturbed) == 1
-        whole = _results(undisturbed)
-        print(f"undisturbed: {len(whole)} studies", flush=True)
-        assert len(whole) == GOOD
-        kills = 0
-        while kills < options.kills:
-            before = len(_results(out)) if out.exists() else 0
-            # Killed at a random one of the studies that are left, or before the first.
-            target = before + rng.randrange(1, max(2, (GOOD - before) // 4))
-            code = _run(place, bundle, out, kill_at=target)
-            found = _results(out)
-            print(f"killed at {target}: {before} -> {len(found)} whole studies, exit code {code}", flush=True)
-            assert set(found) <= set(whole)
-            assert len(found) >= before
-            if code != -signal.SIGKILL:
-                break
-            kills += 1
+        assert _run(place, bundle, undisturbed, watch=True) == 1
+        whole, rows = contents(undisturbed), _rows(undisturbed)
+        good = sum(row["error"] is None for row in rows)
+        print(f"undisturbed: {good} studies, {len(rows) - good} failed", flush=True)
+        assert (len(rows) - good) == broken
+        for number, ending in enumerate(ends):
+            before = rows_in(out / "ledger.jsonl")
+            # After some of the studies that are left; some are left for the next ones.
+            after = rng.randrange(1, max(2, 2 * (len(rows) - before) // (len(ends) - number + 1)))
+            code = _run(place, bundle, out, ending, before + after)
+            found = _check_whole(out)
+            print(
+                f"{ending.name} after {after} rows: {found} whole studies, {rows_in(out / 'ledger.jsonl')} "
+                f"rows, exit code {code}",
+                flush=True,
+            )
+            assert code == ENDS[ending]
         code = _run(place, bundle, out)
-        found = _results(out)
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-        left = [path for path in out.rglob(".*") if path.is_dir()]
+        left = [path for path in out.rglob(".*") if path.name.startswith(".tfadvpath")]
         print(
-            f"after {kills} kills: exit code {code}, {len(found)} studies, {summary['resumed']} of them from "
-            f"earlier runs, {summary['failed']} failed, {len(left)} leftovers"
+            f"after {len(ends)} ends: exit code {code}, {summary['explained']} studies, {summary['resumed']} "
+            f"of them from earlier runs, {summary['failed']} failed, {len(left)} leftovers"
         )
         assert code == 1
-        assert set(found) == set(whole)
-        assert (summary["explained"], summary["failed"], summary["waiting"]) == (GOOD, broken, 0)
-        assert len({study["folder"] for study in summary["studies"]}) == GOOD
         assert not left
-        apart = max(_apart(found[study], whole[study]) for study in whole)
-        print(f"largest difference to the undisturbed run: {apart:.2g} of a map's largest value")
-        assert apart < 1e-4
+        assert (summary["explained"], summary["failed"], summary["waiting"]) == (good, broken, 0)
+        assert _rows(out, "results_sha256") == _rows(undisturbed, "results_sha256"), "other rows"
+        ours = contents(out)
+        assert ours.keys() == whole.keys()
+        apart = [name for name in whole if ours[name] != whole[name]]
+        print(f"{len(apart)} of {len(whole)} files are not byte for byte those of the undisturbed run")
+        assert not apart, apart[:10]
+        assert _rows(out) == rows
     return 0
 
 
-def _run(place: Path, bundle: Path, out: Path, kill_at: int | None = None) -> int:
-    command = [sys.executable, "-m", "tfadvpath", "explain", str(place / "in"), "--out", str(out), "--resume"]
+def _write(folder: Path, studies: int | None) -> int:
+    """Writes the studies, and returns how many of them are broken."""
+    if studies is None:
+        from support.hostile_folder import write_hostile_folder
+
+        return len(write_hostile_folder(folder))
+    from support.killed_runs import write_studies
+
+    write_studies(folder, studies, studies // 20)
+    return studies // 20
+
+
+def _rows(out: Path, *left_out: str) -> list[dict[str, object]]:
+    """Returns the ledger without what may differ: seconds, and what is named."""
+    text = (out / "ledger.jsonl").read_text(encoding="utf-8")
+    found = [json.loads(line) for line in text.splitlines()]
+    return [
+        {name: value for name, value in row.items() if name not in ("seconds", *left_out)} for row in found
+    ]
+
+
+def _check_whole(out: Path) -> int:
+    """Returns the number of visible folders of results; fails where one is not whole."""
+    found = 0
+    for path in out.rglob("study.json"):
+        if any(part.startswith(".") for part in path.relative_to(out).parts):
+            continue
+        record = json.loads(path.read_text(encoding="utf-8"))
+        assert {each.name for each in path.parent.iterdir()} == {*record["files"], "study.json"}, path
+        found += 1
+    return found
+
+
+def _run(
+    place: Path, bundle: Path, out: Path, ending: int | None = None, at: int = 0, watch: bool = False
+) -> int:
+    """Runs the command, and sends it a signal when its ledger has so many rows; returns the exit code."""
+    from support.killed_runs import rows_in
+
+    command = [sys.executable, "-m", "tfadvpath", "explain", str(place / "in"), "--out", str(out)]
     command += ["--bundle", str(bundle), "--method", "gradient", "--format", "npz"]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    seen: list[int] = []
     while process.poll() is None:
-        if kill_at is not None and _count(out) >= kill_at:
-            os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(0.002)
+        if ending is not None and rows_in(out / "ledger.jsonl") >= at:
+            os.killpg(process.pid, ending)
+            ending = None
+        if watch and rows_in(out / "ledger.jsonl"):
+            seen.append(_resident(process.pid))
+        time.sleep(0.01)
+    if watch and len(seen) > 20:
+        growth = max(seen[-len(seen) // 10 :]) - max(seen[: len(seen) // 10])
+        print(
+            f"memory: {max(seen) / 2**20:.0f} MiB, {growth / 2**20:+.0f} MiB from the first tenth to the last"
+        )
+        assert growth < _GROWTH
     return process.returncode
 
 
-def _count(out: Path) -> int:
-    return sum(1 for _ in out.glob("*/*/study.json")) if out.exists() else 0
-
-
-def _results(out: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the arrays of every visible folder of results; fails where one is not whole."""
-    results = {}
-    for record in out.rglob("study.json"):
-        folder = record.parent
-        if any(part.startswith(".") for part in folder.relative_to(out).parts):
-            continue
-        content = json.loads(record.read_text(encoding="utf-8"))
-        there = {path.name for path in folder.iterdir()} - {"study.json"}
-        assert there == set(content["files"]), (folder, there)
-        with np.load(folder / "explanation.npz") as arrays:
-            results[folder.relative_to(out).as_posix()] = {name: arrays[name] for name in arrays.files}
-    return results
-
-
-def _apart(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
-    assert found.keys() == wanted.keys()
-    numbers = [name for name in wanted if wanted[name].dtype.kind == "f" and wanted[name].size]
-    return max(
-        float(np.nanmax(np.abs(found[name] - wanted[name])) / max(np.nanmax(np.abs(wanted[name])), 1e-30))
-        for name in numbers
-    )
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 if __name__ == "__main__":

@@ -74,9 +74,14 @@ def read_bundle_manifest(data: bytes, folder: Path) -> None:
 def _bundle_manifests() -> list[bytes]:
     from hashlib import sha256
 
+    from tfadvpath.bundle.seal import sealed
+
     names = ("recipe.yaml", "figures.json", "classifier.keras")
     digests = {name: sha256(name.encode()).hexdigest() for name in names}
-    return [json.dumps({"format": 2, "name": "x", "versions": {}, "sha256": digests}).encode()]
+    content = {"name": "x", "versions": {}, "sha256": digests}
+    return [
+        json.dumps(made).encode() for made in ({"format": 2, **content}, sealed({"format": 3, **content}))
+    ]
 
 
 def read_export_manifest(data: bytes, folder: Path) -> None:
@@ -116,7 +121,8 @@ def _prepared_summaries() -> list[bytes]:
 
 
 def read_result(data: bytes, folder: Path) -> None:
-    """A record of an earlier run that ``explain --resume`` finds, and its folder as an input."""
+    """A record of an earlier run that ``explain`` finds, and its folder as an input."""
+    from tfadvpath.batch.ledger import row_of_results
     from tfadvpath.batch.outcomes import Resumed, Run
     from tfadvpath.batch.plan import Plan, Task
     from tfadvpath.batch.reading import Earlier, read_task
@@ -132,7 +138,8 @@ def read_result(data: bytes, folder: Path) -> None:
     task = Task((path,), Path("out"))
     found = read_task(task.sources, (16, 16), None, results, {"method": "syce", "steps": 50})
     if isinstance(found, Earlier):
-        run = Run(Plan([task], [], []), "bundle", folder, "syce", 50, ["difference"])
+        rows = {"out": row_of_results(found.record, results, None)}
+        run = Run(Plan([task], [], []), rows, "bundle", folder, "syce", 50, ["difference"])
         run.note(Resumed(task, found.record))
         json.dumps(run.summary().as_json())
 

@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import named_tensor_pb2
+from tensorflow.core.protobuf import named_tensor_pb2, saved_model_pb2
 
 from tfadvpath.bundle.bundle import load_bundle, save_bundle
+from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError
 from tfadvpath.saved_model import check_process, contract
 from tfadvpath.saved_model.check import CheckedCall, CheckSummary, check_saved_model
@@ -48,6 +49,8 @@ def test_a_summary_as_json_has_the_calls_by_signature_and_size():
                 "3": {"seconds": 0.75, "largest_difference": 2e-7},
             }
         },
+        "without_network": False,
+        "is_signed": False,
     }
 
 
@@ -71,6 +74,52 @@ def test_other_answers_than_the_recorded_are_refused_although_the_files_are_soun
     assert "\n" not in str(refused.value)
 
 
+def writes_a_file(folder, path):
+    """Lets predict write a file whenever it is called, and seals the version as whoever made it could."""
+    graph_file = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(graph_file.read_bytes())
+    (graph,) = saved.meta_graphs
+    (function,) = (
+        each
+        for each in graph.graph_def.library.function
+        if each.signature.name.startswith("__inference_signature_wrapper_predict")
+    )
+    for name, value in (("evil_name", str(path)), ("evil_content", "content")):
+        constant = function.node_def.add(name=name, op="Const")
+        constant.attr["dtype"].type = tf.string.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    inputs = ["evil_name:output:0", "evil_content:output:0"]
+    function.node_def.add(name="evil", op="WriteFile", input=inputs)
+    function.control_ret["evil"] = "evil"
+    function.signature.control_output.append("evil")
+    graph_file.write_bytes(saved.SerializeToString())
+    seal(folder, about(folder))
+
+
+def test_a_graph_that_writes_files_is_refused_before_it_is_loaded_and_cannot_write_if_allowed(copy, tmp_path):
+    evil = tmp_path / "written"
+    writes_a_file(copy, evil)
+    tf.saved_model.load(str(copy)).signatures["predict"](images=tf.zeros((1, 32, 32, 1)))
+    assert evil.read_text() == "content"  # it does what the check must not let it do
+    evil.unlink()
+    with pytest.raises(InputError, match=r"has the operations WriteFile, .* in `allow_operations`"):
+        check_saved_model(copy)
+    assert not evil.exists()
+    with pytest.raises(InputError, match=r"predict, batch of 1, fails: .*File too large"):
+        check_saved_model(copy, allow_operations=["WriteFile"])
+    assert not evil.exists() or evil.read_bytes() == b""
+
+
+def test_a_version_that_takes_more_than_the_limits_is_refused_in_one_line(exported):
+    for options, problem in (
+        ({"time_limit": 0.5}, "the check takes more than 0.5 seconds. Raise `time_limit`"),
+        ({"memory_limit": 2**28}, "Raise `memory_limit`, which is 0.25 GiB"),
+    ):
+        with pytest.raises(InputError, match=problem) as error:
+            check_saved_model(exported, **options)
+        assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     "name", ["saved_model.pb", "variables/variables.index", "assets.extra/cases.tfrecord"]
 )
@@ -89,6 +138,23 @@ def test_a_missing_and_an_added_file_are_refused(copy):
     (copy / "fingerprint.pb").unlink()
     with pytest.raises(InputError, match=r"fingerprint\.pb: the file is missing"):
         check_saved_model(copy)
+
+
+def test_no_file_outside_the_version_is_used(copy, tmp_path):
+    (tmp_path / "outside").write_text("outside")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["sha256"]["../../outside"] = hashlib.sha256(b"outside").hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(sealed(manifest)))
+    with pytest.raises(InputError, match=r"names \.\./\.\./outside, which is outside the folder"):
+        check_saved_model(copy)
+    for link, target in (("link", tmp_path / "outside"), ("folder", tmp_path)):
+        (copy / link).symlink_to(target)
+        del manifest["sha256"]["../../outside" if link == "link" else "link"]
+        manifest["sha256"][link] = hashlib.sha256(b"outside").hexdigest()
+        (copy / "manifest.json").write_text(json.dumps(sealed(manifest)))
+        with pytest.raises(InputError, match=f"names {link}, which is outside the folder"):
+            check_saved_model(copy)
+        (copy / link).unlink()
 
 
 def test_what_is_no_export_is_refused(tmp_path, copy):
@@ -212,7 +278,7 @@ def test_keras_and_tfadvpath_can_be_imported_before_the_check_and_not_after(expo
 import importlib.util, runpy, sys
 names = ("keras", "tfadvpath")
 print([importlib.util.find_spec(name) is not None for name in names])
-sys.argv = ["check_process.py", {str(exported)!r}]
+sys.argv = ["check_process.py", {str(exported)!r}, '{{"allowed": [], "memory": {2**34}, "seconds": 9999}}']
 runpy.run_path({check_process.__file__!r}, run_name="__main__")
 print([name in sys.modules for name in names])
 for name in names:
@@ -224,7 +290,7 @@ for name in names:
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     found, checked, loaded, *errors = done.stdout.splitlines()
     assert found == "[True, True]"
-    assert set(json.loads(checked)) == {"signatures"}
+    assert set(json.loads(checked)) == {"signatures", "without_network"}
     assert loaded == "[False, False]"
     assert errors == ["No module named 'keras'", "No module named 'tfadvpath'"]
 

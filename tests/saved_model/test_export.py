@@ -145,9 +145,8 @@ def test_the_card_says_what_an_export_with_jpeg_files_cannot_see(exported, bundl
 def test_the_card_says_by_how_much_the_map_is_smoothed(exported, bundle):
     about = read_manifest(exported)
     card = " ".join(model_card(bundle, about).split())
-    assert (
-        "5 steps along the path. The map is smoothed by a Gaussian of standard deviation 0.286 pixels" in card
-    )
+    assert "5 steps along the straight path. The map is smoothed by a Gaussian of standard deviation" in card
+    assert "0.286 pixels (2 pixels of 224" in card
     assert "(2 pixels of 224, scaled by 0.14) and 4 taps a side. - `start`" in card
     in_pixels = about | {"smoothing": {"sigma": 2.0, "kernel_size": 28, "scale": 1 / 7}}
     assert "deviation 2 pixels (14 pixels of 224, scaled by 0.14) and 28" in model_card(bundle, in_pixels)

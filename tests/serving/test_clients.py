@@ -310,7 +310,9 @@ def test_a_name_that_is_not_resolved_is_tried_again(monkeypatch, at_once):
 
 
 def test_https_to_a_server_without_a_certificate_is_said_at_once(server):
-    with pytest.raises(InputError, match=r"makes no secure connection .* write http:// where it has none"):
+    with pytest.raises(
+        InputError, match=r"makes no secure connection .* write http:// where the server has none"
+    ):
         RestClient(server.rest.replace("http", "https"), "tiny").predict(images())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from support.archive import IN_SPACE, STUDY
 from support.broken_files import dicom, dicom_bytes, picture, png_bytes
 from support.explanations import NAMES, explanation_of
 from support.series import noise, write_series
@@ -31,7 +32,8 @@ def a_picture(folder):
 
 def frames(folder):
     values = np.stack([picture(), np.full((48, 40), 7), picture()[::-1]]).astype(np.uint8)
-    (folder / "a.dcm").write_bytes(dicom_bytes(dicom(values, PatientName=PATIENT.decode())))
+    header = {**STUDY, "SeriesInstanceUID": "1.2.3", "PatientName": PATIENT.decode()}
+    (folder / "a.dcm").write_bytes(dicom_bytes(dicom(values, **header)))
     return folder / "a.dcm"
 
 
@@ -51,7 +53,7 @@ def a_blank_volume(folder):
 def a_series(folder):
     values = noise(4, 20, 24)
     values[2] = 7  # blank
-    return write_series(folder, values, PatientName=PATIENT.decode())
+    return write_series(folder, values, **{**STUDY, **IN_SPACE, "PatientName": PATIENT.decode()})
 
 
 def a_series_with_a_gap(folder):
@@ -60,7 +62,20 @@ def a_series_with_a_gap(folder):
     return paths
 
 
-KINDS = [a_picture, frames, a_volume, a_blank_volume, a_series, a_series_with_a_gap]
+def a_dicom_file_without_a_study(folder):
+    (folder / "a.dcm").write_bytes(dicom_bytes(dicom(picture().astype(np.uint8))))
+    return folder / "a.dcm"
+
+
+KINDS = [
+    a_picture,
+    a_dicom_file_without_a_study,
+    frames,
+    a_volume,
+    a_blank_volume,
+    a_series,
+    a_series_with_a_gap,
+]
 
 
 @pytest.fixture(params=KINDS, ids=lambda make: make.__name__)
@@ -115,7 +130,9 @@ def test_blank_slices_have_a_place_and_nothing_in_it(result, tmp_path):
         form.write(tmp_path, result)
     explained = (~result.study.blank).tolist()
     for path in tmp_path.glob("*.nii.gz"):
-        assert np.asarray(nib.load(path).dataobj).any(axis=(0, 1)).tolist() == explained
+        values = np.asarray(nib.load(path).dataobj)
+        maps = values.reshape(*values.shape[:3], -1)  # of the only map, or of several
+        assert maps.any(axis=(0, 1)).T.tolist() == [explained] * maps.shape[3]
     with np.load(tmp_path / "explanation.npz") as arrays:
         for map_name in NAMES:
             assert arrays[map_name].any(axis=(1, 2, 3)).tolist() == explained
@@ -129,10 +146,10 @@ def test_blank_slices_have_a_place_and_nothing_in_it(result, tmp_path):
 def test_a_format_that_does_not_apply_is_passed_over_and_alone_it_is_refused(result, tmp_path):
     task = Task(result.study.sources, Path("a"))
     for name in formats().keys() - applying(result).keys():
-        with pytest.raises(InputError, match=f"cannot be written as {name}. Choose others of"):
-            write_study(result, task, tmp_path / "out", [name])
-        assert not (tmp_path / "out" / "a").exists()
-        assert write_study(result, task, tmp_path / "out", [name, "npz"])["files"] == ["explanation.npz"]
+        with pytest.raises(InputError, match=rf"cannot be written as {name}\b[^.]*\. Choose others of"):
+            write_study(result, task, tmp_path / name, [name])
+        assert not (tmp_path / name / "a").exists()
+        assert write_study(result, task, tmp_path / name, [name, "npz"])["files"] == ["explanation.npz"]
 
 
 def test_a_study_of_each_kind_can_be_written(result):
@@ -140,7 +157,8 @@ def test_a_study_of_each_kind_can_be_written(result):
 
 
 def test_volumes_are_written_of_what_lies_in_space_alone(result):
-    assert formats()["nifti"].applies(result.study) == (result.study.grid.affine is not None)
+    for name in ("nifti", "nifti-4d"):
+        assert formats()[name].applies(result.study) == (result.study.grid.affine is not None)
 
 
 def test_no_two_formats_write_a_file_of_the_same_name_and_no_word_of_the_input_goes_along(result, tmp_path):
@@ -150,7 +168,7 @@ def test_no_two_formats_write_a_file_of_the_same_name_and_no_word_of_the_input_g
         form.write(tmp_path / name, result)
         for path in (tmp_path / name).iterdir():
             written.append(path.name)
-            assert PATIENT not in unpacked(path)
+            assert form.names_patient or PATIENT not in unpacked(path)
     assert len(set(written)) == len(written)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from support.explanations import explanation_of
+from support.series import noise, write_series
 
+from tfadvpath.explanation import StudyExplanation
 from tfadvpath.studies.grid import Grid
 from tfadvpath.studies.study import read_study
+from tfadvpath.writers.formats import formats
 from tfadvpath.writers.nifti import write_nifti
 
 # Left to right, posterior to anterior, inferior to superior turned round, oblique, anisotropic.
@@ -55,6 +59,52 @@ def test_a_map_of_a_4d_file_has_three_dimensions(tmp_path):
     result = written(tmp_path / "scan.nii.gz", nib.Nifti1Image(ramp(12, 10, 5, 4), AFFINE))
     assert result.shape == (12, 10, 5)
     np.testing.assert_allclose(result.affine, AFFINE, atol=1e-5)
+
+
+@pytest.mark.parametrize(("sform", "qform"), [(0, 1), (1, 0), (2, 3)])
+def test_qform_and_sform_stay_as_they_are_where_they_differ(tmp_path, sform, qform):
+    image = nib.Nifti1Image(ramp(12, 10, 5), None)
+    image.set_qform(np.diag([-2.0, 1, 3, 1]), qform)
+    image.set_sform(AFFINE, sform)
+    nib.save(image, tmp_path / "scan.nii")
+    source = nib.load(tmp_path / "scan.nii")
+    study = read_study(tmp_path / "scan.nii", (16, 16))
+    volume = study.to_grid(study.images)
+    for values in (volume, np.stack([volume, 2 * volume], axis=-1)):
+        write_nifti(tmp_path / "map.nii", values, study.grid, "map")
+        result = nib.load(tmp_path / "map.nii")
+        assert result.shape == values.shape
+        np.testing.assert_array_equal(np.asarray(result.dataobj), values)
+        np.testing.assert_allclose(result.get_qform(), source.get_qform())
+        np.testing.assert_allclose(result.get_sform(), source.get_sform())
+        for field in ("qform_code", "sform_code"):
+            assert result.header[field] == source.header[field]
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 5), (12, 10)])
+def test_several_maps_are_volumes_of_one_file_in_their_order(tmp_path, shape):
+    nib.save(nib.Nifti1Image(ramp(*shape), AFFINE), tmp_path / "scan.nii")
+    check_together(tmp_path / "scan.nii", tmp_path, (*shape, 1)[:3])
+
+
+def test_several_maps_of_a_dicom_series_are_one_file(tmp_path):
+    check_together(write_series(tmp_path / "series", noise(4, 12, 9)), tmp_path, (9, 12, 4))
+
+
+def check_together(source, folder, shape):
+    study = read_study(source, (16, 16))
+    result = StudyExplanation(study, explanation_of(study.images).only(["difference", "fi_v1"]))
+    for name in ("nifti", "nifti-4d"):
+        formats()[name].write(folder, result)
+    together = nib.load(folder / "maps.nii.gz")
+    assert together.shape == (*shape, 2)
+    for index, name in enumerate(result.explanation.maps):
+        alone = nib.load(folder / f"{name}.nii.gz")
+        volume = np.asarray(together.dataobj)[..., index]
+        np.testing.assert_array_equal(volume, np.asarray(alone.dataobj).reshape(shape))
+        np.testing.assert_allclose(together.affine, alone.affine)
+        assert together.header.get_xyzt_units()[0] == alone.header.get_xyzt_units()[0]
+    assert together.header["descrip"] == b"tfadvpath difference,fi_v1"
 
 
 def test_texts_of_the_input_stay_behind(tmp_path):

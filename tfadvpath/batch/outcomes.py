@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfadvpath._version import __version__
+from tfadvpath.batch.ledger import Row, record_of
 from tfadvpath.batch.plan import Plan, Task
 from tfadvpath.errors import InputError
 from tfadvpath.explanation import StudyExplanation
+from tfadvpath.files import name_as_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,7 @@ class Run:
 
     Args:
         planned: Studies that are to be explained.
+        rows: Rows of the ledger by the name of a study's folder, as they are at any time.
         bundle: Folder or name of the bundle.
         out: Folder of all results.
         method: Name of the explainer.
@@ -127,6 +130,7 @@ class Run:
     def __init__(
         self,
         planned: Plan,
+        rows: Mapping[str, Row],
         bundle: str,
         out: Path,
         method: str,
@@ -134,36 +138,49 @@ class Run:
         maps: Sequence[str],
         pair: Sequence[str] = (),
     ):
-        self._planned = planned
+        self._planned, self._rows = planned, rows
         self._pair = pair
         self._bundle, self._out = bundle, out
         self._method, self._steps, self._maps = method, steps, maps
-        self._studies: list[dict[str, Any]] = []
         self._failures: list[Failure] = []
         self._resumed = 0
 
+    @property
+    def names(self) -> list[str]:
+        """Folders of all studies, in their order."""
+        return [name_as_text(task.name.as_posix()) for task in self._planned.tasks]
+
     def note(self, outcome: Success | Resumed | Failure) -> None:
-        """Counts what became of a study, without its images."""
+        """Counts what became of a study, whose row is in the ledger."""
         if isinstance(outcome, Failure):
             self._failures.append(outcome)
-        else:
-            self._studies.append(outcome.record)
-            self._resumed += isinstance(outcome, Resumed)
+        self._resumed += isinstance(outcome, Resumed)
+
+    def how_far(self) -> str:
+        """Returns how many studies are explained until now, those of earlier runs counted."""
+        rows = [self._rows[name] for name in self.names if name in self._rows]
+        done = sum(row["error"] is None for row in rows)
+        return (
+            f"{done} of {len(self._planned.tasks)} studies are explained in {self._out}, "
+            f"{len(rows) - done} failed"
+        )
 
     def summary(self) -> ExplainSummary:
-        """Returns what became of the studies until now."""
-        said = [(Path(study["source"]), text) for study in self._studies for text in study["remarks"]]
+        """Returns what became of the studies until now, by the ledger."""
+        rows = [self._rows[name] for name in self.names if name in self._rows]
+        studies = [record_of(row) for row in rows if row["error"] is None]
+        said = [(Path(study["source"]), text) for study in studies for text in study["remarks"]]
         return ExplainSummary(
             bundle=self._bundle,
             out=self._out,
             method=self._method,
             steps=self._steps,
             maps=self._maps,
-            studies=self._studies,
+            studies=studies,
             resumed=self._resumed,
             failures=self._failures,
             ignored=self._planned.ignored,
             remarks=[*self._planned.remarks, *said],
-            waiting=len(self._planned.tasks) - len(self._studies) - len(self._failures),
+            waiting=len(self._planned.tasks) - len(rows),
             pair=self._pair,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from tfadvpath.studies.find import FoundStudy, ReadHeaders, find_studies, read_h
 from tfadvpath.studies.study import source_name
 
 SUMMARY = "summary.json"
+# A row a study: lines of JSON, and the same as a table.
+LEDGER = "ledger.jsonl"
+LEDGER_TABLE = "ledger.parquet"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,28 @@ class Plan:
     ignored: list[tuple[Path, str]]
     remarks: list[tuple[Path, str]]
 
+    def part(self, number: int, parts: int) -> Plan:
+        """Returns the part of the plan that one of several runs does.
+
+        A study's part follows from the name of its results' folder alone, not from its place in a list: a
+        file more or less moves no other study.
+
+        Args:
+            number: Number of the part, from 0.
+            parts: Number of all parts.
+        """
+
+        def is_ours(path: Path) -> bool:
+            digest = hashlib.sha256(path.as_posix().encode("utf-8", "surrogateescape")).digest()
+            return int.from_bytes(digest[:8]) % parts == number
+
+        return Plan(
+            [task for task in self.tasks if is_ours(task.name)],
+            # Each is said by one part.
+            [(path, reason) for path, reason in self.ignored if is_ours(path)],
+            [(path, remark) for path, remark in self.remarks if is_ours(path)],
+        )
+
 
 def plan(inputs: Sequence[Path], out: Path, read_headers: ReadHeaders = read_headers) -> Plan:
     """Finds the studies and names their results.
@@ -64,7 +90,7 @@ def plan(inputs: Sequence[Path], out: Path, read_headers: ReadHeaders = read_hea
     results = Path(os.path.realpath(out))
     tasks: list[Task] = []
     taken: set[tuple[str, ...]] = set()
-    own = {(SUMMARY,), (ERROR_LOG,)}  # files that no study may take the name of
+    own = {(SUMMARY,), (ERROR_LOG,), (LEDGER,), (LEDGER_TABLE,)}  # files that no study may take the name of
     # With the folders that hold results' folders: they are no results themselves.
     inside: set[tuple[str, ...]] = set(own)
     for study in found.studies:

@@ -25,9 +25,16 @@ class Earlier:
 
     Attributes:
         record: Content of its study.json.
+        sources: The study's file, or the files of its series.
     """
 
     record: dict[str, Any]
+    sources: tuple[Path, ...]
+
+    @property
+    def explained_slices(self) -> int:
+        """Number of its slices that are not blank."""
+        return self.record["slices"] - self.record["blank"]
 
 
 def read_studies(
@@ -85,9 +92,30 @@ def read_task(
     """
     record = None if made_with is None else _earlier_record(folder, made_with)
     if record is not None and record.get("sha256") == _digest(sources):
-        return Earlier(record)
+        return Earlier(record, tuple(sources))
     study = read_study(sources, size, channel)
     return dataclasses.replace(study, digest=_digest(sources))
+
+
+def read_again(
+    earlier: Earlier, size: tuple[int, int], channel: int | None, reader: ReaderProcess | None
+) -> Study | None:
+    """Returns a study that an earlier run explained; None where it is no more what it was.
+
+    Args:
+        earlier: The study.
+        size: Height and width of the images.
+        channel: Index of the channel of a 4-D NIfTI file.
+        reader: Process that reads; None reads in this one.
+    """
+    try:
+        if reader is None:
+            study = read_study(earlier.sources, size, channel)
+        else:
+            study = reader.call(earlier.sources, read_study, earlier.sources, size, channel)
+    except Exception:  # it is kept all the same, and whoever reads it next says what is wrong
+        return None
+    return study if int((~study.blank).sum()) == earlier.explained_slices else None
 
 
 def _earlier_record(folder: Path, made_with: Mapping[str, Any]) -> dict[str, Any] | None:

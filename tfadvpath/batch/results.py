@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,19 @@ def write_study(
     known = formats()
     chosen = [known[name] for name in format_names if known[name].applies(result.study)]
     if not chosen:
+        takes = {known[name].takes for name in format_names} - {""}
         raise InputError(
             task.source,
-            f"cannot be written as {', '.join(format_names)}",
+            f"cannot be written as {', '.join(format_names)}"
+            + "".join(f", which takes {one}" for one in takes),
             f"Choose others of {', '.join(known)} in `formats`",
         )
     try:
         _check_place(folder, out)
         with replacing_folder(folder) as partial:
             for each in chosen:
-                each.write(partial, result)
+                each.check_installed()
+                each.write(partial, dataclasses.replace(result, made_with=dict(made_with or {})))
             record = {
                 "source": str(task.source),
                 "sources": [str(path) for path in result.study.sources],

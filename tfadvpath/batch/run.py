@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +15,22 @@ import keras
 from tfadvpath import explainers
 from tfadvpath._version import __version__
 from tfadvpath.batch.explain import explained
+from tfadvpath.batch.ledger import Ledger, record_of, row_of_failure, row_of_results
 from tfadvpath.batch.outcomes import ExplainSummary, Failure, Resumed, Run, Success
-from tfadvpath.batch.plan import SUMMARY, Task, plan
-from tfadvpath.batch.reading import Earlier, read_headers, read_studies
+from tfadvpath.batch.parts import folder_of_part, holds_parts
+from tfadvpath.batch.plan import LEDGER_TABLE, SUMMARY, Task, plan
+from tfadvpath.batch.reading import Earlier, read_again, read_headers, read_studies
 from tfadvpath.batch.results import write_study
+from tfadvpath.batch.signals import signals_held
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
-from tfadvpath.files import make_folder, only_writer, remove_partials, write_json
+from tfadvpath.files import json_text, make_folder, only_writer, remove_partials, write_json
 from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
 from tfadvpath.studies.reader_process import ReaderProcess
+from tfadvpath.studies.study import Study
 from tfadvpath.writers.formats import formats
 
 
@@ -35,8 +41,8 @@ class ExplainOptions:
     Attributes:
         method: Name of the explainer.
         maps: Names of the maps to write; None is all of the method.
-        formats: Names of the formats to write; None is all. One that does not apply to a study is passed
-            over.
+        formats: Names of the formats to write; None is all but those that are written on request, as DICOM
+            is. One that does not apply to a study is passed over.
         channel: Index of the channel of 4-D NIfTI files; None is that of the bundle's training.
         steps: Number of points of the path where the gradient is taken; None is the method's default.
         sigma: Standard deviation, in pixels of the classifier's images, of the kernel that smooths a map;
@@ -46,7 +52,11 @@ class ExplainOptions:
         batch_size: Images explained at once.
         seed: Seed of all random numbers.
         resume: Whether results of an earlier run that were made in the same way, from the same files, are
-            kept, and these studies not explained again.
+            kept, and these studies not explained again. Where the ledger says that results were made in
+            another way, the run is refused. False explains every study anew.
+        num_parts: Number of runs that share the studies, such as the tasks of a job array; each writes into a
+            folder of its own in that of all results.
+        part_id: Number of this run among them, from 0.
         memory_limit: Bytes of memory that reading one study may take.
         time_limit: Seconds that a study of up to 10 MB may take to be read; a larger one as many times more.
     """
@@ -61,7 +71,9 @@ class ExplainOptions:
     path: str | None = None
     batch_size: int = 16
     seed: int = 0
-    resume: bool = False
+    resume: bool = True
+    num_parts: int = 1
+    part_id: int = 0
     memory_limit: int = MEMORY_LIMIT
     time_limit: float = TIME_LIMIT
 
@@ -77,7 +89,9 @@ def explain_studies(
 ) -> ExplainSummary:
     """Explains the studies in files and folders and writes their results; a broken study stops no other.
 
-    Every study gets a folder in ``out``, and ``out`` a summary.json, also where the run is interrupted. Files
+    Every study gets a folder in ``out``, and a row in ``out``/ledger.jsonl as soon as its results are there.
+    At the end, also where the run is interrupted, the same is written as ledger.parquet and as summary.json.
+    A signal of the keyboard, or SIGTERM, waits until the study that is being written is in the ledger. Files
     are read in a process of their own: one that takes too much memory or time, or ends that process, is a
     study that failed. Files below ``out``, and folders of other results, are not explained again.
 
@@ -93,19 +107,24 @@ def explain_studies(
 
     Raises:
         InputError: Nothing can be explained: there is no study; the bundle has no such method, or the method
-            no such map or option; ``out`` cannot be written to, or another run writes there.
+            no such map or option; what a format needs is not installed; ``out`` cannot be written to, another
+            run writes there, or it holds results that were made in another way.
     """
     options = options or ExplainOptions()
-    out = Path(out)
+    whole = Path(out)
+    out = folder_of_part(whole, options.part_id, options.num_parts)
+    if out == whole and holds_parts(whole):
+        raise InputError(whole, "holds the parts of a job array", "Name another folder in `out`")
     given = [Path(one) for one in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
-    chosen_formats = _chosen("formats", options.formats, formats())
+    chosen_formats = _chosen_formats(options.formats)
     with ReaderProcess(options.memory_limit, options.time_limit) as reader:
-        planned = plan(given, out, functools.partial(read_headers, reader))
+        planned = plan(given, whole, functools.partial(read_headers, reader))
         if not planned.tasks:
             source = given[0] if given else "`inputs`"
             raise InputError(
                 source, "holds no image that can be read", "Name image files or a folder of them"
             )
+        planned = planned.part(options.part_id, options.num_parts)
         make_folder(out)
         named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
         bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
@@ -137,13 +156,22 @@ def explain_studies(
         }
         keras.utils.set_random_seed(options.seed)
         tasks = planned.tasks
-        run = Run(
-            planned, named, out, options.method, steps, chosen_maps, _about_pair(bundle, options.method)
-        )
         with only_writer(out):
+            ledger = Ledger(out, made_with, options.resume)
             remove_partials(out)
-            for name in (SUMMARY, ERROR_LOG):  # of an earlier run
+            for name in (SUMMARY, LEDGER_TABLE, ERROR_LOG):  # of an earlier run
                 (out / name).unlink(missing_ok=True)
+            ledger.start()
+            run = Run(
+                planned,
+                ledger.rows,
+                named,
+                out,
+                options.method,
+                steps,
+                chosen_maps,
+                _about_pair(bundle, options.method),
+            )
             try:
                 for outcome in run_tasks(
                     explainer,
@@ -157,13 +185,19 @@ def explain_studies(
                     reader=reader,
                     made_with=made_with,
                     resume=options.resume,
+                    ledger=ledger,
                 ):
                     run.note(outcome)
                     if listener:
                         listener(outcome)
+            except KeyboardInterrupt as interrupt:
+                interrupt.args = (run.how_far(),)
+                raise
             finally:
-                summary = run.summary()
-                _write_summary(summary)
+                with signals_held():
+                    summary = run.summary()
+                    _write_summary(summary)
+                    ledger.finish(run.names)
     return summary
 
 
@@ -206,6 +240,7 @@ def run_tasks(
     reader: ReaderProcess | None = None,
     made_with: Mapping[str, Any] | None = None,
     resume: bool = False,
+    ledger: Ledger | None = None,
 ) -> Iterator[Success | Resumed | Failure]:
     """Explains every task's study and writes its results; a broken study does not stop the others.
 
@@ -221,6 +256,7 @@ def run_tasks(
         reader: Process that reads the studies ahead; None reads them in this one.
         made_with: All that the results depend on besides the studies' files; it goes into each study.json.
         resume: Whether results that were made with the same, from the same files, are kept.
+        ledger: Ledger that gets a row of each study, before that is yielded.
 
     Yields:
         What became of each task, in their order.
@@ -228,20 +264,57 @@ def run_tasks(
     studies = read_studies(
         tasks, size, channel, out, reader=reader, made_with=(made_with or {}) if resume else None
     )
-    for task, result in zip(tasks, explained(explainer, studies, on_progress), strict=True):
-        if isinstance(result, Earlier):
-            yield Resumed(task, result.record)
-            continue
-        if isinstance(result, InputError):
-            yield _failed(task, result, out)
-            continue
-        chosen = StudyExplanation(result.study, result.explanation.only(map_names))
-        try:
-            record = write_study(chosen, task, out, format_names, made_with)
-        except InputError as error:
-            yield _failed(task, error, out)
-        else:
-            yield Success(task, result, record)
+
+    def again(earlier: Earlier) -> Study | None:
+        return read_again(earlier, size, channel, reader)
+
+    for task, (result, seconds) in zip(tasks, explained(explainer, studies, on_progress, again), strict=True):
+        # A signal ends the run between two studies, or while images are explained: nothing is half then.
+        with signals_held():
+            outcome: Success | Resumed | Failure
+            if isinstance(result, StudyExplanation):
+                outcome = _written(
+                    result, task, out, map_names, format_names, made_with or {}, seconds, ledger
+                )
+            elif isinstance(result, Earlier):
+                outcome = Resumed(task, result.record)
+                if ledger is not None:
+                    _keep(ledger, result, out / task.name)
+            else:
+                outcome = _failed(task, result, out)
+            if isinstance(outcome, Failure) and ledger is not None:
+                ledger.append(row_of_failure(task, outcome.error, made_with or {}))
+        yield outcome
+
+
+def _written(
+    result: StudyExplanation,
+    task: Task,
+    out: Path,
+    map_names: Sequence[str],
+    format_names: Collection[str],
+    made_with: Mapping[str, Any],
+    seconds: float,
+    ledger: Ledger | None,
+) -> Success | Failure:
+    started = time.monotonic()
+    chosen = StudyExplanation(result.study, result.explanation.only(map_names))
+    try:
+        record = write_study(chosen, task, out, format_names, made_with)
+    except InputError as error:
+        return _failed(task, error, out)
+    if ledger is not None:
+        seconds += time.monotonic() - started
+        ledger.append(row_of_results(record, out / task.name, seconds))
+    return Success(task, result, record)
+
+
+def _keep(ledger: Ledger, earlier: Earlier, folder: Path) -> None:
+    """Adds a study of an earlier run whose row is missing: its process ended before that was written."""
+    record = json.loads(json_text(earlier.record))
+    row = ledger.rows.get(record["folder"])
+    if row is None or record_of(row) != record:
+        ledger.append(row_of_results(record, folder, None))
 
 
 def _failed(task: Task, error: InputError, out: Path) -> Failure:
@@ -275,6 +348,17 @@ def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> E
     if "seed" in known:
         chosen["seed"] = seed
     return explainers.get(method, bundle, **chosen)
+
+
+def _chosen_formats(names: Sequence[str] | None) -> list[str]:
+    """Returns the formats to write; where none are named, all that need not be asked for."""
+    known = formats()
+    if names is None:
+        return [name for name, form in known.items() if not form.on_request]
+    chosen = _chosen("formats", names, known)
+    for name in chosen:
+        known[name].check_installed()
+    return chosen
 
 
 def _chosen(parameter: str, names: Sequence[str] | None, known: Collection[str]) -> list[str]:

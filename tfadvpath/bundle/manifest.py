@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +13,9 @@ from typing import Any
 
 from tfadvpath._version import __version__
 from tfadvpath.bundle.networks import network_files
+from tfadvpath.bundle.seal import check_files, check_own_digest, sealed
 from tfadvpath.errors import InputError, quoted
-from tfadvpath.files import is_partial, sha256, write_json, write_text
+from tfadvpath.files import LOCK, is_partial, sha256, write_json, write_text
 from tfadvpath.recipes.recipe import Recipe, dump_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
 
@@ -22,7 +23,9 @@ MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 FIGURES_FILE = "figures.json"
 COPY_AGAIN = "Copy the bundle again"
-_FORMAT = 2
+_FORMAT = 3
+# Manifests of this format, which earlier versions wrote, have no digest of themselves.
+_WITHOUT_OWN_DIGEST = 2
 # Bytes of a manifest, or of figures: those of real bundles have some thousand.
 _MOST_JSON = 2**22
 
@@ -60,7 +63,7 @@ def seal_bundle(
         **(provenance or {}),
         "sha256": _digests(folder, set(texts), stages),
     }
-    write_json(folder / MANIFEST, manifest)
+    write_json(folder / MANIFEST, sealed(manifest))
 
 
 def check_bundle_folder(folder: Path) -> None:
@@ -76,77 +79,94 @@ def check_bundle_folder(folder: Path) -> None:
 
 
 def checked_manifest(folder: Path) -> dict[str, Any]:
-    """Reads a bundle's manifest and checks every file that it names against it.
+    """Reads a bundle's manifest, and checks it against its own digest and every file against it.
 
-    It finds damage and half copies, not malice: who can change a file can change the manifest too.
+    The files are those beside the manifest and those in the folders of the bundle's networks. Other folders
+    of a run, such as ``logs/`` and ``stages/``, and hidden files are no part of the bundle: nothing in them
+    is read.
 
     Args:
         folder: Folder of the bundle.
 
     Raises:
-        InputError: The folder is no bundle, the format is a later one, the manifest names no file of a bundle
-            or one outside it, or a file is missing or changed.
+        InputError: The folder is no bundle, or none yet; the format is another one; the manifest is edited,
+            lacks a file of every bundle, or names one outside it; or a file is missing, changed or not
+            listed.
     """
     path = folder / MANIFEST
     if not path.is_file():
-        unfinished = (folder / RECIPE).exists()
-        raise InputError(
-            folder,
-            f"no bundle: {MANIFEST} is missing",
-            "Finish the training of its recipe with `resume`"
-            if unfinished
-            else "Name a folder that `tfadvpath train` wrote",
-        )
+        raise _unsealed(folder)
     manifest = read_object(path)
     version, files = manifest.get("format"), manifest.get("sha256")
     if not isinstance(files, dict):
         raise InputError(
             folder, f"no bundle: {MANIFEST} has no digests", "Name a folder that `tfadvpath train` wrote"
         )
-    if version != _FORMAT:
+    if version not in (_FORMAT, _WITHOUT_OWN_DIGEST):
         raise InputError(
             folder,
-            f"bundle of format {quoted(version)}, this version reads {_FORMAT}",
+            f"bundle of format {quoted(version)}, this version reads {_WITHOUT_OWN_DIGEST} and {_FORMAT}",
             "Train it by this version",
         )
+    if version == _FORMAT:
+        check_own_digest(path, manifest, COPY_AGAIN)
     if not (isinstance(manifest.get("name"), str) and isinstance(manifest.get("versions"), dict)):
         raise InputError(path, "lacks the name or the versions of a bundle", COPY_AGAIN)
     for name in (f"{CLASSIFIER}.keras", RECIPE, FIGURES_FILE):
         if name not in files:
             raise InputError(path, f"has no digest of {name}", COPY_AGAIN)
-    for name, digest in files.items():
-        _check_file(folder, name, digest)
+    check_files(path, files, _files_of_bundle(folder, files), COPY_AGAIN)
     return manifest
 
 
-def _check_file(folder: Path, name: str, digest: Any) -> None:
-    path = folder / name
-    inside = PurePosixPath(name)
-    try:
-        leaves = inside.is_absolute() or ".." in inside.parts or not _is_below(path, folder)
-        if not leaves and not path.is_file():
-            raise InputError(path, "the file is missing", COPY_AGAIN)
-        changed = not leaves and sha256(path) != digest
-    except (OSError, ValueError) as error:  # ValueError of a name that no file system has
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            folder / MANIFEST, f"names a file that cannot be read ({quoted(error)})", COPY_AGAIN
-        ) from error
-    if leaves:
-        raise InputError(
-            folder / MANIFEST,
-            f"names {quoted(name)}, which is outside the bundle",
-            "Take the bundle from where it was trained",
+def _unsealed(folder: Path) -> InputError:
+    """Returns the error of a folder without a manifest."""
+    if not (folder / RECIPE).exists():
+        return InputError(
+            folder, f"no bundle: {MANIFEST} is missing", "Name a folder that `tfadvpath train` wrote"
         )
-    if changed:
-        raise InputError(path, "the file is changed", COPY_AGAIN)
+    if _is_being_written(folder):
+        return InputError(
+            folder,
+            f"no bundle yet: a training writes to it, and {MANIFEST} comes last",
+            "Wait until the training ends",
+        )
+    return InputError(
+        folder,
+        f"no bundle: {MANIFEST} is missing, since its training was not finished",
+        "Finish the training of its recipe with `resume`",
+    )
 
 
-def _is_below(path: Path, folder: Path) -> bool:
-    """Returns whether a file lies in a folder, wherever links in it lead."""
-    whole = os.path.realpath(folder)
-    return os.path.commonpath([whole, os.path.realpath(path)]) == whole
+def _is_being_written(folder: Path) -> bool:
+    """Returns whether a process of this machine holds the lock of ``files.only_writer``."""
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock, or a file system without locks
+        pass
+    return False
+
+
+def _files_of_bundle(folder: Path, listed: Iterable[str]) -> set[str]:
+    """Returns the files that lie where a bundle's files do, hidden ones and the manifest left out."""
+    folders = {".", *(PurePosixPath(name).parent.as_posix() for name in listed)}
+    return {
+        path.relative_to(folder).as_posix()
+        for name in folders
+        if not (PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts)
+        for path in _entries(folder / name)
+        if path.name != MANIFEST and not path.name.startswith(".") and not path.is_dir()
+    }
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (OSError, ValueError):  # what is not there is said of the file that is listed
+        return []
 
 
 def read_object(path: Path) -> dict[str, Any]:

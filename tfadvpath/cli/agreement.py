@@ -30,6 +30,7 @@ def agreement(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, and of methods that draw.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the content of agreement.json.")] = False,
 ) -> None:
     """Compare the maps that bundles make of the first one's test images.
 
@@ -39,7 +40,7 @@ def agreement(
     Exit code: 0 measured, 2 refused.
     """
     import_tensorflow()
-    from tfadvpath.evaluation.agreement import as_markdown, measure_agreement
+    from tfadvpath.evaluation.agreement import REPORT_FILE, as_markdown, measure_agreement
 
     found = measure_agreement(
         bundles,
@@ -52,4 +53,5 @@ def agreement(
         command=shlex.join(["tfadvpath", *sys.argv[1:]]),
         listener=say,
     )
-    answer(as_markdown(found).rstrip("\n"))
+    text = (out / REPORT_FILE).read_text(encoding="utf-8") if as_json else as_markdown(found)
+    answer(text.rstrip("\n"))

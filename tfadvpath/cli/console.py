@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from tfadvpath.cli.exit_codes import SOME_FAILED
 
 _Thing = TypeVar("_Thing")
-_PARAMETER = re.compile(r"`(\w+)`")
+_PARAMETER = re.compile(r"`(\w+)(=False)?`")
 
 
 class _Stderr(Console):
@@ -166,10 +166,13 @@ def names_in(text: str) -> list[str] | None:
 def in_flags(message: str, command: Any) -> str:
     """Returns a message of the library with the parameters that it names as the command's flags.
 
-    The library writes the name of a parameter in backticks; batch_size is --batch-size here.
+    The library writes the name of a parameter in backticks; batch_size is --batch-size here, and resume=False
+    is --no-resume.
     """
     flags = {} if command is None else {each.name: _flag(each) for each in command.params}
-    return _PARAMETER.sub(lambda match: flags.get(match[1], match[0]), message)
+    for each in () if command is None else command.params:
+        flags |= {f"{each.name}=False": flag for flag in each.secondary_opts}
+    return _PARAMETER.sub(lambda match: flags.get(match[0].strip("`"), match[0]), message)
 
 
 def _flag(parameter: Any) -> str:

@@ -37,7 +37,9 @@ def explain(
         str,
         typer.Option(
             "--format",
-            help="png, npz and nifti, separated by commas, or all. nifti is for NIfTI and DICOM series.",
+            help="png, npz and nifti, separated by commas, or all. nifti is for NIfTI and DICOM series. By "
+            "name alone: nifti-4d, all maps in one file; dicom, objects for the archive of the DICOM source; "
+            "dicom-synthetic, the generated images as such.",
         ),
     ] = "all",
     channel: Annotated[
@@ -75,8 +77,19 @@ def explain(
     ] = 0,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Keep what an earlier run in --out explained in the same way."),
-    ] = False,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Keep what an earlier run in --out explained in the same way, or explain all anew.",
+        ),
+    ] = True,
+    num_parts: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Runs that share the studies, such as the tasks of a job array. Each writes to --out/part_…",
+        ),
+    ] = 1,
+    part_id: Annotated[int, typer.Option(min=0, help="Which of these runs this one is, from 0.")] = 0,
     memory_limit: Annotated[
         float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one study may take.")
     ] = 8.0,
@@ -91,8 +104,9 @@ def explain(
     """Explain images: which pixels the classifier's decision depends on.
 
     Each study gets a folder in --out: pictures of the maps over the input, the arrays, and for NIfTI input
-    or a DICOM series the maps on its grid. summary.json lists scores, checks and errors. Broken files are
-    named and skipped: files are read in a process of their own, with a limit of memory and of time.
+    or a DICOM series the maps on its grid. ledger.jsonl has a row for each study, summary.json lists scores,
+    checks and errors. Broken files are named and skipped: files are read in a process of their own, with a
+    limit of memory and of time. The same command goes on where a run was stopped.
 
     Exit code: 0 all explained, 1 some studies failed, 2 nothing could be explained or wrong use, 3 a fault of
     tfadvpath, 130 or 143 interrupted.
@@ -115,6 +129,8 @@ def explain(
         batch_size=batch_size,
         seed=seed,
         resume=resume,
+        num_parts=num_parts,
+        part_id=part_id,
         memory_limit=round(memory_limit * 2**30),
         time_limit=time_limit,
     )
@@ -124,30 +140,17 @@ def explain(
             "its maps mean nothing for real patients."
         )
 
-    done = failed = studies = 0
-
     def listen(outcome: Success | Resumed | Failure) -> None:
-        nonlocal done, failed
         if isinstance(outcome, Failure):
-            failed += 1
             say(in_flags(str(outcome.error), ctx.command))
-        else:
-            done += 1
 
     def show(part: float, total: int) -> None:
-        nonlocal studies
-        studies = total
         bars.advance("Explaining", part, total)
 
     with Bars() as bars:
-        try:
-            summary = explain_studies(
-                bundle or DEMONSTRATION, inputs, out, options, listener=listen, on_progress=show
-            )
-        except KeyboardInterrupt as interrupt:
-            of_all = f" of {studies}" if studies else ""
-            interrupt.args = (f"{done}{of_all} studies are explained in {out}, {failed} failed",)
-            raise
+        summary = explain_studies(
+            bundle or DEMONSTRATION, inputs, out, options, listener=listen, on_progress=show
+        )
     for file, reason in summary.ignored:
         say(f"{file}: ignored, it {reason}.")
     for file, remark in summary.remarks:

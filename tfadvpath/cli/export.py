@@ -69,6 +69,10 @@ def export(
         int | None,
         typer.Option(min=1, help="Of a file for explain_bytes. Without it: 16,777,216, which takes 1 GB."),
     ] = None,
+    private_key: Annotated[
+        Path | None,
+        typer.Option(metavar="PEM", help="Ed25519 key that signs the manifest. Without it: unsigned."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Write the whole explainer as one SavedModel, ready for TensorFlow Serving.
@@ -96,6 +100,7 @@ def export(
         sizes=batch_sizes,
         xla=xla,
         files=files.value,
+        private_key=private_key,
         **({} if max_pixels is None else {"max_pixels": max_pixels}),
     )
     if as_json:

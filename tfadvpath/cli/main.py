@@ -20,6 +20,7 @@ from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
 from tfadvpath.cli.explain import explain
 from tfadvpath.cli.export import export
+from tfadvpath.cli.ledger import ledger
 from tfadvpath.cli.prepare import prepare
 from tfadvpath.cli.serve_check import serve_check
 from tfadvpath.cli.train import train
@@ -27,7 +28,7 @@ from tfadvpath.errors import InputError, quoted, unforeseen
 
 # What a person does after a command was interrupted.
 _GO_ON = {
-    "explain": "Go on by the same command with --resume",
+    "explain": "Go on by the same command",
     "train": "Go on by the same command with --resume",
     "evaluate": "Run it again: methods that were measured are not measured again",
 }
@@ -103,7 +104,7 @@ def _start(
     pass
 
 
-for verb in (explain, demo, train, prepare, evaluate, agreement, export, serve_check):
+for verb in (explain, ledger, demo, train, prepare, evaluate, agreement, export, serve_check):
     app.command()(verb)
 
 

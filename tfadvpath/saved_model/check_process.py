@@ -1,19 +1,21 @@
 """Program that runs an exported version as a stranger would: with TensorFlow, without Keras and tfadvpath.
 
 ``tfadvpath.saved_model.check`` starts it as a program of its own and reads one line of JSON: what was
-measured, or why the version is refused. Nothing of tfadvpath may be imported here.
+measured, or why the version is refused. The graph is checked before it is loaded, and runs within limits:
+see ``graph_check.py`` and ``limits.py``. Nothing of tfadvpath may be imported here.
 
-    python -I check_process.py MODELS/NAME/VERSION
+    python -I check_process.py MODELS/NAME/VERSION '{"allowed": [], "memory": 17179869184, "seconds": 3600}'
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -57,15 +59,37 @@ class _WithoutBlocked(MetaPathFinder):
         return self.finder.find_spec(fullname, path, target)
 
 
-def main(folder: Path) -> None:
-    """Prints {"signatures": …} or {"refused": …}."""
+def main(folder: Path, allowed: Collection[str], memory: int, seconds: int) -> None:
+    """Prints {"signatures": …, "without_network": …}, or {"refused": …} with what it is refused for.
+
+    Unknown operations are listed under "operations"; "memory" is there where the limit was not enough.
+
+    Args:
+        folder: Folder of the version.
+        allowed: Names of operations that the graph may have beside those of exports.
+        memory: Bytes that the graph may take.
+        seconds: Seconds of CPU time that it may take.
+    """
+    limits, graph_check = _neighbour("limits"), _neighbour("graph_check")
+    without_network = limits.leave_network()  # before TensorFlow starts threads
     # As the commands do: recorded results and latencies are those with oneDNN's kernels.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # GPUs round convolutions otherwise than the recorded ones, and their driver claims any address space.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     block_imports()
+    import tensorflow as tf  # whose import must not find Keras either
+
+    limits.limit_process(memory, seconds)
+    answer: dict[str, Any]
     try:
-        answer: dict[str, Any] = {"signatures": _measure(folder)}
-    except Refused as error:
+        graph_check.check_graph(folder, graph_check.ALLOWED | set(allowed))
+        answer = {"signatures": _measure(folder), "without_network": without_network}
+    except graph_check.UnknownOperations as error:
+        answer = {"refused": str(error), "operations": error.names}
+    except (graph_check.UnsafeGraph, Refused) as error:
         answer = {"refused": str(error)}
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        answer = {"refused": "it takes more memory than the check may", "memory": True}
     print(json.dumps(answer))
 
 
@@ -74,15 +98,26 @@ def block_imports() -> None:
     sys.meta_path[:] = [_WithoutBlocked(finder) for finder in sys.meta_path]
 
 
-def _measure(folder: Path) -> dict[str, Any]:
-    import tensorflow as tf  # whose import must not find Keras either
+def _neighbour(name: str) -> Any:
+    """Returns a module beside this file, which is found by its path: its package cannot be imported."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
-    tf.config.set_visible_devices([], "GPU")  # whose convolutions round otherwise than the recorded ones
+
+def _measure(folder: Path) -> dict[str, Any]:
+    import tensorflow as tf
+
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     _check_demands(manifest)
     try:
         loaded = tf.saved_model.load(str(folder))
-        cases = _read_cases(folder / "assets.extra" / "cases.tfrecord")
+        cases = read_cases(folder / "assets.extra" / "cases.tfrecord")
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise
     except Exception as error:  # whatever the loader raises, the version is of no use
         raise Refused(f"it cannot be loaded: {error}") from error
     compare_signatures(loaded.signatures, manifest["signatures"])
@@ -97,6 +132,8 @@ def _measure(folder: Path) -> dict[str, Any]:
 
             try:
                 outputs = run()
+            except (MemoryError, tf.errors.ResourceExhaustedError):
+                raise
             except Exception as error:
                 raise Refused(f"{name}, batch of {size}, fails: {error}") from error
             wanted = {each: values[:size] for each, values in expected.items()}
@@ -141,7 +178,7 @@ def _case(
     return inputs, outputs
 
 
-def _read_cases(path: Path) -> dict[str, tuple[Arrays, Arrays]]:
+def read_cases(path: Path) -> dict[str, tuple[Arrays, Arrays]]:
     """Returns the inputs and outputs of every signature by tensor name."""
     import tensorflow as tf
     from tensorflow.core.protobuf import named_tensor_pb2
@@ -219,4 +256,4 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), **json.loads(sys.argv[2]))

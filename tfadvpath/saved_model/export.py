@@ -34,6 +34,7 @@ from tfadvpath.saved_model.signatures import (
     Signature,
     make_signatures,
 )
+from tfadvpath.saved_model.signed_manifest import read_private_key, sign_manifest
 from tfadvpath.saved_model.versions import check_name, write_version
 from tfadvpath.saved_model.warm_up_requests import FILE_NAME as WARM_UP
 from tfadvpath.saved_model.warm_up_requests import check_installed, write_warm_up
@@ -55,6 +56,7 @@ def export_saved_model(
     xla: bool = False,
     files: str = PNG,
     max_pixels: int = MAX_FILE_PIXELS,
+    private_key: Path | str | None = None,
 ) -> Path:
     """Writes FOLDER/NAME/VERSION, the next version, for TensorFlow Serving and whatever loads SavedModels.
 
@@ -79,13 +81,15 @@ def export_saved_model(
             signature. Damage of a JPEG file cannot be seen by the graph, which then explains what is not in
             the file.
         max_pixels: Largest number of pixels of such a file: decoding takes 60 bytes for each.
+        private_key: PEM file of the Ed25519 key that signs the manifest; None leaves it unsigned.
 
     Returns:
         The version's folder.
 
     Raises:
         InputError: The bundle has no such generator; the method has no path; an option is not possible; the
-            folder cannot be written; the extra ``serving`` is not installed.
+            folder cannot be written; the key cannot be read; the extra ``serving``, or for a key ``signing``,
+            is not installed.
     """
     name = bundle.recipe.name if name is None else name
     check_name(name)
@@ -98,6 +102,7 @@ def export_saved_model(
             "`map_name`", f"{map_name!r} is no map", f"Choose one of {', '.join(explainer.map_names)}"
         )
     taken = _checked_files(files, max_pixels)
+    key = None if private_key is None else read_private_key(Path(private_key))
     image_shape = tuple(bundle.classifier.input_shape[1:])
     smoothing = _smoothing(explainer, map_name, image_shape)
 
@@ -136,6 +141,8 @@ def export_saved_model(
         }
         (version / "model_card.md").write_text(model_card(bundle, about), encoding="utf-8")
         seal(version, about)
+        if key is not None:
+            sign_manifest(version, key)
 
     return write_version(Path(folder) / name, fill)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfadvpath.bundle.seal import check_files, check_own_digest, sealed
 from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import sha256, write_json
 
 MANIFEST = "manifest.json"
+# Beside the manifest, of which it is one: it cannot be listed in it.
+SIGNATURE = f"{MANIFEST}.sig"
 _FORMAT = 1
 _COPY_AGAIN = "Copy the version again or export it anew"
 
@@ -26,9 +29,8 @@ def seal(folder: Path, about: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A number of the description is NaN or infinite.
     """
-    content = {"format": _FORMAT, **about, "sha256": _digests(folder)}
-    manifest = {**content, "manifest_sha256": _own_digest(content)}
-    write_json(folder / MANIFEST, manifest)
+    listed = {name: sha256(folder / name) for name in _files(folder)}
+    write_json(folder / MANIFEST, sealed({"format": _FORMAT, **about, "sha256": listed}))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version, listed = manifest["format"], dict(manifest["sha256"])
+        version, listed = manifest["format"], manifest["sha256"]
+        if not isinstance(listed, dict):
+            raise TypeError(listed)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             folder,
@@ -60,25 +64,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"export of format {quoted(version)}, this version checks {_FORMAT}",
             "Export it by this version",
         )
-    content = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    if manifest.get("manifest_sha256") != _own_digest(content):
-        raise InputError(folder / MANIFEST, "the file is edited", _COPY_AGAIN)
-    found = _digests(folder)
-    for name in sorted(listed.keys() | found.keys()):
-        if name not in found:
-            raise InputError(folder / name, "the file is missing", _COPY_AGAIN)
-        if name not in listed:
-            raise InputError(folder / name, "the file is not in the manifest", _COPY_AGAIN)
-        if found[name] != listed[name]:
-            raise InputError(folder / name, "the file is changed", _COPY_AGAIN)
+    check_own_digest(folder / MANIFEST, manifest, _COPY_AGAIN)
+    check_files(folder / MANIFEST, listed, _files(folder), _COPY_AGAIN)
     return manifest
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
-
-
-def _own_digest(content: Mapping[str, Any]) -> str:
-    """Returns the sha256 of a manifest without this digest, whatever its keys' order and its spaces."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _files(folder: Path) -> list[str]:
+    """Returns the paths of all files of a version but its manifest, and of links to folders."""
+    unlisted = {folder / MANIFEST, folder / SIGNATURE}
+    paths: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        paths += [here / name for name in files if here / name not in unlisted]
+        paths += [here / name for name in folders if (here / name).is_symlink()]
+    return sorted(path.relative_to(folder).as_posix() for path in paths)

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfadvpath.errors import InputError
 from tfadvpath.explanation import PathExplanation, StudyExplanation, check_images
+from tfadvpath.serving.access import Access
 from tfadvpath.serving.failures import Unavailable, with_retries
 from tfadvpath.studies.study import read_study
 
@@ -42,6 +43,7 @@ class Client(abc.ABC):
         timeout: Seconds for one request. 50 steps of a ResNet50 at 224 pixels take some seconds an image on
             a CPU.
         attempts: Number of times that a request is sent while the server is unavailable.
+        access: Certificates, token and headers, and whether proxies are used; None is none of them.
 
     Raises:
         ValueError: A number is below 1, or both version and label are given.
@@ -58,6 +60,7 @@ class Client(abc.ABC):
         batch_size: int = 8,
         timeout: float = 600.0,
         attempts: int = 5,
+        access: Access | None = None,
     ):
         if batch_size < 1 or attempts < 1 or timeout <= 0:
             raise ValueError(
@@ -74,6 +77,7 @@ class Client(abc.ABC):
         self.batch_size = batch_size
         self.timeout = timeout
         self.attempts = attempts
+        self.access = Access() if access is None else access
 
     @abc.abstractmethod
     def request(self, signature: str, inputs: Arrays) -> dict[str, np.ndarray]:

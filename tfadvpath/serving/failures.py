@@ -17,6 +17,9 @@ _SLOW = "Send fewer images at once or allow more time"
 _BY_WORDS = {
     "Unrecognized servable version label": _ADDRESS,
     "is larger than maximum input batch size": "Let `batch_size` be at most that maximum",
+    # NVIDIA Triton's.
+    "batch-size must be <=": "Let `batch_size` be at most that number",
+    "Request for unknown model": "Check the model's name and version",
 }
 _BY_CODE = {
     "NOT_FOUND": _ADDRESS,

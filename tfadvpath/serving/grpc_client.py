@@ -21,12 +21,11 @@ class GrpcClient(Client):
     Args:
         address: Host and port, such as "127.0.0.1:8500".
         model: Name of the model at the server.
-        credentials: Credentials from ``grpc.ssl_channel_credentials``, where the server has a certificate;
-            None sends the images unencrypted.
-        **options: Options of ``Client``.
+        **options: Options of ``Client``. Without ``access`` the images are sent unencrypted.
 
     Raises:
-        InputError: The extra ``serving`` is not installed.
+        InputError: The extra ``serving`` is not installed, a file of ``access`` cannot be used, or its token
+            would be sent unencrypted.
 
     Usage::
 
@@ -34,7 +33,7 @@ class GrpcClient(Client):
             explained = client.explain_study("scan.nii.gz")
     """
 
-    def __init__(self, address: str, model: str, *, credentials: Any = None, **options: Any):
+    def __init__(self, address: str, model: str, **options: Any):
         super().__init__(address, model, **options)
         try:
             import grpc
@@ -43,14 +42,19 @@ class GrpcClient(Client):
             raise InputError(
                 "tensorflow-serving-api", "is not installed", "Run: pip install 'tfadvpath[serving]'"
             ) from error
-        limits = [
+        access = self.access
+        access.check_secret(address, address.rpartition(":")[0], access.is_encrypted)
+        credentials = access.grpc_credentials()
+        given = [
             ("grpc.max_send_message_length", _MESSAGE_BYTES),
             ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+            ("grpc.enable_http_proxy", int(access.proxy)),
         ]
+        self._metadata = tuple(access.headers.items())
         self._channel = (
-            grpc.insecure_channel(address, limits)
+            grpc.insecure_channel(address, given)
             if credentials is None
-            else grpc.secure_channel(address, credentials, limits)
+            else grpc.secure_channel(address, credentials, given)
         )
         self._service = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
@@ -107,7 +111,7 @@ class GrpcClient(Client):
         import grpc
 
         try:
-            return method(request, timeout=self.timeout)
+            return method(request, timeout=self.timeout, metadata=self._metadata)
         except grpc.RpcError as error:
             code, details = error.code(), error.details() or ""
             if code is grpc.StatusCode.UNAVAILABLE:

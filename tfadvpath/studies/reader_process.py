@@ -58,6 +58,7 @@ class ReaderProcess:
         self.time_limit = time_limit
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
+        self._asking = threading.Lock()  # a call may come while studies are read ahead
 
     def __enter__(self) -> ReaderProcess:
         self.start()
@@ -163,6 +164,12 @@ class ReaderProcess:
                 thread.join()
 
     def _ask(self, sources: Sequence[Path], function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        with self._asking:
+            return self._answer(sources, function, arguments)
+
+    def _answer(
+        self, sources: Sequence[Path], function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> Any:
         source = source_name(sources)
         seconds = self.time_limit * max(1.0, sum(map(_bytes_of, sources)) / _BYTES_OF_TIME_LIMIT)
         self.start()
