@@ -21,7 +21,7 @@ hypothesis.settings.register_profile("explore")
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # They import packages of environments of their own, or of an extra.
-collect_ignore_glob = ["parity/make_*_golden.py", "fuzz/guided.py"]
+collect_ignore_glob = ["parity/make_*_golden.py", "fuzz/guided.py", "triton/*.py"]
 
 
 @pytest.fixture(autouse=True)

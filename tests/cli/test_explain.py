@@ -211,7 +211,7 @@ def test_the_bundles_channel_is_taken_where_none_is_named(explain, tmp_path):
     for name, stored in (("four.nii", values), ("one.nii", values[..., :1])):
         (tmp_path / name).write_bytes(nifti_bytes(stored))
     for options, channel in (([], 2), (["--channel", "3"], 3)):
-        run = explain(tmp_path / "four.nii", tmp_path / "one.nii", "--format", "npz", *options)
+        run = explain(tmp_path / "four.nii", tmp_path / "one.nii", "--format", "npz", "--no-resume", *options)
         assert run.exit_code == 0, run.output
         with np.load(tmp_path / "out/four.nii/explanation.npz") as arrays:
             stored = read_study(tmp_path / "four.nii", (32, 32), channel)

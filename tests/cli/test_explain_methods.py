@@ -73,7 +73,7 @@ def test_sigma_and_kernel_size_reach_the_method_that_takes_them(explain):
 @pytest.mark.slow
 def test_the_path_reaches_the_method_that_takes_it_and_is_recorded(explain):
     def fi_v2(*options):
-        run = explain("syce", "--steps", "2", "--format", "npz", *options)
+        run = explain("syce", "--steps", "2", "--format", "npz", "--no-resume", *options)
         assert run.exit_code == 0, run.output
         summary = json.loads(run.stdout)
         [study] = summary["studies"]
@@ -84,7 +84,7 @@ def test_the_path_reaches_the_method_that_takes_it_and_is_recorded(explain):
     assert (straight, manifold) == ("straight", "manifold")
     np.testing.assert_allclose(same, difference, atol=1e-6)
     assert np.abs(after - before).max() > 1e-3 * before.max()
-    [study] = json.loads(explain("gradient").stdout)["studies"]
+    [study] = json.loads(explain("gradient", "--no-resume").stdout)["studies"]
     assert study["made_with"]["path"] is None
 
 

@@ -111,7 +111,8 @@ def test_files_that_a_killed_process_left_half_are_not_part_of_the_bundle(copy):
     leftovers = [copy / "syce/.tfadvpath-0011223344556677.keras", copy / ".tfadvpath-0011223344556677.png"]
     for path in leftovers:
         path.write_bytes(b"half")
-    seal_bundle(copy, RECIPE, {}, stages=list(RECIPE.stages))
+    texts = {name: (copy / name).read_text() for name in ("model_card.md", "history.json")}
+    seal_bundle(copy, RECIPE, {}, others=texts, stages=list(RECIPE.stages))
     assert set(load_bundle(copy).generators) == set(RECIPE.stages) - {"classifier"}
     train(RECIPE, copy, resume=True)
     assert not any(path.exists() for path in leftovers)
