@@ -7,6 +7,7 @@ under the same name, as TID 1410 has it for images that explain a finding.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -36,7 +37,7 @@ from tfadvpath.explanation import Explanation, PathExplanation
 from tfadvpath.writers.dicom.finish import finish
 from tfadvpath.writers.dicom.made_by import MANUFACTURER, MadeBy
 
-_Group = PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations
+_Group: TypeAlias = "PlanarROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations"
 _SCHEME = "99TFADVPATH"
 CROSSED = CodedConcept("crossed", _SCHEME, "Adversary has the other decision")
 KEPT = CodedConcept("kept", _SCHEME, "Start image has the decision of the image")
