@@ -68,6 +68,14 @@ def test_the_network_is_trained_once_for_an_identity(tmp_path, monkeypatch):
         assert list(maps) == ["best_possible", "segmentation", "average_mask"]
         assert (maps["segmentation"] == 0.5).all()
         assert len(trained) == count
+
+    def fail(*_, **__):
+        raise RuntimeError("no room\nleft")
+
+    monkeypatch.setattr(references, "segmentation_maps", fail)
+    said = []
+    assert "segmentation" not in reference_maps(*given, {"bundle": "d"}, 3, say=said.append)
+    assert said == ["the segmentation network: not trained (RuntimeError: no room)"]
     monkeypatch.setattr(references, "segmentation_maps", lambda *_, **__: None)
     for _ in range(2):  # too few annotations, and remembered so
         assert "segmentation" not in reference_maps(*given, {"bundle": "c"}, 3)

@@ -22,15 +22,13 @@ from tfadvpath import explainers, metrics
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.networks import scores_of
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation.compared_maps import ComparedMap, compared_maps, in_order
+from tfadvpath.evaluation.compared_maps import COSTLY, ComparedMap, compared_maps, in_order
 from tfadvpath.evaluation.estimates import Estimate, Resampling
 from tfadvpath.evaluation.images import balanced
 from tfadvpath.evaluation.measure import of_another_patient
 from tfadvpath.files import finite, make_folder, write_json, write_text
 from tfadvpath.writers.tables import Cell, Heading, Number, Table, comma_separated, latex, markdown
 
-# Each of its maps takes hundreds of passes.
-_COSTLY = ("mask_perturbation",)
 _FORMATS = {".md": markdown, ".tex": latex, ".csv": comma_separated}
 REPORT_FILE = "agreement.json"
 
@@ -167,7 +165,7 @@ def _methods(bundles: Sequence[Bundle], names: Sequence[str] | None) -> list[str
         if all(method in explainers.names(bundle) for bundle in bundles)
     ]
     if names is None:
-        return [method for method in available if method not in _COSTLY]
+        return [method for method in available if method not in COSTLY]
     for name in names:
         if name not in available:
             raise InputError(

@@ -14,12 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from tfadvpath import metrics
+from tfadvpath.evaluation.compared_maps import COSTLY
 from tfadvpath.explainers.base import Explainer
 
 # Shares of the layers with weights that have new ones, from the output; 0 is the last layer alone.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Each of its maps takes hundreds of passes.
-_COSTLY = ("mask_perturbation",)
 # Maps that are a weight times the squared difference, pixel by pixel.
 _WEIGHTED = ("fi_v1", "fi_v2")
 # Below this difference of the two images a pixel has no weight that could be told from rounding.
@@ -32,7 +31,7 @@ def shares(method: str) -> tuple[float, ...]:
     Args:
         method: Name of the explainer.
     """
-    return SHARES[-1:] if method in _COSTLY else SHARES
+    return SHARES[-1:] if method in COSTLY else SHARES
 
 
 def share_title(share: float) -> str:

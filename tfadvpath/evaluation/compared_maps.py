@@ -58,6 +58,8 @@ BASELINES = tuple(compared.key for compared in COMPARED_MAPS[:6])
 GENERATORS = ("cyce", "syce")
 # Its maps that weigh the difference with the classifier's gradient.
 WEIGHTED = ("fi_v1", "fi_v2", "fi_v2_smooth")
+# Methods whose every map takes hundreds of passes.
+COSTLY = ("mask_perturbation",)
 # Of the methods that a run measured, the first of these stands for it.
 _MAIN = ("syce_fi_v2_smooth", "cyce_fi_v2_smooth")
 

@@ -49,8 +49,7 @@ def errors_told(
         counts of images and of errors among them; "auc" with "auc_interval" is the area under the ROC curve,
         0.5 for a signal that tells nothing; "uncertainty_auc" is that of the uncertainty on the same images,
         and "gain" with "gain_interval" the difference. Intervals are of 95 % by bootstrap over patients. A
-        signal that is known for too few images, or with fewer than 5 errors or 5 right decisions among them,
-        is left out.
+        signal is left out where fewer than 5 errors, or 5 right decisions, are among the images that have it.
     """
     score = np.asarray(arrays["score"], np.float64)
     wrong = (score >= 0.5) != (np.asarray(labels) == 1)

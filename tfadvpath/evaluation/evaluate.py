@@ -136,7 +136,13 @@ def evaluate(
         reasons = "; ".join(f"{method}: {reason}" for method, reason in failed.items())
         raise InputError(out, f"no method could be measured ({reasons})", "Choose others in `methods`")
     references = reference_maps(
-        bundle, evaluated, evaluation.folder, evaluation.identity, options.seed, segmentation=segmentation
+        bundle,
+        evaluated,
+        evaluation.folder,
+        evaluation.identity,
+        options.seed,
+        segmentation=segmentation,
+        say=lambda line: hear(Event("Measuring", 0, 0, line)),
     )
     summary = summarise(measured, by_chance, evaluated, options, references=references)
     summary = dataclasses.replace(summary, failed=failed, short_cuts=_short_cuts(bundle, evaluated))

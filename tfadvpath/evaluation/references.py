@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.errors import first_line
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.measured_files import read_arrays, write_arrays
 from tfadvpath.evaluation.segmentation_ceiling import segmentation_maps
@@ -25,6 +27,7 @@ def reference_maps(
     seed: int,
     *,
     segmentation: bool = True,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, np.ndarray]:
     """Returns the references' maps of the localised images, float32 [M, H, W], by name; none without images.
 
@@ -35,15 +38,21 @@ def reference_maps(
         identity: Entries that the kept maps depend on.
         seed: Seed of the segmentation network, not negative.
         segmentation: Whether such a network is trained; it is left out, too, where the recipe's data have too
-            few annotations.
+            few annotations, or where its training fails.
+        say: Function that is told why it is left out, a sentence.
     """
     if not len(evaluated.localised):
         return {}
     masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
     maps = {BEST_POSSIBLE: masks.astype(np.float32)}
-    learned = _segmentation(bundle, evaluated, folder / _FILE, identity, seed) if segmentation else None
-    if learned is not None:
-        maps[SEGMENTATION] = learned
+    if segmentation:
+        try:
+            learned = _segmentation(bundle, evaluated, folder / _FILE, identity, seed)
+        except Exception as error:  # the methods are measured by now: their report is worth having
+            say(f"the segmentation network: not trained ({type(error).__name__}: {first_line(error)})")
+            learned = None
+        if learned is not None:
+            maps[SEGMENTATION] = learned
     average = _average_mask(bundle)
     if average.any():
         maps[AVERAGE_MASK] = np.broadcast_to(average, masks.shape)

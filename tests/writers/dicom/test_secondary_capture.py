@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from support.archive import a_series, an_xray, explained, written
 
+from tfadvpath.writers.dicom import secondary_capture
 from tfadvpath.writers.dicom.legend import with_headline, with_legend
 from tfadvpath.writers.pictures import overlay
 from tfadvpath.writers.study_pictures import study_pictures
@@ -28,6 +31,32 @@ def test_each_slice_without_a_place_is_a_frame(tmp_path):
     frames = read.pixel_array
     colourful = np.ptp(frames.astype(int)[:, :512, :380], axis=3).max(axis=(1, 2)) > 0
     assert colourful.tolist() == [True, True, False, True, True]  # the third is blank
+
+
+def test_the_words_below_say_where_a_map_must_not_be_read(tmp_path, monkeypatch):
+    result = explained(a_series(tmp_path / "in", FrameOfReferenceUID=None))
+    explanation = result.explanation
+    crossed = 1.0 - (explanation.score >= 0.5)
+    adversary = crossed.copy()
+    adversary[1] = explanation.score[1]  # this one did not cross
+    start = explanation.score.copy()
+    start[2] = crossed[2]  # and this start image has the other decision
+    changed = dataclasses.replace(explanation, score_adversary=adversary, score_start=start)
+    said = []
+    monkeypatch.setattr(
+        secondary_capture,
+        "with_legend",
+        lambda picture, scale, lines: said.append(lines[-1]) or with_legend(picture, scale, lines),
+    )
+    written(tmp_path / "out", dataclasses.replace(result, explanation=changed), "dicom")
+    crosses = "the adversary crossed the decision"
+    assert said[:5] == [
+        crosses,
+        "the adversary did not cross the decision: do not read this map",
+        "",  # blank
+        "the start image did not keep the decision: do not read this map",
+        crosses,
+    ]
 
 
 def test_the_bar_has_the_overlays_colours_with_the_largest_value_on_top():

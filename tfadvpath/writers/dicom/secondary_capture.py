@@ -13,7 +13,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from tfadvpath.explanation import StudyExplanation
+from tfadvpath.explanation import PathExplanation, StudyExplanation
 from tfadvpath.studies.study import read_study
 from tfadvpath.writers.dicom.finish import finish, instance_reference, refer_to_source
 from tfadvpath.writers.dicom.legend import with_legend
@@ -49,12 +49,15 @@ def overlays(made_by: MadeBy, result: StudyExplanation) -> dict[str, Dataset]:
     fine = read_study(study.sources, picture_size(shape, 0, most), study.channel).images
     inputs = [grey(image, size) for image in fine]
     score = at_slices(explanation.score, study.blank, np.nan)
+    checks = _checks(result)
     captures = {}
     for index, (name, values) in enumerate(explanation.maps.items()):
         spread, scale = at_slices(values, study.blank, 0), display_scale(values)
         pictures = [
             with_legend(
-                overlay(picture, one, scale), scale, _lines(made_by, name, number, score, len(inputs))
+                overlay(picture, one, scale),
+                scale,
+                [*_lines(made_by, name, number, score, len(inputs)), *checks[number]],
             )
             for number, (picture, one) in enumerate(zip(inputs, spread, strict=True))
         ]
@@ -74,6 +77,26 @@ def _lines(made_by: MadeBy, name: str, number: int, score: np.ndarray, slices: i
     place = f"slice {number}, " if slices > 1 else ""
     decided = "blank" if np.isnan(score[number]) else f"probability {score[number]:.3f}"
     return [f"{place}{made_by.method} {name}", decided, f"tfadvpath {made_by.version}, {WARNING}"]
+
+
+def _checks(result: StudyExplanation) -> list[list[str]]:
+    """Returns for each slice what its pair of images allows to read; nothing of methods without a path."""
+    explanation, blank = result.explanation, result.study.blank
+    if not isinstance(explanation, PathExplanation):
+        return [[] for _ in blank]
+    crossed, kept = (at_slices(flags, blank, True) for flags in (explanation.crossed, explanation.kept))
+    lines = []
+    # As many lines for each slice: the frames of one object have one size.
+    for is_blank, has_crossed, has_kept in zip(blank, crossed, kept, strict=True):
+        if is_blank:
+            lines.append([""])
+        elif not has_crossed:
+            lines.append(["the adversary did not cross the decision: do not read this map"])
+        elif not has_kept:
+            lines.append(["the start image did not keep the decision: do not read this map"])
+        else:
+            lines.append(["the adversary crossed the decision"])
+    return lines
 
 
 def secondary_capture(
