@@ -11,7 +11,7 @@ from support.killed_runs import contents, rows_in, run, write_studies
 
 from tfadvpath.cli.exit_codes import TERMINATED
 
-STUDIES, BROKEN = 40, 2
+STUDIES, BROKEN = 100, 5
 # Rows as the table of a ledger has them, but for the time that each took.
 TIMES = {"seconds"}
 

@@ -174,8 +174,12 @@ def test_a_second_run_on_the_same_folder_is_refused(folder, tmp_path):
     assert list(out.iterdir()) == []
 
 
+INFINITE = json.dumps(dict.fromkeys(COLUMNS) | {"folder": "a", "slices": 7}).replace("7", "1e400").encode()
+
+
 @pytest.mark.parametrize(
-    "line", [b"", b"{", b"[]\n", b'{"folder": "x"}\n', b"\xff\n", b"[" * 100_000 + b"\n", b'{"folder": 5}\n']
+    "line",
+    [b"", b"{", b"[]\n", b'{"folder": "x"}\n', b"\xff\n", b"[" * 100_000 + b"\n", b'{"folder": 5}\n', INFINITE],
 )
 def test_what_is_no_row_is_passed_over(tmp_path, line):
     row = dict.fromkeys(COLUMNS) | {"folder": "a"}

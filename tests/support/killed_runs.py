@@ -26,9 +26,20 @@ OPTIONS = ExplainOptions(formats=["npz"], batch_size=4)
 
 
 class OfItsBatch(KnownExplainer):
-    """Explains so that a map depends on the other images of its batch, and on its place there."""
+    """Explains so that a map depends on the other images of its batch, and on its place there.
+
+    Args:
+        batch_size: Number of images of a batch.
+        pause: Least time that a batch takes, in seconds: a signal that is sent soon after a row is written
+            comes before the last one is.
+    """
+
+    def __init__(self, batch_size, pause=0.0):
+        super().__init__(batch_size)
+        self._pause = pause
 
     def explain_batch(self, images, count):
+        time.sleep(self._pause)
         images = np.asarray(images)
         place = np.arange(len(images), dtype=np.float32).reshape(-1, 1, 1, 1)
         return tf.nest.map_structure(tf.constant, fields_of((images + images.mean() + place / 8) / 3))
@@ -50,14 +61,14 @@ def write_studies(folder: Path, studies: int, broken: int) -> None:
         path.write_bytes(content[:40] if number in damaged else content)
 
 
-def use_the_explainer_of_batches() -> None:
+def use_the_explainer_of_batches(pause: float = 0.0) -> None:
     """Lets ``explain_studies`` use OfItsBatch, with a bundle that needs no loading."""
     bundle = SimpleNamespace(recipe=RECIPE, digest="0" * 64, image_size=(SIZE, SIZE), figures={})
     tfadvpath.batch.run.load_bundle = lambda folder: bundle
-    tfadvpath.batch.run.get_explainer = lambda *_, **options: OfItsBatch(options["batch_size"])
+    tfadvpath.batch.run.get_explainer = lambda *_, **options: OfItsBatch(options["batch_size"], pause)
 
 
-def _explain(folder: Path, out: Path, log: Path) -> None:
+def _explain(folder: Path, out: Path, log: Path, pause: float) -> None:
     """A process that explains and ends as the command does."""
     sys.stderr = sys.stdout = log.open("a")
 
@@ -66,7 +77,7 @@ def _explain(folder: Path, out: Path, log: Path) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, terminate)
-    use_the_explainer_of_batches()
+    use_the_explainer_of_batches(pause)
     try:
         explain_studies("bundle", folder, out, OPTIONS)
     except KeyboardInterrupt as interrupt:
@@ -90,7 +101,8 @@ def run(folder: Path, out: Path, ending: int | None = None, after: int = 0) -> i
     context.set_forkserver_preload(["support.killed_runs"])
     ledger = out / "ledger.jsonl"
     before = rows_in(ledger)
-    process = context.Process(target=_explain, args=(folder, out, out.with_suffix(".log")))
+    pause = 0.0 if ending is None else 0.1
+    process = context.Process(target=_explain, args=(folder, out, out.with_suffix(".log"), pause))
     process.start()
     while process.is_alive():
         if ending is not None and rows_in(ledger) >= before + after:

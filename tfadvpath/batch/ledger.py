@@ -129,6 +129,7 @@ def read_rows(path: Path) -> dict[str, Row]:
         for line in file:
             try:
                 row = json.loads(line)
+                _line(row)  # refuses an infinite number, which no ledger holds
             except (ValueError, RecursionError):
                 continue
             if isinstance(row, dict) and row.keys() == set(COLUMNS) and isinstance(row["folder"], str):
@@ -292,7 +293,7 @@ def _write_table(path: Path, rows: Sequence[Row]) -> None:
     flat = [row | {"lengths": list((row["lengths"] or {}).items())} for row in rows]
     try:
         table = pyarrow.Table.from_pylist(flat, schema=pyarrow.schema(list(kinds.items())))
-    except pyarrow.ArrowException as error:  # somebody changed a study.json
+    except (pyarrow.ArrowException, OverflowError) as error:  # somebody changed a study.json
         problem = "cannot be written: a study's record holds values of another kind"
         raise InputError(path, problem, "Explain all anew by `resume=False`") from error
     with replacing_file(path) as partial:

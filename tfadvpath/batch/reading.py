@@ -12,7 +12,7 @@ from typing import Any
 
 from tfadvpath.batch.plan import Task
 from tfadvpath.errors import InputError, unforeseen
-from tfadvpath.files import sha256
+from tfadvpath.files import json_text, sha256
 from tfadvpath.studies.find import STUDY_FILE
 from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.studies.series import SliceHeader, read_slice_header
@@ -122,10 +122,11 @@ def _earlier_record(folder: Path, made_with: Mapping[str, Any]) -> dict[str, Any
     """Returns the study.json of whole results that were made with the same; else None."""
     try:
         record = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
+        json_text(record)  # refuses an infinite number, which the ledger cannot hold
         same = record["made_with"] == json.loads(json.dumps(made_with))
         whole = all((folder / name).is_file() for name in record["files"])
         # What the summary of a run takes from it.
-        texts = [record["source"], *record["remarks"]]
+        texts = [record["source"], record["folder"], *record["remarks"]]
         usable = all(isinstance(text, str) for text in texts) and all(
             isinstance(record[name], int) for name in ("slices", "blank")
         )
