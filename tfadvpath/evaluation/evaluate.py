@@ -184,7 +184,8 @@ def _short_cuts(bundle: Bundle, evaluated: EvaluatedImages) -> dict[str, dict[st
     def scores(x: np.ndarray) -> np.ndarray:
         return scores_of(bundle.classifier, x)
 
-    return hidden_figures(scores, np.asarray(images.images), np.asarray(images.labels), images.patients)
+    shown, labels, masks = (np.asarray(part) for part in (images.images, images.labels, images.masks))
+    return hidden_figures(scores, shown, labels, masks, images.patients)
 
 
 def _taught(bundle: Bundle) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ def measure(
     maps, localised, seconds, rates = _explained(explainer, map_names, setting, on_progress, controls)
     measured = {name: dict(own) for name, own in localised.items()}
     images = setting.replaced
-    where = places(images)
+    where = places(images, evaluated.images.masks[evaluated.relevance])
     for name in measured:
         measured[name]["short_cuts"] = np.stack(
             [share_within(np.maximum(maps[name], 0), where[place]) for place in PLACES], axis=1

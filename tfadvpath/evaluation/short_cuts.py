@@ -26,15 +26,17 @@ _MARK, _CONTRAST = 9, 0.15
 _BATCH = 64
 
 
-def places(images: np.ndarray) -> dict[str, np.ndarray]:
+def places(images: np.ndarray, masks: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the pixels of each of ``PLACES``, bool [N, H, W], by name.
 
     The border is a frame of 8 % of the image's side, the corners are squares of 20 %. Marks are what a white
     top-hat finds: brighter than their surroundings by 0.15 or more and thinner than 9 pixels of 224, with the
-    pixels next to them. Letters, wires and clips are such, and so are sharp edges of bones.
+    pixels next to them. Letters, wires and clips are such, and so are sharp edges of bones. A finding is no
+    short cut: what is annotated, and what lies nearer to it than a mark is thin, belongs to no place.
 
     Args:
         images: float [N, H, W, C] in [0, 1]; the mean of the channels is looked at.
+        masks: bool [N, H, W], the annotated pixels.
     """
     count, height, width, _ = images.shape
     frame = np.ones((height, width), bool)
@@ -45,16 +47,14 @@ def places(images: np.ndarray) -> dict[str, np.ndarray]:
     for rows in (slice(high), slice(height - high, None)):
         for columns in (slice(wide), slice(width - wide, None)):
             corners[rows, columns] = True
-    marks = np.stack([_marks(image.mean(axis=2)) for image in images])
-    fixed = {"border": frame, "corners": corners}
-    return {name: np.broadcast_to(where, (count, height, width)) for name, where in fixed.items()} | {
-        "marks": marks
-    }
-
-
-def _marks(image: np.ndarray) -> np.ndarray:
-    height, width = image.shape
     side = scaled_pixels(_MARK, height, width, least=3)
+    marks = np.stack([_marks(image.mean(axis=2), side) for image in images])
+    apart = np.stack([~ndimage.maximum_filter(np.asarray(mask, bool), 2 * side + 1) for mask in masks])
+    found = {"border": frame, "corners": corners, "marks": marks}
+    return {name: np.broadcast_to(where, (count, height, width)) & apart for name, where in found.items()}
+
+
+def _marks(image: np.ndarray, side: int) -> np.ndarray:
     above = ndimage.white_tophat(np.asarray(image, np.float32), size=(side, side))
     return np.asarray(ndimage.binary_dilation(above >= _CONTRAST))
 
@@ -90,6 +90,7 @@ def hidden_figures(
     scores_of: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
     labels: np.ndarray,
+    masks: np.ndarray,
     patients: np.ndarray,
 ) -> dict[str, dict[str, Any]]:
     """Measures a classifier while places are hidden.
@@ -98,6 +99,7 @@ def hidden_figures(
         scores_of: Function of images that returns their probabilities of class 1, float [N].
         images: float32 [N, H, W, C] in [0, 1].
         labels: int [N], 0 or 1.
+        masks: bool [N, H, W], the annotated pixels, which are not hidden.
         patients: Patients of the images, [N].
 
     Returns:
@@ -109,7 +111,7 @@ def hidden_figures(
     groups = np.asarray(patients).tolist()
     positive = np.asarray(labels) == 1
     found = {}
-    for name, where in places(images).items():
+    for name, where in places(images, masks).items():
         hidden = scores_of(without(images, where))
         interval = metrics.bootstrap_interval(_loss, [positive, whole, hidden], groups)
         found[name] = {

@@ -23,9 +23,10 @@ def short_cuts_table(summary: Summary) -> Table | None:
     area: list[Cell] = [Number(summary.short_cuts[place]["area"]) for place in PLACES]
     notes = [
         "Border: a frame of 8 % of the side; corners: squares of 20 %; marks: what is brighter than its "
-        "surroundings and thin, such as letters, wires and clips, and sharp edges of bones. A map that has "
-        "more there than the area's share shows that the classifier looks there, or that the generators "
-        "change it there. Brackets: intervals of 95 % by bootstrap over patients.",
+        "surroundings and thin, such as letters, wires and clips, and sharp edges of bones. Annotated "
+        "pixels and what is next to them belong to none of these. A map that has more there than the area's "
+        "share shows that the classifier looks there, or that the generators change it there. "
+        "Brackets: intervals of 95 % by bootstrap over patients.",
         *(_sentence(place, summary.short_cuts[place]) for place in PLACES),
     ]
     headings = [Heading("map"), *(Heading(place) for place in PLACES)]
