@@ -143,6 +143,20 @@ class Augmentation(Options):
     hidden_border: float = pydantic.Field(0.0, ge=0, lt=0.5)
 
 
+class Attack(Options):
+    """Small smooth changes that the classifier is trained against (arguments of ``training.attack``).
+
+    Attributes:
+        radius: Largest change, in grey values of [0, 1]; 0 trains on the images as they are.
+        scale: Factor by which the change's resolution is lower than the images'.
+        steps: Steps along the gradient for each batch, each of which costs a pass forth and back.
+    """
+
+    radius: float = pydantic.Field(0.0, ge=0, lt=1)
+    scale: int = pydantic.Field(8, ge=1)
+    steps: int = pydantic.Field(2, ge=1)
+
+
 @options_of(CLASSIFIER)
 class ClassifierOptions(Training):
     """The classifier's network and training (arguments of ``models.resnet50_classifier``).
@@ -174,6 +188,9 @@ class ClassifierOptions(Training):
             by the seed: a classifier that has learned nothing of the finding. It is a control for sanity
             checks, never for use. The labels of the validation and test images stay true, so that what is
             measured on them shows chance.
+        attack: Small smooth changes that shall not turn the decisions. A classifier that is trained on few
+            images decides by patterns that no reader sees, such as faint stripes, and adversaries of it are
+            these patterns.
     """
 
     model: str | None = None
@@ -190,6 +207,7 @@ class ClassifierOptions(Training):
     epochs: int = pydantic.Field(50, ge=1)
     shuffle_labels: bool = False
     augmentation: Augmentation = Augmentation()
+    attack: Attack = Attack()
 
     @pydantic.field_validator("weights", "model", "backbone")
     @classmethod
@@ -210,6 +228,11 @@ class ClassifierOptions(Training):
         return self
 
     def check(self, name: str, image_size: int, stages: Mapping[str, Training]) -> None:
+        if self.attack.radius and image_size % self.attack.scale:
+            raise ValueError(
+                f"classifier.attack.scale must divide data.image_size. Received: {self.attack.scale} "
+                f"and {image_size}"
+            )
         if self.model is not None and self.shuffle_labels:
             raise ValueError("classifier.shuffle_labels needs a training: classifier.model must be null then")
         if self.model is not None and self.backbone is not None:

@@ -76,7 +76,7 @@ def train_stage(
         with strategy.scope():
             stage.warm_up(model)
         progress, best = Progress(), []
-    train = compiled_step(model, model.train_step, strategy)
+    train = compiled_step(model, stage.step(model), strategy)
     test = compiled_step(model, model.test_step, strategy)
     while progress.epochs < options.epochs and not _ended(progress, options):
         epoch, began = progress.epochs, time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -52,6 +52,10 @@ class Stage(abc.ABC):
 
     def warm_up(self, model: keras.Model) -> None:  # noqa: B027  most stages need none
         """Prepares a new model before the first epoch."""
+
+    def step(self, model: keras.Model) -> Callable[[Any], Any]:
+        """Returns the function of a batch that trains the model by one step."""
+        return model.train_step
 
     @property
     def batch(self) -> int:

@@ -12,7 +12,7 @@ from tfadvpath import metrics
 from tfadvpath.bundle.networks import scores_of
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
-from tfadvpath.recipes.stages import Augmentation, ClassifierOptions
+from tfadvpath.recipes.stages import Attack, Augmentation, ClassifierOptions
 from tfadvpath.training.loop import compiled_step, run_epoch
 from tfadvpath.training.stage_data import StageData
 from tfadvpath.training.stages import classifier
@@ -232,3 +232,30 @@ def test_an_operating_point_needs_both_classes(tmp_path):
 def test_the_best_epoch_is_chosen_by_the_monitored_number(tmp_path, monitor, rank):
     stage = on_backbone(extractor(tmp_path), monitor=monitor, schedule="cosine")
     assert stage.rank({"val_loss": 0.7, "val_auc": 0.8}) == rank
+
+
+def test_an_attack_changes_the_images_that_a_step_learns_from(stage):
+    def move(radius):
+        options = stage.options.model_copy(update={"attack": Attack(radius=radius, scale=2, steps=1)})
+        attacking = ClassifierStage(options, stage.data, seed=0)
+        keras.utils.set_random_seed(0)
+        model = attacking.build()
+        before = weighted_cross_entropy(model, attacking)
+        logs = run_epoch(
+            model,
+            compiled_step(model, attacking.step(model), tf.distribute.get_strategy()),
+            tf.distribute.get_strategy(),
+            attacking.batches(0),
+        )
+        return before, logs["loss"]
+
+    plain, attacked = move(0.0), move(0.3)
+    assert plain[0] == attacked[0] == pytest.approx(plain[1], rel=1e-5)
+    assert attacked[1] > plain[1]
+
+
+def test_an_attack_that_does_not_fit_the_images_is_refused():
+    options = ClassifierOptions(weights=None, attack=Attack(radius=0.1, scale=7))
+    with pytest.raises(ValueError, match=r"attack\.scale must divide data"):
+        options.check("classifier", 64, {})
+    ClassifierOptions(weights=None, attack=Attack(scale=7)).check("classifier", 64, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tfadvpath.models.classifier_head import head_weights, shift_decision
 from tfadvpath.models.resnet50 import resnet50_classifier
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import CLASSIFIER, ClassifierOptions, Training
+from tfadvpath.training.attack import attacked, step_seed
 from tfadvpath.training.slower_weights import slowed
 from tfadvpath.training.stage import Stage, adam
 from tfadvpath.training.stage_data import StageData
@@ -128,6 +129,19 @@ class ClassifierStage(Stage):
                 "Add validation images, or set classifier.operating_point: half",
             ) from error
         shift_decision(model, threshold)
+
+    def step(self, model: keras.Model) -> Callable[[Any], Any]:
+        attack = self.options.attack
+        if not attack.radius:
+            return model.train_step
+
+        def train_against_attack(batch: Any) -> Any:
+            images, *truth = batch
+            drawn = step_seed(self.seed, model.optimizer.iterations)
+            images = attacked(model, images, truth[0], attack.radius, attack.scale, attack.steps, drawn)
+            return model.train_step((images, *truth))
+
+        return train_against_attack
 
     @property
     def steps(self) -> int:
