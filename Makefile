@@ -24,7 +24,7 @@ space := $(empty) $(empty)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test quick lint format types docs notebooks loader-check triton-check package parity lowest fuzz everything clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check triton-check pacs-check viewer-check package parity lowest fuzz everything clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
@@ -36,6 +36,8 @@ help:
 	@echo "make notebooks  execute the notebooks"
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
 	@echo "make triton-check  serve an exported explainer by NVIDIA Triton and ask it (needs Python 3.11)"
+	@echo "make pacs-check send results to Orthanc and read them back (needs its Debian packages)"
+	@echo "make viewer-check  drive the viewer's page in Chromium (needs Debian's package, and npm)"
 	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
@@ -88,6 +90,17 @@ triton-check: $(TRITON_VENV)/.installed $(VENV)/.installed-serving
 	rm -rf build/triton
 	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
 	$(BIN)/python tests/triton/check.py build/triton/phantom_brain/1 $(TRITON_VENV)/bin/python
+
+# A real archive: it gets sources and results, and what it gives back is compared with the arrays.
+pacs-check: $(VENV)/.installed-test
+	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py tfadvpath/assets/phantom_brain
+
+# A real browser: it moves every control of the page, and leaves pictures of it in build/viewer.
+viewer-check: $(VENV)/.installed-test build/axe/node_modules/axe-core/axe.min.js
+	VIEWER_PICTURES=build/viewer $(BIN)/python -m pytest -s tests/viewer
+
+build/axe/node_modules/axe-core/axe.min.js:
+	npm install --silent --no-fund --no-audit --prefix build/axe axe-core@4.10.3
 
 # build fetches setuptools into an environment of its own, as pip does with the source archive.
 package: $(VENV)/.installed-release

@@ -20,8 +20,8 @@ hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("explore")
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-# They import packages of environments of their own, or of an extra.
-collect_ignore_glob = ["parity/make_*_golden.py", "fuzz/guided.py", "triton/*.py"]
+# They import packages of environments of their own, or of an extra, or are scripts.
+collect_ignore_glob = ["parity/make_*_golden.py", "fuzz/guided.py", "triton/*.py", "pacs/check_*.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "path": set(),
     "studies": set(),
     "models": set(),
-    "explanation": {"studies"},
+    "viewer": set(),
+    "explanation": {"studies", "viewer"},
     "metrics": {"path"},
     "generators": {"models", "path"},
-    "writers": {"explanation", "studies"},
+    "writers": {"explanation", "studies", "viewer"},
     "datasets": {"studies"},
     "recipes": {"datasets", "generators", "studies"},
     "explainers": {"explanation", "generators", "models", "path"},
@@ -63,6 +64,7 @@ MAY_IMPORT = {
         "writers",
     },
     "serving": {"explanation", "saved_model", "studies"},
+    "pacs": {"serving", "studies"},
     "demo": {
         "batch",
         "bundle",
@@ -74,7 +76,7 @@ MAY_IMPORT = {
         "training",
         "writers",
     },
-    "cli": {"batch", "bundle", "demo", "evaluation", "recipes", "saved_model", "training"},
+    "cli": {"batch", "bundle", "demo", "evaluation", "pacs", "recipes", "saved_model", "serving", "training"},
 }
 LOOSE = {"__init__", "__main__", "_version", "errors", "explanation", "files"}
 
@@ -151,12 +153,14 @@ def test_a_wrong_import_is_seen(room, source, wrong):
     [
         "tfadvpath.serving.rest_client",
         "tfadvpath.serving",
+        "tfadvpath.pacs.send",
         "tfadvpath.writers.formats",
         "tfadvpath.studies.study",
         "tfadvpath.recipes.recipe",
         "tfadvpath.recipes.prepare",
         "tfadvpath.generators.registry",
         "tfadvpath.explanation",
+        "tfadvpath.viewer.page",
         "tfadvpath.cli.main",
     ],
 )

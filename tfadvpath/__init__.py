@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tfadvpath.evaluation.options import EvaluationOptions
     from tfadvpath.evaluation.summary import Summary
     from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
+    from tfadvpath.pacs.outcomes import SendSummary
+    from tfadvpath.pacs.send import send_results
     from tfadvpath.path.gaussian import gaussian_filter
     from tfadvpath.path.importance import PathImportance, feature_importance
     from tfadvpath.path.path_integral import path_integral
@@ -50,6 +52,7 @@ _HOMES = {
     "PathImportance": "path.importance",
     "PrepareSummary": "recipes.prepare",
     "Recipe": "recipes.recipe",
+    "SendSummary": "pacs.outcomes",
     "Study": "studies.study",
     "StudyExplanation": "explanation",
     "Summary": "evaluation.summary",
@@ -69,6 +72,7 @@ _HOMES = {
     "prepare": "recipes.prepare",
     "read_study": "studies.study",
     "run_demo": "demo.demo",
+    "send_results": "pacs.send",
     "train": "training.run",
 }
 
@@ -91,6 +95,7 @@ __all__ = [
     "PathImportance",
     "PrepareSummary",
     "Recipe",
+    "SendSummary",
     "Study",
     "StudyExplanation",
     "Summary",
@@ -114,6 +119,7 @@ __all__ = [
     "prepare",
     "read_study",
     "run_demo",
+    "send_results",
     "serving",
     "train",
 ]

@@ -10,6 +10,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from support.broken_files import nifti_bytes, png_bytes
 from support.killed_runs import OPTIONS, use_the_explainer_of_batches
 
@@ -88,7 +89,6 @@ def test_the_digest_of_results_is_what_a_shell_finds(folder, tmp_path):
 
 
 def test_the_table_holds_the_same_with_types(folder, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
     out = tmp_path / "out"
     explain_studies("bundle", folder, out, OPTIONS)
     table = parquet.read_table(out / "ledger.parquet")
@@ -102,13 +102,6 @@ def test_the_table_holds_the_same_with_types(folder, tmp_path):
         "score": "list<element: double>",
         "crossed": "list<element: bool>",
     }
-
-
-def test_without_pyarrow_the_lines_are_there(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    explain_studies("bundle", folder, tmp_path / "out", OPTIONS)
-    assert len(lines(tmp_path / "out")) == 5
-    assert not (tmp_path / "out" / "ledger.parquet").exists()
 
 
 def test_a_row_is_there_when_the_study_is_told_of_and_the_table_of_before_is_not(folder, tmp_path):
@@ -179,7 +172,16 @@ INFINITE = json.dumps(dict.fromkeys(COLUMNS) | {"folder": "a", "slices": 7}).rep
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"{", b"[]\n", b'{"folder": "x"}\n', b"\xff\n", b"[" * 100_000 + b"\n", b'{"folder": 5}\n', INFINITE],
+    [
+        b"",
+        b"{",
+        b"[]\n",
+        b'{"folder": "x"}\n',
+        b"\xff\n",
+        b"[" * 100_000 + b"\n",
+        b'{"folder": 5}\n',
+        INFINITE,
+    ],
 )
 def test_what_is_no_row_is_passed_over(tmp_path, line):
     row = dict.fromkeys(COLUMNS) | {"folder": "a"}

@@ -34,7 +34,18 @@ from tfadvpath.training.run import TrainedBundle
 RUNNER = CliRunner()
 
 
-VERBS = ("explain", "ledger", "demo", "train", "prepare", "evaluate", "agreement", "export", "serve-check")
+VERBS = (
+    "explain",
+    "ledger",
+    "send",
+    "demo",
+    "train",
+    "prepare",
+    "evaluate",
+    "agreement",
+    "export",
+    "serve-check",
+)
 
 
 def test_help_names_every_verb_and_says_nothing_else():

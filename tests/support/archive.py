@@ -13,7 +13,6 @@ import pydicom
 from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
 
 from support.broken_files import dicom, dicom_bytes, picture
-from support.explanations import explanation_of
 from support.series import AXIAL, decimals, noise, write_series
 from tfadvpath.explanation import StudyExplanation
 from tfadvpath.studies.study import read_study
@@ -67,7 +66,9 @@ def an_xray(folder: Path, values: np.ndarray | None = None, **attributes: object
     return [folder / "xray.dcm"]
 
 
-def a_volume_as_series(folder: Path, volume: np.ndarray, spacing: Sequence[float]) -> list[Path]:
+def a_volume_as_series(
+    folder: Path, volume: np.ndarray, spacing: Sequence[float], **attributes: object
+) -> list[Path]:
     """An MR series of a volume [X, Y, Z] with its spacing in millimetres."""
     slices = np.moveaxis(volume, 2, 0).swapaxes(1, 2)  # [slices, rows, columns]
     top = max(1.0, float(slices.max()))
@@ -79,6 +80,7 @@ def a_volume_as_series(folder: Path, volume: np.ndarray, spacing: Sequence[float
         step=float(spacing[2]),
         SliceThickness=decimals([spacing[2]])[0],
         BodyPartExamined="BRAIN",
+        **attributes,
     )
 
 
@@ -86,6 +88,8 @@ def explained(
     paths: Sequence[Path], size: tuple[int, int] = (16, 16), **made_with: object
 ) -> StudyExplanation:
     """A study of DICOM files with maps that are multiples of its images."""
+    from support.explanations import explanation_of  # imports TensorFlow, which sources do not need
+
     study = read_study(paths, size)
     explanation = explanation_of(study.images[~study.blank]).only(MAPS)
     return StudyExplanation(study, explanation, {**MADE_WITH, **made_with})

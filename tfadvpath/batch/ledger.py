@@ -277,12 +277,10 @@ def _line(row: Row) -> str:
 
 
 def _write_table(path: Path, rows: Sequence[Row]) -> None:
-    """Writes rows as a Parquet file, where pyarrow is installed."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        return
+    """Writes rows as a Parquet file."""
+    import pyarrow  # it takes a moment, and not every command writes a table
+    from pyarrow import parquet
+
     text, number, whole, flag = pyarrow.string(), pyarrow.float64(), pyarrow.int64(), pyarrow.bool_()
     kinds = dict.fromkeys(COLUMNS, text)
     kinds |= dict.fromkeys(("sources", "maps", "formats", "remarks", "files"), pyarrow.list_(text))

@@ -22,6 +22,7 @@ from tfadvpath.cli.explain import explain
 from tfadvpath.cli.export import export
 from tfadvpath.cli.ledger import ledger
 from tfadvpath.cli.prepare import prepare
+from tfadvpath.cli.send import send
 from tfadvpath.cli.serve_check import serve_check
 from tfadvpath.cli.train import train
 from tfadvpath.errors import InputError, quoted, unforeseen
@@ -31,6 +32,7 @@ _GO_ON = {
     "explain": "Go on by the same command",
     "train": "Go on by the same command with --resume",
     "evaluate": "Run it again: methods that were measured are not measured again",
+    "send": "Give the same command again: the archive knows what it has",
 }
 # TensorFlow's errors of a full disk or memory, by name: it is not imported for them.
 _EXHAUSTED = "ResourceExhaustedError"
@@ -104,7 +106,7 @@ def _start(
     pass
 
 
-for verb in (explain, ledger, demo, train, prepare, evaluate, agreement, export, serve_check):
+for verb in (explain, ledger, send, demo, train, prepare, evaluate, agreement, export, serve_check):
     app.command()(verb)
 
 

@@ -29,8 +29,8 @@ class Access:
             shows none.
         key: PEM file of the certificate's private key; None where the certificate's file holds it.
         metadata: Further headers, by name in lower case; metadata over gRPC.
-        tls: Whether gRPC is encrypted. It is too where ``ca`` or ``certificate`` is given. Over REST the
-            address says it by https.
+        tls: Whether gRPC, or DICOM's protocol, is encrypted. It is too where ``ca`` or ``certificate`` is
+            given. Over HTTP the address says it by https.
         proxy: Whether requests take the proxies that the environment names, such as ``http_proxy``. A proxy
             reads what is not encrypted.
 
@@ -63,27 +63,30 @@ class Access:
         token = {} if self.token is None else {"authorization": f"Bearer {self.token}"}
         return {**self.metadata, **token}
 
-    def check_secret(self, address: str, host: str, is_encrypted: bool) -> None:
+    def check_secret(
+        self,
+        address: str,
+        host: str,
+        is_encrypted: bool,
+        remedy: str = "Use https:// over REST, `tls` or `ca` over gRPC",
+    ) -> None:
         """Checks that no token would cross a network as plain text.
 
         Args:
             address: Address of the server, for the message.
             host: Name or number of the server's machine.
             is_encrypted: Whether the connection is.
+            remedy: An action that helps, for the message.
 
         Raises:
             InputError: It would.
         """
         if self.token is not None and not is_encrypted and not _LOOPBACK.fullmatch(host):
-            raise InputError(
-                address,
-                "would get `token` unencrypted",
-                "Use https:// over REST, `tls` or `ca` over gRPC",
-            )
+            raise InputError(address, "would get `token` unencrypted", remedy)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether gRPC is encrypted."""
+        """Whether gRPC, or DICOM's protocol, is encrypted."""
         return self.tls or self.ca is not None or self.certificate is not None
 
     def ssl_context(self) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -57,6 +58,16 @@ def test_a_fractional_segment_is_the_map_in_255_levels_of_its_largest_value(tmp_
         assert float(largest) == pytest.approx(float(shown.max()), rel=1e-3)
         # Rounded to a level.
         np.testing.assert_allclose(frame / 255, shown / shown.max(), atol=0.5 / 255 + 1e-6)
+
+
+def test_highdicom_reads_a_segmentation_of_an_xray_whose_pixels_have_a_size(tmp_path):
+    """It refuses the size of pixels without the thickness of a slice, which an X-ray has not."""
+    [path] = an_xray(tmp_path / "in", PixelSpacing=[0.2, 0.1])
+    written(tmp_path / "out", explained([path]), "dicom")
+    read = highdicom.seg.segread(tmp_path / "out" / "segmentation.dcm")
+    shares = read.get_pixels_by_source_instance([pydicom.dcmread(path).SOPInstanceUID])
+    assert shares.shape == (1, *pydicom.dcmread(path).pixel_array.shape, len(MAPS))
+    assert shares.max() == 1
 
 
 def test_a_segment_names_the_algorithm_its_version_and_bundle(tmp_path):

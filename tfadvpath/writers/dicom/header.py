@@ -274,8 +274,6 @@ def _place(images: list[Dataset], planes: Sequence[Plane], thickness: float | No
         for image in images:
             if "FrameOfReferenceUID" in image:  # a reference without a place in it places nothing
                 del image.FrameOfReferenceUID
-            if first.spacing is not None:
-                image.PixelSpacing = _decimals(first.spacing)
         return False
     measures, orientation = Dataset(), Dataset()
     measures.PixelSpacing = _decimals(first.spacing)

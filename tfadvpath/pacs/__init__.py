@@ -1,0 +1,1 @@
+"""Results on their way into an archive (PACS)."""
