@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from tfadvpath.viewer.scene import ADVERSARY, INPUT, START, Scene
+
 if TYPE_CHECKING:
     from tfadvpath.studies.study import Study
 
@@ -46,6 +48,30 @@ class Explanation:
         """Returns the explanation with some of its maps, in the order of their names."""
         return dataclasses.replace(self, maps={name: self.maps[name] for name in map_names})
 
+    def scene(self) -> Scene:
+        """Returns what the viewer shows of it, an image a slice; ``dataclasses.replace`` adds more to it."""
+        return Scene(images={INPUT: self.images}, maps=self.maps, scores={INPUT: self.score})
+
+    def page(self, masks: Mapping[str, np.ndarray] | None = None) -> str:
+        """Returns the viewer's page, the text of one HTML file that fetches nothing.
+
+        Args:
+            masks: Arrays bool [B, H, W] by name, such as the true findings, whose outlines the page can draw;
+                None is none.
+
+        Raises:
+            ValueError: There is no image; a mask has another shape; a map is negative or not finite.
+        """
+        from tfadvpath.viewer.page import page  # jinja2, for those alone who look at a page
+
+        return page(dataclasses.replace(self.scene(), masks=dict(masks or {})))
+
+    def _repr_html_(self) -> str:
+        """Returns the viewer's page in a frame: what a notebook shows of an explanation."""
+        from tfadvpath.viewer.notebook import frame
+
+        return frame(self.scene()) if len(self) else "<p>The explanation of no image</p>"
+
     @classmethod
     def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Self:
         """Returns the explanation of no image, for a study without anything to explain."""
@@ -82,6 +108,16 @@ class PathExplanation(Explanation):
     def crossed(self) -> np.ndarray:
         """bool [B]: the adversary has the other decision. Where it has not, the maps explain no change."""
         return (self.score_adversary >= 0.5) != self.decision
+
+    def scene(self) -> Scene:
+        return dataclasses.replace(
+            super().scene(),
+            images={INPUT: self.images, START: self.start, ADVERSARY: self.adversary},
+            scores={INPUT: self.score, START: self.score_start, ADVERSARY: self.score_adversary},
+            crossed=self.crossed,
+            kept=self.kept,
+            residual=self.completeness_residual,
+        )
 
 
 def check_images(images: Any) -> np.ndarray:

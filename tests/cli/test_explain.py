@@ -170,7 +170,7 @@ def test_nothing_explained_exits_2(explain, tmp_path, monkeypatch, arguments):
     [
         (
             ["--format", "png,gif"],
-            "--format: 'gif' is not known. Choose from dicom, dicom-synthetic, nifti, nifti-4d",
+            "--format: 'gif' is not known. Choose from dicom, dicom-synthetic, html, nifti, nifti-4d",
         ),
         (["--maps", "fi_v9"], "--maps: 'fi_v9' is not known. Choose from fi_v2_smooth"),
         (["--maps", ","], "--maps: nothing is named."),
