@@ -16,6 +16,7 @@ from support.killed_runs import use_the_explainer_of_batches
 from support.series import noise, write_series
 from typer.testing import CliRunner
 
+import tfadvpath.batch.recording
 import tfadvpath.batch.run
 from tfadvpath.cli.main import app
 from tfadvpath.errors import unforeseen
@@ -115,7 +116,7 @@ def test_the_headers_name_the_patient(archive):
 def test_no_name_id_or_birth_date_is_in_anything_that_a_run_writes_or_says(archive, tmp_path, monkeypatch):
     out = tmp_path / "out"
     # A fault of this package, met on one study, is traced in a log.
-    real = tfadvpath.batch.run.write_study
+    real = tfadvpath.batch.recording.write_study
 
     def write(result, task, *rest):
         if task.source.name != "narrow.dcm":
@@ -125,7 +126,7 @@ def test_no_name_id_or_birth_date_is_in_anything_that_a_run_writes_or_says(archi
         except KeyError as error:
             raise unforeseen(task.source, error) from None
 
-    monkeypatch.setattr(tfadvpath.batch.run, "write_study", write)
+    monkeypatch.setattr(tfadvpath.batch.recording, "write_study", write)
     run = CliRunner().invoke(
         app,
         ["explain", str(archive), "--bundle", "b", "--out", str(out), "--json", "--format", "png,npz,nifti"],

@@ -5,16 +5,52 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from tfadvpath.batch.reading import Earlier
+from tfadvpath.batch.reading import Earlier, images_of
 from tfadvpath.errors import InputError, unforeseen
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import Explanation, StudyExplanation
 from tfadvpath.studies.study import Study
+
+_Thing = TypeVar("_Thing")
+
+
+class Gathering(Generic[_Thing]):
+    """Studies in a row, gathered until they are explained together.
+
+    Single images are gathered until they fill a batch: one at a time would cost nearly as much as a batch. At
+    most a batch and one study are held at once. Which studies are together follows from their order and
+    their numbers of images, whoever explains them: rounding depends on an image's batch.
+
+    Args:
+        batch_size: Number of images of a batch.
+    """
+
+    def __init__(self, batch_size: int):
+        self._batch_size = batch_size
+        self._waiting: list[_Thing] = []
+        self._images = 0
+
+    def add(self, thing: _Thing, images: int) -> list[_Thing]:
+        """Adds a study, and returns those that are explained together now; none while more may come.
+
+        Args:
+            thing: Study, or what stands for it.
+            images: Number of its images to explain; 0 of one that cannot be read.
+        """
+        self._waiting.append(thing)
+        self._images += images
+        full = max(self._images, len(self._waiting)) >= self._batch_size
+        return self.rest() if full else []
+
+    def rest(self) -> list[_Thing]:
+        """Returns those that wait, which are explained together where no more come."""
+        together, self._waiting, self._images = self._waiting, [], 0
+        return together
 
 
 def explained(
@@ -25,10 +61,8 @@ def explained(
 ) -> Iterator[tuple[StudyExplanation | Earlier | InputError, float]]:
     """Explains studies in their order.
 
-    Single images are gathered until they fill a batch: one at a time would cost nearly as much as a batch. At
-    most a batch and one study are held at once. An image's batch, and its place there, are those that it has
-    where no study is of an earlier run: rounding depends on them. The studies of an earlier run that share a
-    batch with others are read again for that.
+    An image's batch, and its place there, are those that it has where no study is of an earlier run: rounding
+    depends on them. The studies of an earlier run that share a batch with others are read again for that.
 
     Args:
         explainer: Explainer of images of their size.
@@ -43,33 +77,39 @@ def explained(
     Raises:
         InputError: The images of a batch do not fit into memory; the explainer refuses every image.
     """
-    waiting: list[Study | Earlier | InputError] = []
-    slices = 0
+    gathering: Gathering[Study | Earlier | InputError] = Gathering(explainer.batch_size)
     for study in studies:
-        waiting.append(study)
-        slices += _count(study)
-        if max(slices, len(waiting)) >= explainer.batch_size:
-            yield from _explain_together(explainer, waiting, on_progress, read_again)
-            waiting, slices = [], 0
-    yield from _explain_together(explainer, waiting, on_progress, read_again)
+        yield from explained_together(
+            explainer, gathering.add(study, images_of(study)), on_progress, read_again
+        )
+    yield from explained_together(explainer, gathering.rest(), on_progress, read_again)
 
 
-def _count(study: Study | Earlier | InputError) -> int:
-    """Returns the number of images of a study that are explained."""
-    if isinstance(study, Study):
-        return int((~study.blank).sum())
-    return study.explained_slices if isinstance(study, Earlier) else 0
-
-
-def _explain_together(
+def explained_together(
     explainer: Explainer,
     waiting: Sequence[Study | Earlier | InputError],
-    on_progress: Callable[[float], None],
-    read_again: Callable[[Earlier], Study | None],
+    on_progress: Callable[[float], None] = lambda studies: None,
+    read_again: Callable[[Earlier], Study | None] = lambda earlier: None,
 ) -> Iterator[tuple[StudyExplanation | Earlier | InputError, float]]:
+    """Explains studies whose images are put into batches in a row.
+
+    Args:
+        explainer: Explainer of images of their size.
+        waiting: Studies that were gathered.
+        on_progress: Function that is called with the number of studies, or the part of one, that got done.
+        read_again: Function that reads a study of an earlier run.
+
+    Yields:
+        The same as ``explained``.
+
+    Raises:
+        InputError: The same as of ``explained``.
+    """
+    if not waiting:
+        return
     together: Explanation | None = None
     seconds = 0.0
-    needed = sum(_count(study) for study in waiting if isinstance(study, Study))
+    needed = sum(images_of(study) for study in waiting if isinstance(study, Study))
     if not needed:
         on_progress(len(waiting))
     else:
@@ -92,10 +132,10 @@ def _explain_together(
     for number, study in enumerate(waiting):
         if not isinstance(study, Study):
             yield study, 0.0
-        elif together is None or not _count(study):
+        elif together is None or not images_of(study):
             yield _nothing(explainer, study), 0.0
         else:
-            yield StudyExplanation(study, together.take(places[number])), seconds * _count(study)
+            yield StudyExplanation(study, together.take(places[number])), seconds * images_of(study)
 
 
 def _batches(
@@ -108,7 +148,7 @@ def _batches(
     Returns:
         Images float32 [N, H, W, 1], and where those of each study to explain are in them, by its number.
     """
-    firsts = [0, *itertools.accumulate(map(_count, waiting))]
+    firsts = [0, *itertools.accumulate(map(images_of, waiting))]
     spans = list(itertools.pairwise(firsts))
     wanted = [
         (first, end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,12 @@ class Success:
 
     Attributes:
         task: The study, and the folder of its results.
-        result: Study and explanation, with all maps.
+        result: Study and explanation, with all maps; None where another process explained it.
         record: Content of its study.json.
     """
 
     task: Task
-    result: StudyExplanation
+    result: StudyExplanation | None
     record: dict[str, Any]
 
 
@@ -54,6 +54,10 @@ class Failure:
 
     task: Task
     error: InputError
+
+
+Outcome = Success | Resumed | Failure
+Outcomes = Generator[Outcome, None, None]
 
 
 @dataclass(frozen=True, eq=False)

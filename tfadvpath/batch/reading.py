@@ -14,7 +14,7 @@ from tfadvpath.batch.plan import Task
 from tfadvpath.errors import InputError, unforeseen
 from tfadvpath.files import json_text, sha256
 from tfadvpath.studies.find import STUDY_FILE
-from tfadvpath.studies.reader_process import ReaderProcess
+from tfadvpath.studies.reader_process import ReaderProcess, Request
 from tfadvpath.studies.series import SliceHeader, read_slice_header
 from tfadvpath.studies.study import Study, read_study
 
@@ -37,6 +37,13 @@ class Earlier:
         return self.record["slices"] - self.record["blank"]
 
 
+def images_of(study: Study | Earlier | InputError) -> int:
+    """Returns the number of images of a study that are explained."""
+    if isinstance(study, Study):
+        return int((~study.blank).sum())
+    return study.explained_slices if isinstance(study, Earlier) else 0
+
+
 def read_studies(
     tasks: Sequence[Task],
     size: tuple[int, int],
@@ -57,17 +64,33 @@ def read_studies(
         made_with: All that the results depend on besides the files, where results of earlier runs that were
             made with the same are to be kept; None reads every study.
     """
-    requests = ((task, (task.sources, size, channel, out / task.name, made_with)) for task in tasks)
+    requests = ((task, request_of(task, size, channel, out, made_with)) for task in tasks)
     if reader is not None:
-        yield from reader.map((task.sources, read_task, arguments) for task, arguments in requests)
+        yield from reader.map(request for _, request in requests)
         return
-    for task, arguments in requests:
+    for task, (_, read, arguments) in requests:
         try:
-            yield read_task(*arguments)
+            yield read(*arguments)
         except InputError as error:
             yield error
         except Exception as error:
             yield unforeseen(task.source, error)
+
+
+def request_of(
+    task: Task, size: tuple[int, int], channel: int | None, out: Path, made_with: Mapping[str, Any] | None
+) -> Request:
+    """Returns the request to a reading process that reads one study, or what an earlier run has of it.
+
+    Args:
+        task: Task of the study.
+        size: Height and width of the images.
+        channel: Index of the channel of a 4-D NIfTI file.
+        out: Folder of all results.
+        made_with: Settings that results of an earlier run must have been made with to be kept; None reads the
+            study.
+    """
+    return task.sources, read_task, (task.sources, size, channel, out / task.name, made_with)
 
 
 def read_task(

@@ -3,79 +3,60 @@
 from __future__ import annotations
 
 import functools
-import json
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 
 from tfadvpath import explainers
 from tfadvpath._version import __version__
 from tfadvpath.batch.explain import explained
-from tfadvpath.batch.ledger import Ledger, record_of, row_of_failure, row_of_results
-from tfadvpath.batch.outcomes import ExplainSummary, Failure, Resumed, Run, Success
+from tfadvpath.batch.job import Job
+from tfadvpath.batch.ledger import Ledger
+from tfadvpath.batch.options import ExplainOptions, check_engine
+from tfadvpath.batch.outcomes import ExplainSummary, Outcome, Outcomes, Run, Success
 from tfadvpath.batch.parts import folder_of_part, holds_parts
 from tfadvpath.batch.plan import LEDGER_TABLE, SUMMARY, Task, plan
 from tfadvpath.batch.reading import Earlier, read_again, read_headers, read_studies
-from tfadvpath.batch.results import write_study
+from tfadvpath.batch.recording import note_earlier, note_failure, write_results
 from tfadvpath.batch.signals import signals_held
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.pair_verdict import pair_verdict
-from tfadvpath.errors import ERROR_LOG, InputError, UnforeseenError
+from tfadvpath.errors import ERROR_LOG, InputError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
-from tfadvpath.files import json_text, make_folder, only_writer, remove_partials, write_json
-from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
+from tfadvpath.files import make_folder, only_writer, remove_partials, write_json
 from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.studies.study import Study
 from tfadvpath.writers.formats import formats
 
 
-@dataclass(frozen=True)
-class ExplainOptions:
-    """Options of explaining and writing studies.
+class Engine(Protocol):
+    """The process, or the processes, that read, explain and write the studies of a run.
 
     Attributes:
-        method: Name of the explainer.
-        maps: Names of the maps to write; None is all of the method.
-        formats: Names of the formats to write; None is all but those that are written on request, as DICOM
-            is. One that does not apply to a study is passed over.
-        channel: Index of the channel of 4-D NIfTI files; None is that of the bundle's training.
-        steps: Number of points of the path where the gradient is taken; None is the method's default.
-        sigma: Standard deviation, in pixels of the classifier's images, of the kernel that smooths a map;
-            None is the paper's 2 pixels of 224, in proportion to the image's side.
-        kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
-        path: Path from start to adversary, "straight" or "manifold"; None is the method's default.
-        batch_size: Images explained at once.
-        seed: Seed of all random numbers.
-        resume: Whether results of an earlier run that were made in the same way, from the same files, are
-            kept, and these studies not explained again. Where the ledger says that results were made in
-            another way, the run is refused. False explains every study anew.
-        num_parts: Number of runs that share the studies, such as the tasks of a job array; each writes into a
-            folder of its own in that of all results.
-        part_id: Number of this run among them, from 0.
-        memory_limit: Bytes of memory that reading one study may take.
-        time_limit: Seconds that a study of up to 10 MB may take to be read; a larger one as many times more.
+        job: Job that is done on each study.
     """
 
-    method: str = "syce"
-    maps: Sequence[str] | None = None
-    formats: Sequence[str] | None = None
-    channel: int | None = None
-    steps: int | None = None
-    sigma: float | None = None
-    kernel_size: int | None = None
-    path: str | None = None
-    batch_size: int = 16
-    seed: int = 0
-    resume: bool = True
-    num_parts: int = 1
-    part_id: int = 0
-    memory_limit: int = MEMORY_LIMIT
-    time_limit: float = TIME_LIMIT
+    job: Job
+
+    def outcomes(
+        self, tasks: Sequence[Task], out: Path, ledger: Ledger, on_progress: Callable[[float], None]
+    ) -> Outcomes:
+        """Explains every task's study and writes its results; a broken study does not stop the others.
+
+        Args:
+            tasks: Tasks of a plan.
+            out: Folder of all results.
+            ledger: Ledger that gets a row of each study, before that is yielded.
+            on_progress: Function that is called with the number of studies, or the part of one, that got
+                done.
+
+        Yields:
+            What became of each task.
+        """
 
 
 def explain_studies(
@@ -84,7 +65,7 @@ def explain_studies(
     out: Path | str,
     options: ExplainOptions | None = None,
     *,
-    listener: Callable[[Success | Resumed | Failure], None] | None = None,
+    listener: Callable[[Outcome], None] | None = None,
     on_progress: Callable[[float, int], None] | None = None,
 ) -> ExplainSummary:
     """Explains the studies in files and folders and writes their results; a broken study stops no other.
@@ -101,22 +82,25 @@ def explain_studies(
             folder are one study.
         out: Folder of all results.
         options: Options of explaining and writing; None is the defaults.
-        listener: Function that is told what became of each study, in their order.
+        listener: Function that is told what became of each study, in their order; where several processes
+            explain, in the order in which they got done.
         on_progress: Function that is called with the number of studies, or the part of one, that got done,
             and the number of all.
 
     Raises:
         InputError: Nothing can be explained: there is no study; the bundle has no such method, or the method
-            no such map or option; what a format needs is not installed; ``out`` cannot be written to, another
-            run writes there, or it holds results that were made in another way.
+            no such map or option; what a format or the engine needs is not installed; ``out`` cannot be
+            written to, another run writes there, or it holds results that were made in another way; the
+            cluster cannot be reached, or its processes do not start.
     """
     options = options or ExplainOptions()
+    check_engine(options)
     whole = Path(out)
     out = folder_of_part(whole, options.part_id, options.num_parts)
     if out == whole and holds_parts(whole):
         raise InputError(whole, "holds the parts of a job array", "Name another folder in `out`")
     given = [Path(one) for one in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
-    chosen_formats = _chosen_formats(options.formats)
+    _chosen_formats(options.formats)  # said before anything is read
     with ReaderProcess(options.memory_limit, options.time_limit) as reader:
         planned = plan(given, whole, functools.partial(read_headers, reader))
         if not planned.tasks:
@@ -127,37 +111,10 @@ def explain_studies(
         planned = planned.part(options.part_id, options.num_parts)
         make_folder(out)
         named = bundle.recipe.name if isinstance(bundle, Bundle) else str(bundle)
-        bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-        explainer = get_explainer(
-            bundle,
-            options.method,
-            options.seed,
-            steps=options.steps,
-            sigma=options.sigma,
-            kernel_size=options.kernel_size,
-            path=options.path,
-            batch_size=options.batch_size,
-        )
-        lengths = _lengths(explainer, bundle.image_size)
-        chosen_maps = _chosen("maps", options.maps, explainer.map_names)
-        channel = bundle.recipe.data.volume_channel if options.channel is None else options.channel
-        steps = options.steps or explainers.options(options.method).get("steps")
-        made_with = {
-            "tfadvpath": __version__,
-            "bundle": bundle.digest,
-            "method": options.method,
-            "steps": steps,
-            "path": options.path or explainers.options(options.method).get("path"),
-            "lengths": lengths,
-            "maps": chosen_maps,
-            "formats": chosen_formats,
-            "channel": channel,
-            "seed": options.seed,
-        }
-        keras.utils.set_random_seed(options.seed)
         tasks = planned.tasks
-        with only_writer(out):
-            ledger = Ledger(out, made_with, options.resume)
+        with _engine(bundle, options, out, reader) as engine, only_writer(out):
+            job = engine.job
+            ledger = Ledger(out, job.made_with, options.resume)
             remove_partials(out)
             for name in (SUMMARY, LEDGER_TABLE, ERROR_LOG):  # of an earlier run
                 (out / name).unlink(missing_ok=True)
@@ -168,28 +125,23 @@ def explain_studies(
                 named,
                 out,
                 options.method,
-                steps,
-                chosen_maps,
-                _about_pair(bundle, options.method),
+                job.made_with["steps"],
+                job.maps,
+                job.pair,
             )
             try:
-                for outcome in run_tasks(
-                    explainer,
+                outcomes = engine.outcomes(
                     tasks,
-                    bundle.image_size,
                     out,
-                    chosen_maps,
-                    chosen_formats,
-                    channel,
+                    ledger,
                     lambda done: on_progress(done, len(tasks)) if on_progress else None,
-                    reader=reader,
-                    made_with=made_with,
-                    resume=options.resume,
-                    ledger=ledger,
-                ):
-                    run.note(outcome)
-                    if listener:
-                        listener(outcome)
+                )
+                # What is done when a signal comes is in the ledger before the run says how far it got.
+                with closing(outcomes):
+                    for outcome in outcomes:
+                        run.note(outcome)
+                        if listener:
+                            listener(outcome)
             except KeyboardInterrupt as interrupt:
                 interrupt.args = (run.how_far(),)
                 raise
@@ -199,6 +151,104 @@ def explain_studies(
                     _write_summary(summary)
                     ledger.finish(run.names)
     return summary
+
+
+@contextmanager
+def _engine(
+    bundle: Bundle | Path | str, options: ExplainOptions, out: Path, reader: ReaderProcess
+) -> Iterator[Engine]:
+    if options.engine == "local":
+        yield _Local(*prepared(bundle, options), reader, options.resume)
+        return
+    if isinstance(bundle, Bundle):
+        raise InputError(
+            "`bundle`", "is in the memory of this process, which no other one can load", "Name its folder"
+        )
+    from tfadvpath.batch.on_ray.cluster import cluster
+
+    reader.close()  # the cluster has its own
+    with cluster(options.ray_address):
+        # Importing it imports Ray, which needs an extra and reads the environment that was set meanwhile.
+        from tfadvpath.batch.on_ray.engine import ray_engine
+
+        with ray_engine(functools.partial(prepared, bundle, options), options, out) as engine:
+            yield engine
+
+
+class _Local:
+    """Engine of this process.
+
+    Args:
+        explainer: Explainer of the job's images.
+        job: Job to do.
+        reader: Process that reads the studies ahead.
+        resume: Whether results of an earlier run that were made with the same are kept.
+    """
+
+    def __init__(self, explainer: Explainer, job: Job, reader: ReaderProcess, resume: bool):
+        self.job = job
+        self._explainer, self._reader, self._resume = explainer, reader, resume
+
+    def outcomes(
+        self, tasks: Sequence[Task], out: Path, ledger: Ledger, on_progress: Callable[[float], None]
+    ) -> Outcomes:
+        return run_tasks(
+            self._explainer,
+            tasks,
+            self.job.size,
+            out,
+            self.job.maps,
+            self.job.formats,
+            self.job.channel,
+            on_progress,
+            reader=self._reader,
+            made_with=self.job.made_with,
+            resume=self._resume,
+            ledger=ledger,
+        )
+
+
+def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Explainer, Job]:
+    """Returns the explainer of a run, and its job, in a process that explains.
+
+    Args:
+        bundle: Bundle, or its folder.
+        options: Options of explaining and writing.
+
+    Raises:
+        InputError: The bundle cannot be loaded; it has no such method, or the method no such map or option;
+            what a format needs is not installed.
+    """
+    bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    explainer = get_explainer(
+        bundle,
+        options.method,
+        options.seed,
+        steps=options.steps,
+        sigma=options.sigma,
+        kernel_size=options.kernel_size,
+        path=options.path,
+        batch_size=options.batch_size,
+    )
+    lengths = _lengths(explainer, bundle.image_size)
+    maps = _chosen("maps", options.maps, explainer.map_names)
+    formats = _chosen_formats(options.formats)
+    channel = bundle.recipe.data.volume_channel if options.channel is None else options.channel
+    keras.utils.set_random_seed(options.seed)
+    made_with = {
+        "tfadvpath": __version__,
+        "bundle": bundle.digest,
+        "method": options.method,
+        "steps": options.steps or explainers.options(options.method).get("steps"),
+        "path": options.path or explainers.options(options.method).get("path"),
+        "lengths": lengths,
+        "maps": maps,
+        "formats": formats,
+        "channel": channel,
+        "seed": options.seed,
+    }
+    pair = _about_pair(bundle, options.method)
+    return explainer, Job(bundle.image_size, channel, explainer.batch_size, maps, formats, made_with, pair)
 
 
 def _lengths(explainer: Explainer, size: tuple[int, int]) -> dict[str, float]:
@@ -241,7 +291,7 @@ def run_tasks(
     made_with: Mapping[str, Any] | None = None,
     resume: bool = False,
     ledger: Ledger | None = None,
-) -> Iterator[Success | Resumed | Failure]:
+) -> Outcomes:
     """Explains every task's study and writes its results; a broken study does not stop the others.
 
     Args:
@@ -271,54 +321,23 @@ def run_tasks(
     for task, (result, seconds) in zip(tasks, explained(explainer, studies, on_progress, again), strict=True):
         # A signal ends the run between two studies, or while images are explained: nothing is half then.
         with signals_held():
-            outcome: Success | Resumed | Failure
+            outcome: Outcome
             if isinstance(result, StudyExplanation):
-                outcome = _written(
-                    result, task, out, map_names, format_names, made_with or {}, seconds, ledger
-                )
+                try:
+                    record, row = write_results(
+                        result, task, out, map_names, format_names, made_with or {}, seconds
+                    )
+                except InputError as error:
+                    outcome = note_failure(task, error, out, made_with or {}, ledger)
+                else:
+                    if ledger is not None:
+                        ledger.append(row)
+                    outcome = Success(task, result, record)
             elif isinstance(result, Earlier):
-                outcome = Resumed(task, result.record)
-                if ledger is not None:
-                    _keep(ledger, result, out / task.name)
+                outcome = note_earlier(task, result, out, ledger)
             else:
-                outcome = _failed(task, result, out)
-            if isinstance(outcome, Failure) and ledger is not None:
-                ledger.append(row_of_failure(task, outcome.error, made_with or {}))
+                outcome = note_failure(task, result, out, made_with or {}, ledger)
         yield outcome
-
-
-def _written(
-    result: StudyExplanation,
-    task: Task,
-    out: Path,
-    map_names: Sequence[str],
-    format_names: Collection[str],
-    made_with: Mapping[str, Any],
-    seconds: float,
-    ledger: Ledger | None,
-) -> Success | Failure:
-    started = time.monotonic()
-    chosen = StudyExplanation(result.study, result.explanation.only(map_names))
-    try:
-        record = write_study(chosen, task, out, format_names, made_with)
-    except InputError as error:
-        return _failed(task, error, out)
-    if ledger is not None:
-        seconds += time.monotonic() - started
-        ledger.append(row_of_results(record, out / task.name, seconds))
-    return Success(task, result, record)
-
-
-def _keep(ledger: Ledger, earlier: Earlier, folder: Path) -> None:
-    """Adds a study of an earlier run whose row is missing: its process ended before that was written."""
-    record = json.loads(json_text(earlier.record))
-    row = ledger.rows.get(record["folder"])
-    if row is None or record_of(row) != record:
-        ledger.append(row_of_results(record, folder, None))
-
-
-def _failed(task: Task, error: InputError, out: Path) -> Failure:
-    return Failure(task, error.logged(out / ERROR_LOG) if isinstance(error, UnforeseenError) else error)
 
 
 def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> Explainer:

@@ -38,8 +38,8 @@ def explain(
         typer.Option(
             "--format",
             help="png, npz and nifti, separated by commas, or all. nifti is for NIfTI and DICOM series. By "
-            "name alone: nifti-4d, all maps in one file; dicom, objects for the archive of the DICOM source; "
-            "dicom-synthetic, the generated images as such.",
+            "name alone: html, a page to look at; nifti-4d, all maps in one file; dicom, objects for the "
+            "archive of the DICOM source; dicom-synthetic, the generated images as such.",
         ),
     ] = "all",
     channel: Annotated[
@@ -90,6 +90,27 @@ def explain(
         ),
     ] = 1,
     part_id: Annotated[int, typer.Option(min=0, help="Which of these runs this one is, from 0.")] = 0,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="local is this process. ray is a cluster, of this machine or several; it needs an extra."
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes of the cluster that explain. Without it: one for each GPU, or else each machine.",
+        ),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of a running cluster; auto on one of its machines. Without it: what RAY_ADDRESS says, or a "
+            "cluster of this machine alone, for the time of the run.",
+        ),
+    ] = None,
     memory_limit: Annotated[
         float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one study may take.")
     ] = 8.0,
@@ -133,6 +154,9 @@ def explain(
         part_id=part_id,
         memory_limit=round(memory_limit * 2**30),
         time_limit=time_limit,
+        engine=engine,
+        workers=workers,
+        ray_address=ray_address,
     )
     if bundle is None:
         say(

@@ -116,7 +116,9 @@ def run_demo(
     ):
         if isinstance(outcome, Failure):
             raise outcome.error
-        assert isinstance(outcome, Success)  # without `resume` none is of an earlier run
+        # Without `resume` none is of an earlier run, and this process explains.
+        assert isinstance(outcome, Success)
+        assert outcome.result is not None
         labels = out / "phantoms" / "labelsTr" / outcome.task.source.name
         explained.append(patient_of(outcome.result, labels, data))
         studies.append(outcome.record)
