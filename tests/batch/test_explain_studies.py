@@ -39,6 +39,15 @@ def test_the_summary_says_what_the_pairs_are_worth(bundle, tmp_path):
     assert len(summary.pair) == 1
     assert summary.pair[0].startswith("60 % of the adversaries do not cross the decision")
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["pair"] == list(summary.pair)
+    # A control says so first, whatever the method.
+    options_of_it = poor.recipe.classifier.model_copy(update={"shuffle_labels": True})
+    control = dataclasses.replace(poor, recipe=poor.recipe.model_copy(update={"classifier": options_of_it}))
+    said = [
+        explain_studies(control, tmp_path / "x.png", tmp_path / one.method, one).pair
+        for one in (GRADIENT, options)
+    ]
+    assert [len(sentences) for sentences in said] == [1, 2]
+    assert all(sentences[0].startswith("The classifier was trained on shuffled") for sentences in said)
     # The gradient has no pair.
     assert explain_studies(poor, tmp_path / "x.png", tmp_path / "other", GRADIENT).pair == ()
 

@@ -77,7 +77,8 @@ class ExplainSummary:
         remarks: Sentences on studies, each with one of its files.
         waiting: Number of studies that were not come to, since the run was interrupted or failed as a whole.
         pair: Sentences on what the quality of the generator's pairs means for a reader of the maps, see
-            ``bundle.pair_verdict``; none where all is good, nothing was measured, or there is no pair.
+            ``bundle.pair_verdict``; none where all is good, nothing was measured, or there is no pair. That
+            the classifier learned shuffled labels stands first.
     """
 
     bundle: str

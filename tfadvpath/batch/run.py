@@ -32,6 +32,10 @@ from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.studies.study import Study
 from tfadvpath.writers.formats import formats
 
+_OF_A_CONTROL = (
+    "The classifier was trained on shuffled labels. It is a control, and the maps say nothing of a patient."
+)
+
 
 class Engine(Protocol):
     """The process, or the processes, that read, explain and write the studies of a run.
@@ -261,10 +265,11 @@ def _lengths(explainer: Explainer, size: tuple[int, int]) -> dict[str, float]:
 
 
 def _about_pair(bundle: Bundle, method: str) -> tuple[str, ...]:
-    """Returns what the measured quality of a method's pairs means for its maps."""
+    """Returns what the measured quality of a method's pairs means for its maps, and if they mean nothing."""
     generator = explainers.generator_of(method)
     figures = (bundle.figures.get("test") or {}).get(generator or "")
-    return pair_verdict(figures).sentences if figures else ()
+    control = (_OF_A_CONTROL,) if bundle.recipe.classifier.shuffle_labels else ()
+    return control + (pair_verdict(figures).sentences if figures else ())
 
 
 def _write_summary(summary: ExplainSummary) -> None:
