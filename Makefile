@@ -37,7 +37,7 @@ help:
 	@echo "make loader-check  load an exported explainer in C++ as TensorFlow Serving does (needs g++)"
 	@echo "make triton-check  serve an exported explainer by NVIDIA Triton and ask it (needs Python 3.11)"
 	@echo "make pacs-check send results to Orthanc and read them back (needs its Debian packages)"
-	@echo "make viewer-check  drive the viewer's page in Chromium (needs Debian's package, and npm)"
+	@echo "make viewer-check  drive the viewer's pages in Chromium (needs Debian's package, and npm)"
 	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
@@ -95,9 +95,9 @@ triton-check: $(TRITON_VENV)/.installed $(VENV)/.installed-serving
 pacs-check: $(VENV)/.installed-test
 	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py tfadvpath/assets/phantom_brain
 
-# A real browser: it moves every control of the page, and leaves pictures of it in build/viewer.
+# A real browser: it moves every control of the pages, and leaves pictures of them in build/viewer.
 viewer-check: $(VENV)/.installed-test build/axe/node_modules/axe-core/axe.min.js
-	VIEWER_PICTURES=build/viewer $(BIN)/python -m pytest -s tests/viewer
+	VIEWER_PICTURES=build/viewer $(BIN)/python -m pytest -s tests/viewer tests/viewer_server
 
 build/axe/node_modules/axe-core/axe.min.js:
 	npm install --silent --no-fund --no-audit --prefix build/axe axe-core@4.10.3

@@ -45,16 +45,16 @@ def write_png(path: Path, seed: int) -> None:
     cv2.imwrite(str(path), radiograph(512, seed) * 16)
 
 
-def write_dicom(path: Path, seed: int) -> None:
+def write_dicom(path: Path, seed: int, size: int = 1024) -> None:
     dataset = pydicom.Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     dataset.Modality, dataset.SamplesPerPixel, dataset.PhotometricInterpretation = "DX", 1, "MONOCHROME2"
-    dataset.Rows = dataset.Columns = 1024
+    dataset.Rows = dataset.Columns = size
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
-    dataset.PixelData = radiograph(1024, seed).tobytes()
+    dataset.PixelData = radiograph(size, seed).tobytes()
     dataset["PixelData"].VR = "OW"
     dataset.save_as(path, enforce_file_format=True)
 

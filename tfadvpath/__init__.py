@@ -1,6 +1,11 @@
 """Where in a medical image a classifier's decision comes from, and how much each pixel matters to it."""
 
 import importlib
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tfadvpath._version import __version__ as __version__
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
     from tfadvpath.evaluation.options import EvaluationOptions
     from tfadvpath.evaluation.summary import Summary
     from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
+    from tfadvpath.fitting.explain import explain
+    from tfadvpath.fitting.fit import FittedExplainer, fit
+    from tfadvpath.fitting.report import FitReport
     from tfadvpath.pacs.outcomes import SendSummary
     from tfadvpath.pacs.send import send_results
     from tfadvpath.path.gaussian import gaussian_filter
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
     from tfadvpath.studies.study import Study, read_study
     from tfadvpath.training.cross_validation import CrossValidation, cross_validate
     from tfadvpath.training.run import TrainedBundle, train
+    from tfadvpath.viewer_server.view import view
 
 # The module of every public name.
 _HOMES = {
@@ -44,6 +53,8 @@ _HOMES = {
     "ExplainOptions": "batch.run",
     "ExplainSummary": "batch.outcomes",
     "Explanation": "explanation",
+    "FitReport": "fitting.report",
+    "FittedExplainer": "fitting.fit",
     "InputError": "errors",
     "LinearPath": "path.paths",
     "ManifoldPath": "path.paths",
@@ -60,9 +71,11 @@ _HOMES = {
     "check_saved_model": "saved_model.check",
     "cross_validate": "training.cross_validation",
     "evaluate": "evaluation.evaluate",
+    "explain": "fitting.explain",
     "explain_studies": "batch.run",
     "export_saved_model": "saved_model.export",
     "feature_importance": "path.importance",
+    "fit": "fitting.fit",
     "gaussian_filter": "path.gaussian",
     "load_bundle": "bundle.bundle",
     "load_recipe": "recipes.recipe",
@@ -74,6 +87,7 @@ _HOMES = {
     "run_demo": "demo.demo",
     "send_results": "pacs.send",
     "train": "training.run",
+    "view": "viewer_server.view",
 }
 
 __all__ = [
@@ -87,6 +101,8 @@ __all__ = [
     "ExplainOptions",
     "ExplainSummary",
     "Explanation",
+    "FitReport",
+    "FittedExplainer",
     "InputError",
     "LinearPath",
     "ManifoldPath",
@@ -103,10 +119,12 @@ __all__ = [
     "check_saved_model",
     "cross_validate",
     "evaluate",
+    "explain",
     "explain_studies",
     "explainers",
     "export_saved_model",
     "feature_importance",
+    "fit",
     "gaussian_filter",
     "generators",
     "load_bundle",
@@ -122,6 +140,7 @@ __all__ = [
     "send_results",
     "serving",
     "train",
+    "view",
 ]
 
 
@@ -140,3 +159,39 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _ClassesOfSavedNetworks(importlib.abc.MetaPathFinder):
+    """Registers the classes that saved networks name as soon as Keras is imported, and not before.
+
+    So a network of a bundle loads by ``keras.saving.load_model``, whichever of both was imported first, and
+    ``import tfadvpath`` waits for no TensorFlow.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "keras":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        loader = None if spec is None else spec.loader
+        if loader is not None:
+            execute = loader.exec_module
+
+            def and_register(module: ModuleType) -> None:
+                sys.meta_path.remove(self)  # not before: who only looks for Keras does not import it
+                execute(module)
+                importlib.import_module("tfadvpath.models")
+
+            loader.exec_module = and_register  # type: ignore[method-assign]
+        return spec
+
+
+def _register_saved_networks() -> None:
+    if "keras" in sys.modules:
+        importlib.import_module("tfadvpath.models")
+    else:
+        sys.meta_path.insert(0, _ClassesOfSavedNetworks())
+
+
+_register_saved_networks()

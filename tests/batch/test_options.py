@@ -19,7 +19,7 @@ from tfadvpath.errors import InputError
     ("options", "says"),
     [
         ({"engine": "beam"}, "`engine`: 'beam' is not known. Choose one of local, ray."),
-        ({"workers": 2}, "`workers`: is of the engine ray alone. Leave it out."),
+        ({"workers": -1}, "`workers`: -1 is no number of processes. Give 0 or more."),
         ({"ray_address": "auto"}, "`ray_address`: is of the engine ray alone. Leave it out."),
         ({"engine": "ray", "workers": 0}, "`workers`: 0 is no number of processes. Give 1 or more."),
     ],

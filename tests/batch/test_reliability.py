@@ -108,7 +108,8 @@ def test_a_writer_that_fails_on_one_study_costs_that_study(use, bundle, folder, 
 
     changed = known | {"npz": dataclasses.replace(known["npz"], write=write)}
     monkeypatch.setattr("tfadvpath.batch.results.formats", lambda: changed)
-    summary = explain_studies(bundle, folder, tmp_path / "out", OPTIONS)
+    here = dataclasses.replace(OPTIONS, workers=0)
+    summary = explain_studies(bundle, folder, tmp_path / "out", here)
     assert len(summary.studies) == 5
     assert "unforeseen error (KeyError)" in str(summary.failures[0].error)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -125,8 +126,8 @@ def test_a_run_goes_on_where_it_was_interrupted(use, bundle, folder, tmp_path):
         if outcome.task.source.name == "2.png":
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        explain_studies(bundle, folder, out, OPTIONS, listener=stop)
+    with pytest.raises(KeyboardInterrupt):  # with workers, the studies that are being written are finished
+        explain_studies(bundle, folder, out, dataclasses.replace(OPTIONS, workers=0), listener=stop)
     summary = json.loads((out / "summary.json").read_text())
     assert (summary["explained"], summary["waiting"]) == (3, 3)
     # As a process that was killed leaves them.

@@ -36,6 +36,8 @@ RUNNER = CliRunner()
 
 VERBS = (
     "explain",
+    "fit",
+    "view",
     "ledger",
     "send",
     "demo",
@@ -62,7 +64,7 @@ def test_help_names_every_verb_and_says_nothing_else():
 def test_every_verb_has_help(verb):
     run = RUNNER.invoke(app, [verb, "--help"])
     assert run.exit_code == 0
-    assert f" {verb} [OPTIONS] " in run.stdout.splitlines()[0]
+    assert f" {verb} [OPTIONS]" in run.stdout.splitlines()[0]
     assert "--json" in run.stdout
 
 
@@ -82,7 +84,7 @@ def demonstration(bundle, monkeypatch):
 def embedded_pictures(page):
     """The pictures of a page, uint8 [rows, columns, 3]."""
     encoded = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text)))) for text in encoded]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")) for text in encoded]
 
 
 @pytest.mark.slow

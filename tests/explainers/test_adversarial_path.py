@@ -82,3 +82,19 @@ def test_decisions_of_start_and_adversary_are_compared_with_the_images(bundle):
     assert explanation.decision.tolist() == [False, False, True]
     assert explanation.crossed.tolist() == [True, False, False]
     assert explanation.kept.tolist() == [True, True, True]
+
+
+def test_a_classifier_with_a_condition_on_its_values_is_explained():
+    class Pair:
+        @staticmethod
+        def classifier(x):
+            if tf.reduce_mean(x) > 0.5:
+                return tf.reduce_mean(x, axis=(1, 2, 3))
+            return tf.reduce_max(x, axis=(1, 2, 3))
+
+        def generate(self, x):
+            return AdversarialPair(x, 1.0 - x, self.classifier(x))
+
+    images = np.full((1, 32, 32, 1), 0.75, np.float32)
+    images[0, 0, 0] = 1.0
+    assert explainers.AdversarialPath(Pair(), batch_size=1, steps=2).explain(images).score[0] < 0.76

@@ -62,7 +62,8 @@ def test_a_task_is_one_data_set():
 @pytest.mark.parametrize("task", DATA_SETS)
 def test_every_data_set_states_its_facts(task):
     kind = DATA_SETS[task]
-    assert kind.GENERATED == issubclass(kind, PhantomData) == (not issubclass(kind, PreparedData))
+    assert issubclass(kind, PhantomData) == kind.GENERATED
+    assert not (kind.GENERATED and issubclass(kind, PreparedData))
     assert kind.ORGAN in ("brain", "chest", None)
     assert kind.PERCENTILES
     assert all(50 <= percentile < 100 for percentile in kind.PERCENTILES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -67,6 +68,7 @@ class Browser:
         self._numbers = itertools.count(1)
         self._answers: dict[int, queue.Queue] = {}
         self._session: str | None = None
+        self._frames: list[str] = []  # sessions of frames that are strangers to the page, the newest last
         self.requests: list[str] = []
         self.complaints: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
@@ -75,6 +77,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
+        self.send("Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
 
     def __enter__(self) -> Browser:
         return self
@@ -99,7 +102,15 @@ class Browser:
                     self._note(message["method"], message["params"])
 
     def _note(self, method: str, values: dict[str, Any]) -> None:
-        if method == "Network.requestWillBeSent":
+        if method == "Target.attachedToTarget" and self._session is not None:
+            # A frame waits until it is listened to. This thread reads the answers: it does not wait for them.
+            session = values["sessionId"]
+            for name in ("Runtime.enable", "Network.enable", "Log.enable", "Runtime.runIfWaitingForDebugger"):
+                self._write(name, {}, session)
+            self._frames.append(session)
+        elif method == "Target.detachedFromTarget":
+            self._frames = [one for one in self._frames if one != values["sessionId"]]
+        elif method == "Network.requestWillBeSent":
             self.requests.append(values["request"]["url"])
         elif method == "Log.entryAdded":
             if "willReadFrequently" not in values["entry"]["text"]:  # it is the tests that read often
@@ -108,12 +119,15 @@ class Browser:
             details = values["exceptionDetails"]
             self.complaints.append(details.get("exception", {}).get("description", details["text"]))
 
-    def _send(self, method: str, values: dict[str, Any] | None = None, session: str | None = None) -> dict:
+    def _write(self, method: str, values: dict[str, Any], session: str | None) -> queue.Queue:
         number = next(self._numbers)
         answer = self._answers[number] = queue.Queue()
-        message = {"id": number, "method": method, "params": values or {}}
+        message = {"id": number, "method": method, "params": values}
         os.write(self._in, json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
-        got = answer.get(timeout=_ANSWER)
+        return answer
+
+    def _send(self, method: str, values: dict[str, Any] | None = None, session: str | None = None) -> dict:
+        got = self._write(method, values or {}, session).get(timeout=_ANSWER)
         if "error" in got:
             raise RuntimeError(f"{method}: {got['error']['message']}")
         return got["result"]
@@ -133,12 +147,28 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, path: Path) -> None:
-        """Opens a file, and forgets what was requested before."""
+    def open(self, address: Path | str) -> None:
+        """Opens a file or an address, and forgets what was requested before."""
         self.requests.clear()
         self.complaints.clear()
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.send("Page.navigate", url=address if isinstance(address, str) else address.resolve().as_uri())
         self.until("document.readyState === 'complete'")
+
+    def frame(self, selector: str = "iframe") -> Frame:
+        """Returns a frame of the page that is a stranger to it, such as one in a sandbox, in the window."""
+        address = self.evaluate(
+            f"(it => {{ it.scrollIntoView({{behavior: 'instant'}}); return it.src; }})"
+            f"(document.querySelector({selector!r}))"
+        )
+        end = time.monotonic() + _ANSWER
+        while True:
+            for session in reversed(self._frames):
+                frame = Frame(self, session, selector)
+                with contextlib.suppress(RuntimeError):  # it is gone
+                    if frame.evaluate("location.href") == address:
+                        return frame
+            assert time.monotonic() < end, f"there is no frame of {address}"
+            time.sleep(0.05)
 
     def evaluate(self, expression: str) -> Any:
         """Returns the value of a JavaScript expression, also of a promise."""
@@ -201,3 +231,26 @@ class Browser:
         """Writes a PNG of the page, or of the part in the window."""
         got = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(got["data"]))
+
+
+class Frame(Browser):
+    """A frame of a browser's page: what is in it is asked there, mouse and keys reach it through the page."""
+
+    def __init__(self, page: Browser, session: str, selector: str):
+        self._page, self._own, self._selector = page, session, selector
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._page, name)
+
+    def __exit__(self, *raised: object) -> None:
+        raise TypeError("a frame ends with its page")
+
+    def send(self, method: str, **values: Any) -> dict[str, Any]:
+        session = self._page._session if method.startswith("Input.") else self._own
+        return self._page._send(method, values, session)
+
+    def mouse(self, kind: str, x: float, y: float, **values: Any) -> None:
+        corner = self._page.evaluate(
+            f"(b => [b.left, b.top])(document.querySelector({self._selector!r}).getBoundingClientRect())"
+        )
+        self._page.mouse(kind, corner[0] + x, corner[1] + y, **values)

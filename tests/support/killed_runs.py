@@ -64,7 +64,7 @@ def write_studies(folder: Path, studies: int, broken: int) -> None:
 def use_the_explainer_of_batches(pause: float = 0.0) -> None:
     """Lets ``explain_studies`` use OfItsBatch, with a bundle that needs no loading."""
     bundle = SimpleNamespace(recipe=RECIPE, digest="0" * 64, image_size=(SIZE, SIZE), figures={})
-    tfadvpath.batch.run.load_bundle = lambda folder: bundle
+    tfadvpath.batch.run.load_bundle = lambda *_: bundle
     tfadvpath.batch.run.get_explainer = lambda *_, **options: OfItsBatch(options["batch_size"], pause)
 
 

@@ -43,7 +43,11 @@ def arrays(html: str) -> dict[str, np.ndarray]:
     for each in known["images"]:
         stacks[each["name"]] = stacks[each["name"]] / known["image_top"]
     for each in known["maps"]:
-        stacks[each["name"]] = each["largest"] * (stacks[each["name"]] / known["map_top"]) ** 2
+        zero = known["map_top"] if each["signed"] else 0
+        levels_of_map = stacks[each["name"]]
+        steps = (levels_of_map - zero) / known["map_top"]
+        values = each["largest"] * np.sign(steps) * steps**2
+        stacks[each["name"]] = np.where(levels_of_map == zero + known["map_top"] + 1, np.nan, values)
     if known["detail"]:
         size = (known["detail"]["rows"], known["detail"]["columns"])
         details = [inflated(html, f"detail-{index}") for index in range(known["count"])]

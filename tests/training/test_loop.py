@@ -1,5 +1,7 @@
 """The loop on a model of one weight, whose every step is known."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.errors import InputError
 from tfadvpath.recipes.stages import ClassifierOptions, Training
+from tfadvpath.training import loop
 from tfadvpath.training.checkpoint import load_checkpoint, state_of
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import on_every_device, train_stage
@@ -101,6 +104,24 @@ def test_the_best_epoch_on_validation_is_kept(tmp_path):
     assert progress.lowest == min(losses) == losses[progress.best_epoch]
     x = np.linspace(0, 1, 4)
     assert np.mean((slope(model) * x - x) ** 2) == pytest.approx(min(losses), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("until", "epochs"), [(35.0, 3), (30.0, 3), (29.0, 2), (0.0, 1), (1000.0, 6), (None, 6)]
+)
+def test_no_epoch_begins_that_would_end_after_the_time(until, epochs, tmp_path, monkeypatch):
+    """By a clock in which every epoch takes ten seconds."""
+    now = [0.0]
+
+    class Clocked(Line):
+        def batches(self, epoch):
+            now[0] += 10.0
+            return super().batches(epoch)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    logbook = Logbook(tmp_path / "logs")
+    _, progress = train_stage(Clocked(), tmp_path, logbook, lambda event: None, ONE_DEVICE, until)
+    assert progress.epochs == epochs
 
 
 @pytest.mark.slow

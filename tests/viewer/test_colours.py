@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfadvpath.viewer.colours import colour_tables
+from tfadvpath.viewer.colours import colour_tables, diverging_tables
 
 # CIE luminance of linear sRGB, and Viénot's matrix for an eye without its green receptors.
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -14,7 +14,8 @@ DEUTERANOPE = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02
 
 def linear(name: str) -> np.ndarray:
     """float [256, 3]: the table's colours as amounts of light."""
-    levels = np.frombuffer(bytes.fromhex(colour_tables()[name]), np.uint8).reshape(256, 3) / 255
+    tables = colour_tables() | diverging_tables()
+    levels = np.frombuffer(bytes.fromhex(tables[name]), np.uint8).reshape(256, 3) / 255
     return np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
 
 
@@ -32,4 +33,16 @@ def test_no_ramp_begins_where_it_would_be_taken_for_the_image():
 
 
 def test_each_table_has_256_colours():
-    assert {len(text) for text in colour_tables().values()} == {6 * 256}
+    assert {len(text) for text in (*colour_tables().values(), *diverging_tables().values())} == {6 * 256}
+
+
+@pytest.mark.parametrize("name", list(diverging_tables()))
+def test_both_sides_of_a_diverging_table_get_darker_from_0_and_stay_apart(name):
+    """Also to an eye without green receptors: the ends differ in more than their brightness."""
+    for light in (linear(name), linear(name) @ DEUTERANOPE.T):
+        bright = light @ LUMINANCE
+        assert abs(int(bright.argmax()) - 128) <= 8
+        assert (np.diff(bright[:124:8]) > 0).all()  # steps of eight bits would be seen in smaller ones
+        assert (np.diff(bright[132::8]) < 0).all()
+        ends = light[[0, -1]] / light[[0, -1]].sum(axis=1, keepdims=True)
+        assert np.abs(np.diff(ends, axis=0)).max() > 0.3

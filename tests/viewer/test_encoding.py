@@ -21,7 +21,7 @@ def unpacked(data: bytes, shape: tuple[int, int]) -> np.ndarray:
     return levels_of(*np.frombuffer(data, np.uint8).reshape(2, *shape))
 
 
-@given(arrays.arrays(np.int32, SIZES, elements=st.integers(0, 4095)))
+@given(arrays.arrays(np.int32, SIZES, elements=st.integers(0, 8191)))
 def test_packed_levels_come_back(levels):
     np.testing.assert_array_equal(unpacked(packed(levels), levels.shape), levels)
 
@@ -64,6 +64,12 @@ def test_channels_of_an_image_are_shown_as_their_mean():
 
 def test_a_map_of_nothing_is_nothing():
     assert not map_levels(np.zeros((3, 3), np.float32), 0.0, 1023).any()
+
+
+def test_levels_of_a_signed_map_lie_evenly_around_its_zero():
+    values = np.array([[-4.0, -1.0, 0.0, 1.0, 4.0, np.nan]])
+    assert map_levels(values, 4.0, 100, signed=True).tolist() == [[0, 50, 100, 150, 200, 201]]
+    assert map_levels(np.abs(values), 4.0, 100).tolist() == [[100, 50, 0, 50, 100, 101]]
 
 
 def test_a_page_of_few_values_has_the_finer_steps():

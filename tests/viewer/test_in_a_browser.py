@@ -62,7 +62,17 @@ def folder(tmp_path_factory):
     (folder / "batch.html").write_text(batch.page(masks), encoding="utf-8")
     plain = Explanation(batch.images, {"gradient": batch.maps["fi_v1"]}, batch.score)
     (folder / "plain.html").write_text(plain.page(), encoding="utf-8")
+    maps = {"both_signs": signed_map(), "fi_v1": batch.maps["fi_v1"][:1]}
+    signed = Explanation(batch.images[:1], maps, batch.score[:1])
+    (folder / "signed.html").write_text(signed.page(), encoding="utf-8")
     return folder
+
+
+def signed_map() -> np.ndarray:
+    """float32 [1, rows, columns, 1] of both signs, with a corner of no numbers."""
+    values = np.random.default_rng(5).normal(size=(1, *SIZE, 1)).astype(np.float32)
+    values[0, :7, :5] = np.nan
+    return values
 
 
 @pytest.fixture
@@ -304,6 +314,44 @@ def test_a_map_is_coloured_where_it_reaches_its_threshold(volume, folder):
     check(one.max() / 50)
 
 
+def test_a_signed_map_has_colours_that_meet_at_0_and_none_where_there_is_no_number(shown, folder):
+    browser = shown(folder / "signed.html")
+    plain(browser)
+    browser.evaluate(set_number("#map-0-opacity", 1))
+    browser.evaluate(set_number("#map-0-threshold-number", 50))
+    known = json.loads(browser.evaluate("document.querySelector('#content').textContent"))
+    table = np.frombuffer(bytes.fromhex(known["diverging"]["coolwarm"]), np.uint8).reshape(256, 3)
+    values = signed_map()[0, ..., 0].astype(np.float64)
+    sizes = np.abs(values)
+    numbers = sizes[~np.isnan(sizes)]
+    brightest, threshold = np.percentile(numbers, 99.5), np.percentile(numbers, 50)
+    drawn = picture(browser)[..., :3].astype(int)
+    over = sizes > 1.01 * threshold  # false of no number
+    wanted = table[np.rint((np.clip(values[over] / brightest, -1, 1) + 1) / 2 * 255).astype(int)].astype(int)
+    assert np.abs(drawn[over] - wanted).max() <= 4  # a step of the colours
+    assert (wanted[:, 0] > wanted[:, 2] + 50).any()
+    assert (wanted[:, 2] > wanted[:, 0] + 50).any()
+    assert (np.ptp(drawn[~(sizes > 0.99 * threshold)], axis=1) == 0).all()
+    bar = browser.text(".bar:nth-child(2)")
+    share = 100 * (sizes >= threshold).mean()  # half of those that have a number
+    assert f", from ±{threshold:.3g}: {share:.1f} % of the pixels" in bar
+    ticks = browser.evaluate(
+        "[...document.querySelectorAll('.bar:nth-child(2) .ticks span')].map(it => it.textContent)"
+    )
+    top = f"{brightest:.3g}"
+    assert ticks == [f"≤ -{top}", "0", f"≥ {top}"]
+    browser.click(PICTURE, across=0.02, down=0.02)
+    assert browser.text("#value-map-0") == "no number"
+    row, column = np.argwhere(values < -1)[0]
+    browser.click(PICTURE, across=(column + 0.5) / SIZE[1], down=(row + 0.5) / SIZE[0])
+    assert float(browser.text("#value-map-0")) == pytest.approx(values[row, column], abs=2e-3)
+    before = fingerprint(browser)
+    choose(browser, "#map-0-style", "outline")
+    assert fingerprint(browser) != before
+    corner = picture(browser)[:6, :4, :3].astype(int)
+    assert (np.ptp(corner, axis=2) <= 3).all()
+
+
 def set_number(selector: str, value: float) -> str:
     return (
         f"(() => {{ const it = document.querySelector({selector!r}); it.value = {value};"
@@ -411,7 +459,7 @@ def test_nothing_flashes_more_than_three_times_a_second(volume):
 
 
 @pytest.mark.parametrize(
-    "page", ["volume/explanation.html", "xray/explanation.html", "batch.html", "plain.html"]
+    "page", ["volume/explanation.html", "xray/explanation.html", "batch.html", "plain.html", "signed.html"]
 )
 def test_every_control_answers_to_the_mouse_and_to_keys(shown, folder, page):
     browser = shown(folder / page)
@@ -649,7 +697,7 @@ def keep(content: bytes, name: str) -> None:
     "screen", SCREENS, ids=lambda screen: f"{screen[0]}-{'dark' if screen[2] else 'light'}"
 )
 @pytest.mark.parametrize(
-    "page", ["volume/explanation.html", "xray/explanation.html", "batch.html", "plain.html"]
+    "page", ["volume/explanation.html", "xray/explanation.html", "batch.html", "plain.html", "signed.html"]
 )
 def test_the_page_fits_its_window(shown, folder, tmp_path, page, screen):
     browser = shown(folder / page, screen)

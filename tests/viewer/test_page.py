@@ -13,6 +13,7 @@ from support.pages import Page
 from support.viewer_pages import arrays, content, explanation_to_show, script
 
 from tfadvpath.explanation import Explanation
+from tfadvpath.viewer.colours import colour_tables, diverging_tables
 from tfadvpath.viewer.encoding import FINE
 from tfadvpath.viewer.page import page
 from tfadvpath.viewer.scene import Scene
@@ -144,6 +145,38 @@ def test_a_map_of_zeros_and_a_blank_study_have_a_page():
     assert content(page(nothing))["blank"] == [True, True]
 
 
+def test_a_map_keeps_its_negative_values_and_where_it_has_no_number(explanation):
+    values = np.random.default_rng(0).normal(size=explanation.images.shape).astype(np.float32)
+    values[1, :3] = np.nan
+    values[4] = np.nan
+    html = page(dataclasses.replace(explanation.scene(), maps={"signed": values, "plain": np.abs(values)}))
+    signed, plain = content(html)["maps"]
+    assert (signed["signed"], plain["signed"]) == (True, False)
+    shown = arrays(html)
+    largest = np.nanmax(np.abs(values))
+    assert signed["largest"] == plain["largest"] == pytest.approx(largest)
+    error = FINE.map_error * largest
+    np.testing.assert_allclose(shown["signed"], values[..., 0], atol=error)  # NaN is equal to NaN
+    np.testing.assert_allclose(shown["plain"], np.abs(values[..., 0]), atol=error)
+    wanted = max(np.percentile(np.abs(one[~np.isnan(one)]), 99.5) for one in values[:4])
+    assert signed["brightest"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_map_of_no_numbers_has_a_page(explanation):
+    nothing = np.full_like(explanation.images, np.nan)
+    html = page(dataclasses.replace(explanation.scene(), maps={"map": nothing}))
+    assert np.isnan(arrays(html)["map"]).all()
+    assert content(html)["maps"][0]["largest"] == 0
+
+
+def test_signed_maps_choose_among_the_colours_that_meet_at_0(explanation):
+    maps = {"plain": explanation.images, "signed": explanation.images - 0.5}
+    html = page(dataclasses.replace(explanation.scene(), maps=maps))
+    for place, names in ((0, colour_tables()), (1, diverging_tables())):
+        choice = re.search(rf'<select id="map-{place}-colours">(.*?)</select>', html, re.DOTALL)[1]
+        assert re.findall(r"<option.*?>(.*?)</option>", choice) == list(names)
+
+
 def scene(**changes) -> Scene:
     return dataclasses.replace(explanation_to_show(2, SIZE).scene(), **changes)
 
@@ -152,10 +185,8 @@ def test_what_does_not_fit_together_is_refused():
     values = np.zeros((2, *SIZE, 1), np.float32)
     with pytest.raises(ValueError, match=r"'a' must be \[2, 9, 7, 'C'\]. Received: \[1, 9, 7, 1\]"):
         scene(maps={"a": values[:1]})
-    with pytest.raises(ValueError, match="'a' must be finite and not negative"):
-        scene(maps={"a": values - 1})
-    with pytest.raises(ValueError, match="'a' must be finite and not negative"):
-        scene(maps={"a": values + np.nan})
+    with pytest.raises(ValueError, match="'a' must not be infinite"):
+        scene(maps={"a": values - np.inf})
     with pytest.raises(ValueError, match=r"`blank` must leave 2 slices\. Received: 1"):
         scene(blank=np.array([True, False]))
     with pytest.raises(ValueError, match=r"mask 'a' must be \[3, 9, 7\]. Received: \[2, 9, 7\]"):

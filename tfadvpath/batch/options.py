@@ -39,8 +39,10 @@ class ExplainOptions:
         time_limit: Seconds that a study of up to 10 MB may take to be read; a larger one as many times more.
         engine: Engine that explains: "local" is this process, "ray" the processes of a Ray cluster, on one
             machine or several.
-        workers: Number of processes of the cluster that explain; None is one for each of its GPUs, or for
-            each machine where there are none.
+        workers: Number of processes. Of the engine "local" they draw and write while this process explains;
+            0 draws and writes in this one, None leaves it one of the cores and is 4 at most. Of the engine
+            "ray" they explain; None is one for each GPU of the cluster, or for each machine where there are
+            none.
         ray_address: Address of a running cluster, such as "auto" on one of its machines; None is what the
             environment variable RAY_ADDRESS says, or else a cluster of this machine that lasts as long as
             the run.
@@ -76,11 +78,10 @@ def check_engine(options: ExplainOptions) -> None:
         raise InputError(
             "`engine`", f"{options.engine!r} is not known", f"Choose one of {', '.join(ENGINES)}"
         )
-    if options.workers is not None and options.workers < 1:
-        raise InputError("`workers`", f"{options.workers} is no number of processes", "Give 1 or more")
+    least = 1 if options.engine == "ray" else 0
+    if options.workers is not None and options.workers < least:
+        raise InputError("`workers`", f"{options.workers} is no number of processes", f"Give {least} or more")
     if options.engine == "ray" and importlib.util.find_spec("ray") is None:
         raise InputError("ray", "is not installed", "Run: pip install 'tfadvpath[ray]'")
-    if options.engine == "local":
-        for name in ("workers", "ray_address"):
-            if getattr(options, name) is not None:
-                raise InputError(f"`{name}`", "is of the engine ray alone", "Leave it out")
+    if options.engine == "local" and options.ray_address is not None:
+        raise InputError("`ray_address`", "is of the engine ray alone", "Leave it out")

@@ -52,6 +52,7 @@ def read_studies(
     *,
     reader: ReaderProcess | None = None,
     made_with: Mapping[str, Any] | None = None,
+    images: int = 0,
 ) -> Iterator[Study | Earlier | InputError]:
     """Yields each task's study, or what an earlier run has of it, or the error that says why it has none.
 
@@ -63,10 +64,11 @@ def read_studies(
         reader: Process that reads, and reads ahead; None reads in this one.
         made_with: All that the results depend on besides the files, where results of earlier runs that were
             made with the same are to be kept; None reads every study.
+        images: Number of images that may be read ahead; two studies may have more.
     """
     requests = ((task, request_of(task, size, channel, out, made_with)) for task in tasks)
     if reader is not None:
-        yield from reader.map(request for _, request in requests)
+        yield from reader.map((request for _, request in requests), weight=_held_images, most=images)
         return
     for task, (_, read, arguments) in requests:
         try:
@@ -75,6 +77,10 @@ def read_studies(
             yield error
         except Exception as error:
             yield unforeseen(task.source, error)
+
+
+def _held_images(answer: Study | Earlier | InputError) -> int:
+    return len(answer.images) if isinstance(answer, Study) else 1
 
 
 def request_of(

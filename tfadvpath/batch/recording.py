@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def write_results(
     format_names: Collection[str],
     made_with: Mapping[str, Any],
     seconds: float,
+    remarks: Sequence[str] = (),
 ) -> tuple[dict[str, Any], Row]:
     """Writes the folder of a study's results.
 
@@ -37,6 +39,7 @@ def write_results(
         format_names: Names of the formats to write.
         made_with: All that the results depend on besides the study's files.
         seconds: Seconds that explaining the study took; those of writing are added.
+        remarks: Sentences on all maps of the bundle, for the formats that show them.
 
     Returns:
         The content of the study's study.json, and its row of the ledger.
@@ -45,10 +48,35 @@ def write_results(
         InputError: The results cannot be written.
     """
     started = time.monotonic()
-    chosen = StudyExplanation(result.study, result.explanation.only(map_names))
+    chosen = StudyExplanation(result.study, result.explanation.only(map_names), remarks=tuple(remarks))
     record = write_study(chosen, task, out, format_names, made_with)
     seconds += time.monotonic() - started
     return record, row_of_results(record, out / task.name, seconds)
+
+
+@dataclass(frozen=True)
+class WriteResults:
+    """Writes the folder of a study's results, in this process or in one that it is sent to.
+
+    Attributes:
+        out: Folder of all results.
+        maps: Names of the maps to write.
+        formats: Names of the formats to write.
+        made_with: All that the results depend on besides the study's files.
+        remarks: Sentences on all maps of the bundle.
+    """
+
+    out: Path
+    maps: Sequence[str]
+    formats: Sequence[str]
+    made_with: Mapping[str, Any]
+    remarks: Sequence[str] = ()
+
+    def __call__(self, result: StudyExplanation, task: Task, seconds: float) -> tuple[dict[str, Any], Row]:
+        """Does what ``write_results`` does."""
+        return write_results(
+            result, task, self.out, self.maps, self.formats, self.made_with, seconds, self.remarks
+        )
 
 
 def note_earlier(task: Task, earlier: Earlier, out: Path, ledger: Ledger | None) -> Resumed:

@@ -20,8 +20,9 @@ from tfadvpath.batch.outcomes import ExplainSummary, Outcome, Outcomes, Run, Suc
 from tfadvpath.batch.parts import folder_of_part, holds_parts
 from tfadvpath.batch.plan import LEDGER_TABLE, SUMMARY, Task, plan
 from tfadvpath.batch.reading import Earlier, read_again, read_headers, read_studies
-from tfadvpath.batch.recording import note_earlier, note_failure, write_results
+from tfadvpath.batch.recording import WriteResults, note_earlier, note_failure
 from tfadvpath.batch.signals import signals_held
+from tfadvpath.batch.writing import Done, Result, Writing, usual_processes
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.errors import ERROR_LOG, InputError
@@ -32,6 +33,9 @@ from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.studies.study import Study
 from tfadvpath.writers.formats import formats
 
+# Batches of images that may be held: one is written while the next one is explained, and one has room for a
+# study that takes longer.
+_BATCHES_HELD = 2
 _OF_A_CONTROL = (
     "The classifier was trained on shuffled labels. It is a control, and the maps say nothing of a patient."
 )
@@ -162,7 +166,7 @@ def _engine(
     bundle: Bundle | Path | str, options: ExplainOptions, out: Path, reader: ReaderProcess
 ) -> Iterator[Engine]:
     if options.engine == "local":
-        yield _Local(*prepared(bundle, options), reader, options.resume)
+        yield _Local(*prepared(bundle, options), reader, options)
         return
     if isinstance(bundle, Bundle):
         raise InputError(
@@ -186,12 +190,13 @@ class _Local:
         explainer: Explainer of the job's images.
         job: Job to do.
         reader: Process that reads the studies ahead.
-        resume: Whether results of an earlier run that were made with the same are kept.
+        options: Options of the run.
     """
 
-    def __init__(self, explainer: Explainer, job: Job, reader: ReaderProcess, resume: bool):
+    def __init__(self, explainer: Explainer, job: Job, reader: ReaderProcess, options: ExplainOptions):
         self.job = job
-        self._explainer, self._reader, self._resume = explainer, reader, resume
+        self._explainer, self._reader, self._resume = explainer, reader, options.resume
+        self._writers = usual_processes() if options.workers is None else options.workers
 
     def outcomes(
         self, tasks: Sequence[Task], out: Path, ledger: Ledger, on_progress: Callable[[float], None]
@@ -209,6 +214,8 @@ class _Local:
             made_with=self.job.made_with,
             resume=self._resume,
             ledger=ledger,
+            writers=self._writers,
+            remarks=self.job.pair,
         )
 
 
@@ -223,17 +230,25 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
         InputError: The bundle cannot be loaded; it has no such method, or the method no such map or option;
             what a format needs is not installed.
     """
-    bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    explainer = get_explainer(
-        bundle,
-        options.method,
-        options.seed,
+    folder = None if isinstance(bundle, Bundle) else bundle
+    if not isinstance(bundle, Bundle):
+        bundle = load_bundle(bundle, _generators_of(options.method))
+    get = functools.partial(
+        get_explainer,
+        method=options.method,
+        seed=options.seed,
         steps=options.steps,
         sigma=options.sigma,
         kernel_size=options.kernel_size,
         path=options.path,
         batch_size=options.batch_size,
     )
+    try:
+        explainer = get(bundle)
+    except InputError:
+        if folder is None:
+            raise
+        explainer = get(load_bundle(folder))  # its error names the methods of all generators
     lengths = _lengths(explainer, bundle.image_size)
     maps = _chosen("maps", options.maps, explainer.map_names)
     formats = _chosen_formats(options.formats)
@@ -253,6 +268,14 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
     }
     pair = _about_pair(bundle, options.method)
     return explainer, Job(bundle.image_size, channel, explainer.batch_size, maps, formats, made_with, pair)
+
+
+def _generators_of(method: str) -> tuple[str, ...] | None:
+    """Returns the generators that a method needs; None, for all, where there is no such method."""
+    if method not in explainers.names():
+        return None
+    generator = explainers.generator_of(method)
+    return () if generator is None else (generator,)
 
 
 def _lengths(explainer: Explainer, size: tuple[int, int]) -> dict[str, float]:
@@ -296,6 +319,8 @@ def run_tasks(
     made_with: Mapping[str, Any] | None = None,
     resume: bool = False,
     ledger: Ledger | None = None,
+    writers: int = 0,
+    remarks: Sequence[str] = (),
 ) -> Outcomes:
     """Explains every task's study and writes its results; a broken study does not stop the others.
 
@@ -312,37 +337,49 @@ def run_tasks(
         made_with: All that the results depend on besides the studies' files; it goes into each study.json.
         resume: Whether results that were made with the same, from the same files, are kept.
         ledger: Ledger that gets a row of each study, before that is yielded.
+        writers: Number of processes that draw and write while more studies are explained; 0 does it in this
+            one.
+        remarks: Sentences on all maps of the bundle, for the formats that show them.
 
     Yields:
         What became of each task, in their order.
     """
     studies = read_studies(
-        tasks, size, channel, out, reader=reader, made_with=(made_with or {}) if resume else None
+        tasks,
+        size,
+        channel,
+        out,
+        reader=reader,
+        made_with=(made_with or {}) if resume else None,
+        images=explainer.batch_size,
     )
 
     def again(earlier: Earlier) -> Study | None:
         return read_again(earlier, size, channel, reader)
 
-    for task, (result, seconds) in zip(tasks, explained(explainer, studies, on_progress, again), strict=True):
-        # A signal ends the run between two studies, or while images are explained: nothing is half then.
-        with signals_held():
-            outcome: Outcome
-            if isinstance(result, StudyExplanation):
-                try:
-                    record, row = write_results(
-                        result, task, out, map_names, format_names, made_with or {}, seconds
-                    )
-                except InputError as error:
-                    outcome = note_failure(task, error, out, made_with or {}, ledger)
-                else:
-                    if ledger is not None:
-                        ledger.append(row)
-                    outcome = Success(task, result, record)
-            elif isinstance(result, Earlier):
-                outcome = note_earlier(task, result, out, ledger)
-            else:
-                outcome = note_failure(task, result, out, made_with or {}, ledger)
-        yield outcome
+    def note(task: Task, result: Result, done: Done) -> Outcome:
+        if isinstance(done, Earlier):
+            return note_earlier(task, done, out, ledger)
+        if isinstance(done, InputError):
+            return note_failure(task, done, out, made_with or {}, ledger)
+        record, row = done
+        if ledger is not None:
+            ledger.append(row)
+        return Success(task, result if isinstance(result, StudyExplanation) else None, record)
+
+    write = WriteResults(out, list(map_names), list(format_names), made_with or {}, list(remarks))
+    # A study alone has nothing that could be explained meanwhile.
+    writers = min(writers, len(tasks) - 1)
+    with Writing(write, note, writers, _BATCHES_HELD * explainer.batch_size) as writing:
+        results = explained(explainer, studies, on_progress, again)
+        for task in tasks:
+            try:
+                result, seconds = next(results)
+            except Exception:  # it ends the run; what was explained before is written
+                yield from writing.rest()
+                raise
+            yield from writing.add(task, result, seconds)
+        yield from writing.rest()
 
 
 def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> Explainer:

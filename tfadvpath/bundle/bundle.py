@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -66,13 +66,15 @@ class Bundle:
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
 
 
-def load_bundle(folder: Path | str) -> Bundle:
+def load_bundle(folder: Path | str, generators: Collection[str] | None = None) -> Bundle:
     """Loads a bundle and checks every file against the manifest.
 
     Keras files are loaded in safe mode only: they cannot bring code of their own.
 
     Args:
         folder: Folder that ``tfadvpath train`` wrote.
+        generators: Names of the generators to load, among those that the folder holds; None is all. Every
+            file is checked all the same.
 
     Raises:
         InputError: The folder is no bundle, a file is missing, changed, damaged or outside the folder, the
@@ -95,7 +97,8 @@ def load_bundle(folder: Path | str) -> Bundle:
         generators={
             name: _generator(folder, name, classifier, manifest["sha256"], recipe)
             for name in GENERATORS
-            if any(PurePosixPath(file).parts[:-1] == (name,) for file in manifest["sha256"])
+            if (generators is None or name in generators)
+            and any(PurePosixPath(file).parts[:-1] == (name,) for file in manifest["sha256"])
         },
         recipe=recipe,
         figures=figures,

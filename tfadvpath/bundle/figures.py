@@ -21,6 +21,12 @@ from tfadvpath.path.gaussian import gaussian_blur
 
 _BATCH = 64
 _HALVES_SEED = 0
+# Figures of a classifier where no label is known.
+_UNLABELLED: dict[str, Any] = {
+    **dict.fromkeys(("auc", "sensitivity", "specificity", "brier", "expected_calibration_error")),
+    **{f"{name}_interval": [None, None] for name in ("auc", "sensitivity", "specificity")},
+    "reliability": {"mean_score": [], "positive_share": [], "images": []},
+}
 # Which images change, and the class whose real images they should then resemble.
 _DIRECTIONS = {"zero_to_one": (0, 1), "one_to_zero": (1, 0)}
 
@@ -30,7 +36,8 @@ def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str
 
     Args:
         probability: Probabilities of class 1, float [N] in [0, 1].
-        labels: Labels of the images, [N], 1 for class 1.
+        labels: Labels of the images, [N], 1 for class 1; all NaN where none is known, and then nothing that
+            compares with them is.
         patients: Names of the images' patients, [N].
 
     Returns:
@@ -39,8 +46,10 @@ def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str
         "expected_calibration_error", and "reliability": lists "mean_score", "positive_share" and "images" of
         ten bins.
     """
-    probability, labels = np.asarray(probability, np.float64), np.asarray(labels) == 1
     figures = part_counts(labels, patients)
+    if figures["positive_share"] is None and len(labels):
+        return figures | _UNLABELLED
+    probability, labels = np.asarray(probability, np.float64), np.asarray(labels) == 1
     for name in ("auc", "sensitivity", "specificity"):
         statistic = getattr(metrics, name)
         figures[name] = finite(statistic(labels, probability))
@@ -61,10 +70,12 @@ def part_counts(labels: Any, patients: Any) -> dict[str, Any]:
     """Returns how many "images" and "patients" a part of the data has, and its "positive_share".
 
     Args:
-        labels: Labels of the images, [N], 1 for class 1.
+        labels: Labels of the images, [N], 1 for class 1; all NaN where none is known, and the share is None.
         patients: Names of the images' patients, [N].
     """
-    return _counts(patients) | {"positive_share": _mean(np.asarray(labels) == 1)}
+    labels = np.asarray(labels, np.float64)
+    known = labels[~np.isnan(labels)]
+    return _counts(patients) | {"positive_share": _mean(known == 1)}
 
 
 def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from tfadvpath.recipes.stages import CLASSIFIER
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 FIGURES_FILE = "figures.json"
+# Report of ``tfadvpath.fit`` on the bundle that it made.
+FIT_REPORT = "fit.json"
 COPY_AGAIN = "Copy the bundle again"
 _FORMAT = 3
 # Manifests of this format, which earlier versions wrote, have no digest of themselves.
@@ -64,6 +66,23 @@ def seal_bundle(
         "sha256": _digests(folder, set(texts), stages),
     }
     write_json(folder / MANIFEST, sealed(manifest))
+
+
+def add_to_bundle(folder: Path, name: str, text: str) -> None:
+    """Adds a text to a bundle that is sealed, and seals it anew.
+
+    Args:
+        folder: Folder of the bundle.
+        name: Name of the file, beside the manifest; an earlier one is replaced.
+        text: Content of the file.
+
+    Raises:
+        InputError: The folder is no bundle, or its manifest does not fit its files.
+    """
+    manifest = read_object(folder / MANIFEST)
+    write_text(folder / name, text)
+    files = {**manifest["sha256"], name: sha256(folder / name)}
+    write_json(folder / MANIFEST, sealed({**manifest, "sha256": dict(sorted(files.items()))}))
 
 
 def check_bundle_folder(folder: Path) -> None:

@@ -99,8 +99,10 @@ def explain(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="Processes of the cluster that explain. Without it: one for each GPU, or else each machine.",
+            min=0,
+            help="Processes. Of local: they draw and write while the next images are explained; without it a "
+            "core less than there are, 4 at most. Of ray: they explain; without it one for each GPU, or else "
+            "each machine.",
         ),
     ] = None,
     ray_address: Annotated[

@@ -20,17 +20,20 @@ from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
 from tfadvpath.cli.explain import explain
 from tfadvpath.cli.export import export
+from tfadvpath.cli.fit import fit
 from tfadvpath.cli.ledger import ledger
 from tfadvpath.cli.prepare import prepare
 from tfadvpath.cli.send import send
 from tfadvpath.cli.serve_check import serve_check
 from tfadvpath.cli.train import train
+from tfadvpath.cli.view import view
 from tfadvpath.errors import InputError, quoted, unforeseen
 
 # What a person does after a command was interrupted.
 _GO_ON = {
     "explain": "Go on by the same command",
     "train": "Go on by the same command with --resume",
+    "fit": "Go on by the same command with --resume",
     "evaluate": "Run it again: methods that were measured are not measured again",
     "send": "Give the same command again: the archive knows what it has",
 }
@@ -106,7 +109,20 @@ def _start(
     pass
 
 
-for verb in (explain, ledger, send, demo, train, prepare, evaluate, agreement, export, serve_check):
+for verb in (
+    explain,
+    fit,
+    view,
+    ledger,
+    send,
+    demo,
+    train,
+    prepare,
+    evaluate,
+    agreement,
+    export,
+    serve_check,
+):
     app.command()(verb)
 
 

@@ -11,11 +11,12 @@ import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, say
 from tfadvpath.cli.exit_codes import SOME_FAILED
-from tfadvpath.recipes.data import DATA_SETS, PreparedData
+from tfadvpath.recipes.data import DATA_SETS, PhantomData, PreparedData
 from tfadvpath.recipes.prepare import PATIENTS_PER_SEED
 from tfadvpath.recipes.prepare import prepare as prepare_data
 
-Task = enum.StrEnum("Task", {task.replace("-", "_").upper(): task for task in DATA_SETS})  # type: ignore[misc]
+_MADE = [task for task, kind in DATA_SETS.items() if issubclass(kind, (PreparedData, PhantomData))]
+Task = enum.StrEnum("Task", {task.replace("-", "_").upper(): task for task in _MADE})  # type: ignore[misc]
 
 
 def prepare(

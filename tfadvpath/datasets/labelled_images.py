@@ -31,3 +31,17 @@ class LabelledImages:
     def __post_init__(self) -> None:
         if not len(self.cases):
             object.__setattr__(self, "cases", self.patients)
+
+    @property
+    def known_labels(self) -> np.ndarray:
+        """Labels that somebody knows, float32 [N]: those of ``labels``, or NaN where nobody does."""
+        return self.labels
+
+
+@dataclass(frozen=True, eq=False)
+class UnlabelledImages(LabelledImages):
+    """Images whose labels nobody knows: ``labels`` holds the decisions of the classifier they came with."""
+
+    @property
+    def known_labels(self) -> np.ndarray:
+        return np.full(len(self.labels), np.nan, np.float32)

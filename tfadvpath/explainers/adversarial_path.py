@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
+import keras
 import tensorflow as tf
 
 from tfadvpath.explainers.base import Explainer
@@ -70,7 +71,9 @@ class AdversarialPath(Explainer):
                 "`generator` must make pairs, as tfadvpath.generators.SyCE does. "
                 f"Received: {type(generator).__name__}"
             )
-        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile)
+        # Keras keeps AutoGraph out of its models; a function may need it.
+        autograph = not isinstance(generator.classifier, keras.Model)
+        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile, autograph)
         self.generator = generator
         self.probability = probability_function(generator.classifier)
         self.path_options = ImportanceOptions(

@@ -294,8 +294,7 @@ class PreparedData(DataSet):
     @pydantic.field_validator("path")
     @classmethod
     def _beside_the_recipe(cls, path: Path, info: pydantic.ValidationInfo) -> Path:
-        folder = (info.context or {}).get("folder")
-        return path if folder is None else Path(folder).absolute() / path
+        return _from_the_recipe(path, info)
 
     @classmethod
     def load_builder(cls) -> Any:
@@ -348,6 +347,47 @@ class ImageFolder(PreparedData):
     PREPARE_OPTIONS: ClassVar = ("images", "masks")
 
     task: Literal["image-folder"]
+
+
+@data_set
+class OwnImages(DataSet):
+    """Images that ``tfadvpath.fit`` was given with a classifier.
+
+    Attributes:
+        path: Folder that ``fit`` wrote; relative to the recipe's folder, if ``load_recipe`` read it, else to
+            the working folder.
+        image_size: Height and width in pixels, those of the images in the folder.
+        channel: Channel of 4-D volumes that the classifier sees; None where images have one.
+    """
+
+    task: Literal["own-images"]
+    path: Path
+    channel: int | None = pydantic.Field(None, ge=0)
+
+    @pydantic.field_validator("path")
+    @classmethod
+    def _beside_the_recipe(cls, path: Path, info: pydantic.ValidationInfo) -> Path:
+        return _from_the_recipe(path, info)
+
+    @property
+    def volume_channel(self) -> int | None:
+        return self.channel
+
+    def _read(self, part: PartName, seed: int) -> LabelledImages:
+        from tfadvpath.datasets.own_images import load_own_images
+
+        return load_own_images(self.path, part, self.image_size)
+
+    def _content(self) -> dict[str, Any]:
+        from tfadvpath.datasets.own_images import own_digests
+
+        return {"parts": own_digests(self.path)}
+
+
+def _from_the_recipe(path: Path, info: pydantic.ValidationInfo) -> Path:
+    """Returns a path of a recipe as it is read: relative to the folder of the recipe's file."""
+    folder = (info.context or {}).get("folder")
+    return path if folder is None else Path(folder).absolute() / path
 
 
 def any_data() -> Any:

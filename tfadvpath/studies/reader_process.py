@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
@@ -10,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -124,21 +124,32 @@ class ReaderProcess:
             raise answer
         return answer
 
-    def map(self, requests: Iterable[Request], ahead: int = 2) -> Iterator[Any]:
+    def map(
+        self,
+        requests: Iterable[Request],
+        ahead: int = 2,
+        weight: Callable[[Any], int] = lambda answer: 1,
+        most: int = 0,
+    ) -> Iterator[Any]:
         """Yields the answer to each request in their order, or its ``InputError``; reads ahead.
 
         Args:
             requests: Sources, function and arguments of each call.
-            ahead: Number of answers that may wait.
+            ahead: Number of answers that may wait, whatever they weigh.
+            weight: Function that returns the weight of an answer, such as its number of images.
+            most: Weight up to which more answers than that may wait.
         """
-        answers: queue.Queue[Any] = queue.Queue(ahead)
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         ended = threading.Event()
+        taken = threading.Condition()
+        held: deque[int] = deque()  # weights of the answers that wait
 
         def put(answer: Any) -> None:
-            while not ended.is_set():
-                with contextlib.suppress(queue.Full):
-                    answers.put(answer, timeout=0.1)
-                    return
+            heavy = 0 if answer is _NO_MORE or isinstance(answer, _Raised) else weight(answer)
+            with taken:
+                taken.wait_for(lambda: ended.is_set() or len(held) < ahead or sum(held) + heavy <= most)
+                held.append(heavy)
+            answers.put(answer)
 
         def read() -> None:
             try:
@@ -156,9 +167,14 @@ class ReaderProcess:
             while (answer := answers.get()) is not _NO_MORE:
                 if isinstance(answer, _Raised):
                     raise answer.error
+                with taken:
+                    held.popleft()
+                    taken.notify()
                 yield answer
         finally:
-            ended.set()
+            with taken:
+                ended.set()
+                taken.notify()
             if thread.is_alive():
                 self._kill()  # what it is reading is wanted no more
                 thread.join()

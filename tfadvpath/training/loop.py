@@ -45,7 +45,12 @@ Listener = Callable[[Event], None]
 
 
 def train_stage(
-    stage: Stage, folder: Path, logbook: Logbook, listener: Listener, strategy: tf.distribute.Strategy
+    stage: Stage,
+    folder: Path,
+    logbook: Logbook,
+    listener: Listener,
+    strategy: tf.distribute.Strategy,
+    until: float | None = None,
 ) -> tuple[keras.Model, Progress]:
     """Trains a stage, from its checkpoint if there is one, and returns the model with its best weights.
 
@@ -58,6 +63,8 @@ def train_stage(
         logbook: Logbook that gets the numbers and pictures of every epoch.
         listener: Function that is told how far it is.
         strategy: Strategy of the devices to train on: ``tf.distribute.get_strategy()`` is one device.
+        until: Time of ``time.monotonic`` by which it shall end, after whole epochs and at least one; None
+            trains all of them.
 
     Raises:
         InputError: A loss was not a number, or the checkpoint is damaged or of another recipe.
@@ -78,7 +85,7 @@ def train_stage(
         progress, best = Progress(), []
     train = compiled_step(model, stage.step(model), strategy)
     test = compiled_step(model, model.test_step, strategy)
-    while progress.epochs < options.epochs and not _ended(progress, options):
+    while progress.epochs < options.epochs and not _ended(progress, options, until):
         epoch, began = progress.epochs, time.monotonic()
         look = functools.partial(_look, stage, model, epoch, folder, listener)
         rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
@@ -219,7 +226,12 @@ def _lower_rate(model: keras.Model, progress: Progress, options: Training) -> No
     progress.since_change = 0
 
 
-def _ended(progress: Progress, options: Training) -> bool:
+def _ended(progress: Progress, options: Training, until: float | None) -> bool:
+    if until is not None and progress.history:
+        # The first epoch says little of the next: the step is traced in it.
+        next_epoch = min((logs["seconds"] for logs in progress.history[1:]), default=0.0)
+        if time.monotonic() + next_epoch > until:
+            return True
     if options.early_stopping is None:
         return False
     return progress.epochs - 1 - progress.best_epoch >= options.early_stopping

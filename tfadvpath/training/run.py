@@ -62,6 +62,7 @@ def train(
     stages: Sequence[str] | None = None,
     resume: bool = False,
     listener: Listener | None = None,
+    until: float | None = None,
 ) -> TrainedBundle:
     """Trains the stages of a recipe in their order and makes a bundle of their folder.
 
@@ -76,6 +77,8 @@ def train(
         stages: Names of the stages to train, those before them being done; None is all.
         resume: Whether to go on with a run that was stopped, or to add stages to it.
         listener: Function that is told how far the training is.
+        until: Time of ``time.monotonic`` after which no stage begins a further epoch; each has one at least.
+            What is trained then depends on the machine's speed. None trains all epochs of the recipe.
 
     Raises:
         InputError: The recipe has no such stage; ``out`` holds something else, or a run by another recipe;
@@ -88,10 +91,12 @@ def train(
     run = RunFolder(recipe, out)
     with run.alone():
         run.open(resume)
-        return _train_all(run, chosen, listener or _silent)
+        return _train_all(run, chosen, listener or _silent, until)
 
 
-def _train_all(run: RunFolder, chosen: Sequence[str], listener: Listener) -> TrainedBundle:
+def _train_all(
+    run: RunFolder, chosen: Sequence[str], listener: Listener, until: float | None
+) -> TrainedBundle:
     recipe = run.recipe
     images = _Images(recipe.seed)
     if recipe.generator_data and set(chosen) - {CLASSIFIER}:
@@ -101,7 +106,7 @@ def _train_all(run: RunFolder, chosen: Sequence[str], listener: Listener) -> Tra
     for name in chosen:
         if run.begin(name):
             make_deterministic(recipe.seed)
-            run.finish(name, _train_one(run, name, images, logbook, listener))
+            run.finish(name, _train_one(run, name, images, logbook, listener, until))
     return _seal(run)
 
 
@@ -162,7 +167,12 @@ def _check_held_out(recipe: Recipe, images: _Images) -> None:
 
 
 def _train_one(
-    run: RunFolder, name: str, images: _Images, logbook: Logbook, listener: Listener
+    run: RunFolder,
+    name: str,
+    images: _Images,
+    logbook: Logbook,
+    listener: Listener,
+    until: float | None,
 ) -> dict[str, Any]:
     """Trains one stage, saves its networks in float32, and returns its entry in the bundle, as JSON."""
     recipe, options = run.recipe, run.recipe.stages[name]
@@ -174,7 +184,7 @@ def _train_one(
         data = dataclasses.replace(data, start_from=before)
     stage = make(options, data, recipe.seed)
     if make.TRAINS:
-        model, progress = _train_in_precision(run, stage, logbook, listener)
+        model, progress = _train_in_precision(run, stage, logbook, listener, until)
     else:
         model, progress = stage.build(), Progress()
     stage.finish(model)
@@ -186,13 +196,13 @@ def _train_one(
         "parameters": sum(network.count_params() for network in networks.values()),
         "best_epoch": progress.best_epoch if make.TRAINS else None,
         "history": progress.history,
-        "train": part_counts(train.labels, train.patients),
+        "train": part_counts(train.known_labels, train.patients),
         "figures": {part: stage.figures(model, measured[part]) for part in _MEASURED},
     }
 
 
 def _train_in_precision(
-    run: RunFolder, stage: Stage, logbook: Logbook, listener: Listener
+    run: RunFolder, stage: Stage, logbook: Logbook, listener: Listener, until: float | None
 ) -> tuple[keras.Model, Progress]:
     """Trains a stage in the recipe's precision; returns a model that computes in float32.
 
@@ -206,7 +216,8 @@ def _train_in_precision(
             data = dataclasses.replace(data, classifier=with_policy(data.classifier, precision))
         fast = type(stage)(stage.options, data, stage.seed)
     with policy(precision):
-        model, progress = train_stage(fast, run.of_stage(stage.name), logbook, listener, choose_strategy())
+        folder = run.of_stage(stage.name)
+        model, progress = train_stage(fast, folder, logbook, listener, choose_strategy(), until)
     if precision == "float32":
         return model, progress
     exact = stage.build()

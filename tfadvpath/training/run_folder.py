@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from tfadvpath.bundle.manifest import MANIFEST, RECIPE
+from tfadvpath.bundle.manifest import FIT_REPORT, MANIFEST, RECIPE
 from tfadvpath.bundle.networks import network_files, network_path
 from tfadvpath.errors import InputError
 from tfadvpath.files import LOCK, make_folder, only_writer, remove_partials, sha256, write_json, write_text
@@ -99,7 +99,8 @@ class RunFolder:
         """Writes the recipe. The folder is no bundle any more until all files fit together again."""
         (self.out / STAGES).mkdir(parents=True, exist_ok=True)
         write_text(self.out / RECIPE, dump_recipe(self.recipe))
-        (self.out / MANIFEST).unlink(missing_ok=True)
+        for name in (MANIFEST, FIT_REPORT):  # the report is on the networks that were there
+            (self.out / name).unlink(missing_ok=True)
 
     def of_stage(self, stage: str) -> Path:
         """Returns the folder of a stage's checkpoint."""

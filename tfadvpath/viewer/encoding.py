@@ -1,8 +1,9 @@
 """Arrays as text for a page: levels of few bits, packed, in letters that HTML leaves alone.
 
 An image's value is ``level / image_top``. A map's value is ``largest * (level / map_top)²``: most values of a
-map are far below its largest one, and there the steps are finer. Each level is kept as the difference from
-the mean of those at its left and above it. assets/decode.js reads this.
+map are far below its largest one, and there the steps are finer. A map with negative values has the level
+``map_top`` for 0, and those below it for them. The level above all others is no number. Each level is kept as
+the difference from the mean of those at its left and above it. assets/decode.js reads this.
 """
 
 from __future__ import annotations
@@ -60,18 +61,30 @@ def image_levels(image: np.ndarray, top: int) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * top).astype(np.int32)
 
 
-def map_levels(values: np.ndarray, largest: float, top: int) -> np.ndarray:
-    """Returns the levels, int32 [H, W], of a map [H, W], not negative, of a study with that largest value."""
-    if not largest > 0:
-        return np.zeros(values.shape, np.int32)
-    return np.rint(np.sqrt(np.minimum(values / largest, 1)) * top).astype(np.int32)
+def map_levels(values: np.ndarray, largest: float, top: int, signed: bool = False) -> np.ndarray:
+    """Returns the levels of a map.
+
+    Args:
+        values: float [H, W]; NaN is no number.
+        largest: Largest size of a value in the study, whatever its sign.
+        top: Number of levels on one side of 0.
+        signed: Whether the study's map has negative values.
+
+    Returns:
+        int32 [H, W] from 0 to ``top``, of a signed map to twice that; one more is no number.
+    """
+    zero = top if signed else 0
+    empty = np.isnan(values)
+    sizes = np.minimum(np.abs(np.where(empty, 0, values)) / (largest or 1), 1)
+    levels = zero + np.sign(np.where(empty, 0, values)) * np.rint(np.sqrt(sizes) * top)
+    return np.where(empty, zero + top + 1, levels).astype(np.int32)
 
 
 def packed(levels: np.ndarray, reference: np.ndarray | None = None) -> bytes:
     """Returns levels as two bytes each: the low bytes of all, then the high bytes.
 
     Args:
-        levels: int32 [H, W] from 0 to 4095.
+        levels: int32 [H, W] from 0 to 8191.
         reference: Levels of a similar image, from which the difference is kept; None is 0.
     """
     values = levels if reference is None else levels - reference

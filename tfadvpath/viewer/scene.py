@@ -18,8 +18,8 @@ class Scene:
     Attributes:
         images: Arrays float [B, H, W, C] in [0, 1] by name: "input", and of a path "start" and "adversary".
             Of C channels the page shows the mean.
-        maps: Arrays float [B, H, W, C] by name, finite and not negative. Of C channels the page shows the
-            sum.
+        maps: Arrays float [B, H, W, C] by name, none infinite. Of C channels the page shows the sum; NaN is
+            shown as nothing, and a map with negative values in colours that meet at 0.
         scores: Arrays float [B] by an image's name: the classifier's probability.
         crossed: bool [B]: the adversary has the other decision; None without an adversary.
         kept: bool [B]: the start image has the decision of the input; None without one.
@@ -58,8 +58,8 @@ class Scene:
             if values.ndim != 4 or values.shape[:3] != shape:
                 raise ValueError(f"{name!r} must be {[*shape, 'C']}. Received: {list(values.shape)}")
         for name, values in self.maps.items():
-            if values.size and not (values.min() >= 0 and np.isfinite(values.max())):  # NaN is not >= 0
-                raise ValueError(f"the map {name!r} must be finite and not negative. Received: others")
+            if np.isinf(values).any():
+                raise ValueError(f"the map {name!r} must not be infinite. Received: infinite values")
         if self.blank is not None and (~self.blank).sum() != shape[0]:
             raise ValueError(f"`blank` must leave {shape[0]} slices. Received: {(~self.blank).sum()}")
         for name, values in self.masks.items():

@@ -57,6 +57,7 @@ def study_scene(result: StudyExplanation) -> Scene:
         proportions=study.grid.slices_shape[1:],
         opens_at=_opens_at(result),
         noun="slice",
+        remarks=result.remarks,
         about=_about(result.made_with),
     )
 
@@ -76,7 +77,7 @@ def _opens_at(result: StudyExplanation) -> int:
     explanation = result.explanation
     if not len(explanation):
         return 0
-    sums = next(iter(explanation.maps.values())).sum(axis=(1, 2, 3))
+    sums = np.nansum(np.abs(next(iter(explanation.maps.values()))), axis=(1, 2, 3))
     scene = explanation.scene()
     if scene.crossed is not None and scene.kept is not None:
         readable = scene.crossed & scene.kept

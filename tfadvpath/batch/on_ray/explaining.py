@@ -123,7 +123,7 @@ class Explaining:
         job = self._job
         try:
             _, row = write_results(
-                result, task, self._place.out, job.maps, job.formats, job.made_with, seconds
+                result, task, self._place.out, job.maps, job.formats, job.made_with, seconds, job.pair
             )
         except InputError as error:
             return error

@@ -46,8 +46,10 @@ def facts(evaluated: EvaluatedImages, summary: Summary) -> dict[str, str]:
 
 def _classifier(evaluated: EvaluatedImages) -> str:
     figures: Mapping[str, Any] = classifier_figures(
-        evaluated.scores, evaluated.images.labels, evaluated.images.patients
+        evaluated.scores, evaluated.images.known_labels, evaluated.images.patients
     )
+    if figures["auc"] is None:
+        return "not measured: no label is known, and classes are its own decisions"
     parts = []
     for name, title in (("auc", "AUC"), ("sensitivity", "sensitivity"), ("specificity", "specificity")):
         low, high = figures[f"{name}_interval"]

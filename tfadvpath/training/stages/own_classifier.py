@@ -75,4 +75,4 @@ class OwnClassifierStage(Stage):
         return {CLASSIFIER: model}
 
     def figures(self, model: keras.Model, part: LabelledImages) -> Mapping[str, Any]:
-        return classifier_figures(scores_of(model, part.images), part.labels, part.patients)
+        return classifier_figures(scores_of(model, part.images), part.known_labels, part.patients)

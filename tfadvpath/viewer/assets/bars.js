@@ -30,20 +30,20 @@ function barsShown(slice, maps) {
 }
 
 function mapBar(slice, map) {
-  const { title } = content.maps[map.place];
-  const threshold = mapValue(map.place, map.threshold);
+  const { title, signed } = content.maps[map.place];
+  const threshold = mapValue(map.place, zeroOf(map.place) + map.threshold);
   const reached = histogramOf(slice, map.place).subarray(map.threshold).reduce((sum, count) => sum + count, 0);
   const share = ((100 * reached) / pixelCount).toFixed(1);
-  const note = reached
-    ? `from ${shortNumber(threshold)}: ${share} % of the pixels`
-    : `no pixel reaches ${shortNumber(threshold)}`;
+  const from = `${signed ? "±" : ""}${shortNumber(threshold)}`;
+  const note = reached ? `from ${from}: ${share} % of the pixels` : `no pixel reaches ${from}`;
   return {
     title,
     note,
-    ticks: [0, map.brightest / 2, map.brightest],
+    signed,
+    ticks: signed ? [-map.brightest, 0, map.brightest] : [0, map.brightest / 2, map.brightest],
     colourOf: (part) => {
-      const value = part * map.brightest;
-      if (value < threshold) return [96, 96, 96]; // as in the middle of an image
+      const value = (signed ? 2 * part - 1 : part) * map.brightest;
+      if (Math.abs(value) < threshold) return [96, 96, 96]; // as in the middle of an image
       const { colour, opacity } = shade(map.place, value);
       return colour.map((one) => Math.round(opacity * one + (1 - opacity) * 96));
     },
@@ -71,7 +71,8 @@ function showBars(slice, maps) {
 
 function tickText(bar, place) {
   const isTop = bar.title !== "Image" && place === bar.ticks.length - 1;
-  return `${isTop ? "≥ " : ""}${shortNumber(bar.ticks[place])}`;
+  const isBottom = bar.signed && place === 0;
+  return `${isTop ? "≥ " : isBottom ? "≤ " : ""}${shortNumber(bar.ticks[place])}`;
 }
 
 function newBar() {

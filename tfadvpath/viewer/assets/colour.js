@@ -1,7 +1,7 @@
 // Tables from levels to colours, and the levels of thresholds. A colour is one number, alpha blue green red.
 
 const tables = Object.fromEntries(
-  Object.entries(content.colours).map(([name, text]) => [
+  Object.entries({ ...content.colours, ...content.diverging }).map(([name, text]) => [
     name,
     Array.from({ length: text.length / 6 }, (_, i) =>
       [0, 2, 4].map((at) => parseInt(text.slice(6 * i + at, 6 * i + at + 2), 16)),
@@ -9,8 +9,30 @@ const tables = Object.fromEntries(
   ]),
 );
 
+// The level of a map's value 0; below it are the negative values of a signed map.
+function zeroOf(place) {
+  return content.maps[place].signed ? content.map_top : 0;
+}
+
+// The level that stands for no number.
+function emptyOf(place) {
+  return zeroOf(place) + content.map_top + 1;
+}
+
 function mapValue(place, level) {
-  return content.maps[place].largest * (level / content.map_top) ** 2;
+  if (level === emptyOf(place)) return NaN;
+  const steps = level - zeroOf(place);
+  return content.maps[place].largest * Math.sign(steps) * (steps / content.map_top) ** 2;
+}
+
+const sizes = []; // of each map: a table
+
+// How far each level of a map is from 0, in levels, whatever its sign. No number is at 0, so it is never coloured.
+function sizesOf(place) {
+  sizes[place] ??= Uint16Array.from({ length: emptyOf(place) + 1 }, (_, level) =>
+    level === emptyOf(place) ? 0 : Math.abs(level - zeroOf(place)),
+  );
+  return sizes[place];
 }
 
 let greyTables = { window: "" };
@@ -37,8 +59,9 @@ function colourOfShare(name, share) {
 // The colour and the opacity of a map's value.
 function shade(place, value) {
   const { colours, brightest, opacity, driven } = view.maps[place];
-  const share = Math.min(value / brightest, 1);
-  return { colour: colourOfShare(colours, share), opacity: driven ? opacity * Math.sqrt(share) : opacity };
+  const share = Math.min(Math.max(value / brightest, -1), 1);
+  const along = content.maps[place].signed ? (share + 1) / 2 : share;
+  return { colour: colourOfShare(colours, along), opacity: driven ? opacity * Math.sqrt(Math.abs(share)) : opacity };
 }
 
 const colourings = []; // of each map: { key, table }
@@ -48,8 +71,8 @@ function mapColours(place) {
   const { colours, brightest, opacity, driven } = view.maps[place];
   const key = [colours, brightest, opacity, driven].join();
   if (colourings[place]?.key !== key) {
-    const table = new Uint32Array(content.map_top + 1);
-    table.forEach((_, level) => {
+    const table = new Uint32Array(emptyOf(place) + 1);
+    table.subarray(0, -1).forEach((_, level) => {
       const shaded = shade(place, mapValue(place, level));
       const [red, green, blue] = shaded.colour;
       table[level] = (Math.round(255 * shaded.opacity) << 24) | (blue << 16) | (green << 8) | red;
@@ -59,10 +82,12 @@ function mapColours(place) {
   return colourings[place].table;
 }
 
+// How many pixels of a slice have each distance from 0; those without a number are not counted.
 function histogramOf(slice, place) {
   if (!slice.histograms[place]) {
     const counts = new Uint32Array(content.map_top + 1);
-    for (const level of slice.maps[place]) counts[level] += 1;
+    const [empty, size] = [emptyOf(place), sizesOf(place)];
+    for (const level of slice.maps[place]) if (level !== empty) counts[size[level]] += 1;
     slice.histograms[place] = counts;
   }
   return slice.histograms[place];
@@ -97,7 +122,7 @@ async function countAll() {
 
 let isCounting = false;
 
-// The level from which a map is coloured; null while the slices are still being counted.
+// The distance from 0, in levels, from which a map is coloured; null while the slices are still being counted.
 function thresholdOf(slice, place) {
   const { by, percentile, value } = view.maps[place];
   if (by === "slice") return levelOfPercentile(histogramOf(slice, place), percentile);

@@ -34,10 +34,10 @@ function paintLevels(pixels, levels, table) {
 }
 
 // Lays a map over what is painted.
-function blend(pixels, levels, threshold, table) {
+function blend(pixels, levels, threshold, sizes, table) {
   for (let i = 0; i < levels.length; i += 1) {
     const level = levels[i];
-    if (level < threshold) continue;
+    if (sizes[level] < threshold) continue;
     const over = table[level];
     const under = pixels[i];
     const share = (over >>> 24) / 255;
@@ -69,7 +69,8 @@ function drawPicture(context, name, index, slice, maps) {
     context.drawImage(detailSheet.canvas, 0, 0, width, height);
     for (const map of areas) {
       const table = mapColours(map.place);
-      slice.maps[map.place].forEach((level, i) => (sheet.pixels[i] = level < map.threshold ? 0 : table[level]));
+      const size = sizesOf(map.place);
+      slice.maps[map.place].forEach((level, i) => (sheet.pixels[i] = size[level] < map.threshold ? 0 : table[level]));
       sheet.finish();
       context.drawImage(sheet.canvas, 0, 0, width, height);
     }
@@ -77,7 +78,9 @@ function drawPicture(context, name, index, slice, maps) {
   }
   const levels = name === "along" ? between(slice) : slice.images[name];
   paintLevels(sheet.pixels, levels, greys(content.image_top));
-  for (const map of areas) blend(sheet.pixels, slice.maps[map.place], map.threshold, mapColours(map.place));
+  for (const { place, threshold } of areas) {
+    blend(sheet.pixels, slice.maps[place], threshold, sizesOf(place), mapColours(place));
+  }
   sheet.finish();
   context.imageSmoothingQuality = width < content.columns ? "medium" : "low";
   context.drawImage(sheet.canvas, 0, 0, width, height);
@@ -145,12 +148,12 @@ function drawPane(pane, index, slice, maps) {
   for (const map of maps) {
     if (map.style === "area") continue;
     const key = ["outline", map.place, index, map.threshold].join();
-    const path = remembered(key, () => outlineOf(slice.maps[map.place], map.threshold));
+    const path = remembered(key, () => outlineOf(slice.maps[map.place], map.threshold, sizesOf(map.place)));
     strokeOutline(context, path, `rgb(${colourOfShare(map.colours, 0.8).join(" ")})`);
   }
   content.masks.forEach((mask, place) => {
     if (!view.masks[place]) return;
-    const path = remembered(["mask", place, index].join(), () => outlineOf(slice.masks[place], 1));
+    const path = remembered(["mask", place, index].join(), () => outlineOf(slice.masks[place], 1, [0, 1]));
     strokeOutline(context, path, mask.colour);
   });
   if (maps.length && isUnreadable(index)) drawWarning(context);

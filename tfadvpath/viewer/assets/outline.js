@@ -1,11 +1,11 @@
 // Outlines of regions, along the edges of their pixels.
 
-// Path2D, in pixels of the image, around the pixels whose level reaches a threshold.
-function outlineOf(levels, threshold) {
+// Path2D, in pixels of the image, around the pixels whose level is of a size that reaches a threshold.
+function outlineOf(levels, threshold, sizes) {
   const { rows, columns } = content;
   const path = new Path2D();
   const isIn = (row, column) =>
-    row >= 0 && row < rows && column >= 0 && column < columns && levels[row * columns + column] >= threshold;
+    row >= 0 && row < rows && column >= 0 && column < columns && sizes[levels[row * columns + column]] >= threshold;
   // Between two rows, and between two columns, an edge goes on as long as one side is in and the other is not.
   for (let row = 0; row <= rows; row += 1) {
     for (let column = 0, from = -1; column <= columns; column += 1) {

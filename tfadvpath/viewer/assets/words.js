@@ -70,6 +70,7 @@ function imageText(level) {
 
 function mapText(place, level) {
   const value = mapValue(place, level);
+  if (Number.isNaN(value)) return "no number";
   return value === 0 ? "0" : value.toPrecision(4);
 }
 

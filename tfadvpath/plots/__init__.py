@@ -1,0 +1,1 @@
+"""Figures and animations of explanations, which matplotlib draws, from arrays."""
