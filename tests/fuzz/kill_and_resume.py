@@ -65,7 +65,7 @@ def main() -> int:
                 f"rows, exit code {code}",
                 flush=True,
             )
-            assert code == ENDS[ending]
+            assert code == ENDS[ending], (place / "said").read_text()[-4000:]
         code = _run(place, bundle, out)
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         left = [path for path in out.rglob(".*") if path.name.startswith(".tfadvpath")]
@@ -127,9 +127,8 @@ def _run(
 
     command = [sys.executable, "-m", "tfadvpath", "explain", str(place / "in"), "--out", str(out)]
     command += ["--bundle", str(bundle), "--method", "gradient", "--format", "npz"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    with (place / "said").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
     seen: list[int] = []
     while process.poll() is None:
         if ending is not None and rows_in(out / "ledger.jsonl") >= at:
