@@ -53,6 +53,8 @@ def test_it_says_its_address_and_ends_by_a_signal_without_leaving_anything(bundl
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # A shell that starts the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     try:
         line = process.stdout.readline()

@@ -49,9 +49,9 @@ class Page(HTMLParser):
         return tags + outside + re.findall(r"https?:|url\(", self.html)
 
     def picture(self, place: int) -> np.ndarray:
-        """The pixels of a picture, by its place among all."""
+        """The pixels of a picture, uint8 [rows, columns, 3], by its place among all."""
         content = base64.b64decode(self.images[place]["src"].partition(",")[2])
-        return np.asarray(Image.open(io.BytesIO(content)))
+        return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
 
     def row(self, title: str) -> list[str]:
         """The cells behind the title of the one row that has it."""

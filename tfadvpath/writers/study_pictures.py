@@ -14,8 +14,11 @@ from tfadvpath.writers.npz import at_slices
 from tfadvpath.writers.pictures import display_scale, grey, labelled, montage, overlay, picture_size
 from tfadvpath.writers.png import write_png
 
-# Longer side in pixels of a single picture: small images are enlarged to be readable.
-LEAST, MOST = 512, 1024
+# Longer side in pixels of a single picture: small images are enlarged to be readable. More pixels than the
+# file has show no more, and encoding them takes as long as explaining does.
+LEAST, MOST = 256, 1024
+# Longer side in pixels at which the slices of a volume are held.
+MOST_OF_SEVERAL = 512
 # Slices in the overview of a volume, and the longer side in pixels of each.
 OVERVIEW_SLICES = 25
 TILE = 224
@@ -46,7 +49,9 @@ def study_pictures(result: StudyExplanation) -> dict[str, np.ndarray]:
     shape = study.grid.slices_shape[1:]
     several = len(study.images) > 1
     # The file is read again, finer than the model sees it. A volume is held smaller than it is shown.
-    fine = read_study(study.sources, picture_size(shape, 0, LEAST if several else MOST), study.channel).images
+    fine = read_study(
+        study.sources, picture_size(shape, 0, MOST_OF_SEVERAL if several else MOST), study.channel
+    ).images
     maps = {name: at_slices(values, study.blank, 0) for name, values in explanation.maps.items()}
     scales = {name: display_scale(values) for name, values in explanation.maps.items()}
     score = at_slices(explanation.score, study.blank, np.nan)

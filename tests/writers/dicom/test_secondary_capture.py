@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 from support.archive import a_series, an_xray, explained, written
+from support.broken_files import picture
 
 from tfadvpath.writers.dicom import secondary_capture
 from tfadvpath.writers.dicom.legend import with_headline, with_legend
@@ -14,7 +15,8 @@ from tfadvpath.writers.study_pictures import study_pictures
 
 
 def test_the_overlay_is_the_picture_of_the_format_png_beside_its_legend(tmp_path):
-    result = explained(an_xray(tmp_path / "in"))
+    # As large as an overlay is at least: both are drawn at the size of the file.
+    result = explained(an_xray(tmp_path / "in", picture(520, 512)))
     read = written(tmp_path / "out", result, "dicom")["secondary_capture_difference"]
     expected = study_pictures(result)["difference"]
     shown = read.pixel_array
