@@ -123,7 +123,7 @@ def test_a_volume_is_shown_on_one_sheet_a_map_and_by_its_largest_slice(folder):
 def test_a_picture_has_the_files_proportions_and_not_the_models(folder):
     (folder / "a.dcm").write_bytes(dicom_bytes(dicom(picture(80, 40).astype(np.uint8))))
     record = run_one(folder)
-    assert Image.open(folder.parent / "out/a.dcm/fi_v1.png").size == (256, 512)
+    assert Image.open(folder.parent / "out/a.dcm/fi_v1.png").size == (128, 256)
     assert not any("nii" in name for name in record["files"])
 
 
