@@ -446,9 +446,9 @@ def check_encrypted(folder: Path, results: Path) -> None:
             before = archive.count()
             run(["send", results, "--to", target, *trusted, *options])
             check(archive.count() > before, f"{way}, encrypted: both sides show certificates")
-            said = run(["send", results, "--to", target, *trusted[2:]], code=1)
+            said = run(["send", results, "--to", target, *trusted[2:]], code=2)
             check("makes no secure connection" in said, f"{way}, encrypted: an unknown authority is refused")
-            said = run(["send", results, "--to", target, *trusted[:2], "--attempts", 1], code=1)
+            said = run(["send", results, "--to", target, *trusted[:2], "--attempts", 1], code=2)
             check(
                 "was not sent" in said, f"{way}, encrypted: without the client's certificate nothing gets in"
             )
