@@ -10,6 +10,7 @@ import typer
 
 from tfadvpath.cli.console import Bars, answer, counted, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import NOTHING_DONE, SOME_FAILED
+from tfadvpath.cli.limits import MemoryLimit, TimeLimit
 
 if TYPE_CHECKING:
     from tfadvpath.batch.outcomes import ExplainSummary
@@ -113,15 +114,8 @@ def explain(
             "cluster of this machine alone, for the time of the run.",
         ),
     ] = None,
-    memory_limit: Annotated[
-        float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one study may take.")
-    ] = 8.0,
-    time_limit: Annotated[
-        float,
-        typer.Option(
-            min=0.1, metavar="SECONDS", help="For reading a study of up to 10 MB; larger ones in proportion."
-        ),
-    ] = 20.0,
+    memory_limit: MemoryLimit = 8.0,
+    time_limit: TimeLimit = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Explain images: which pixels the classifier's decision depends on.

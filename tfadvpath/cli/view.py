@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tfadvpath.cli.console import answer, import_tensorflow, say
+from tfadvpath.cli.limits import MemoryLimit, TimeLimit
 
 
 def view(
@@ -25,15 +26,8 @@ def view(
         typer.Option(min=1, help="Points of the path where the gradient is taken. Default: 50."),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
-    memory_limit: Annotated[
-        float, typer.Option(min=0.1, metavar="GIB", help="Memory that reading one study may take.")
-    ] = 8.0,
-    time_limit: Annotated[
-        float,
-        typer.Option(
-            min=0.1, metavar="SECONDS", help="For reading a study of up to 10 MB; larger ones in proportion."
-        ),
-    ] = 20.0,
+    memory_limit: MemoryLimit = 8.0,
+    time_limit: TimeLimit = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as JSON.")] = False,
 ) -> None:
     """Open a page in the browser of this machine, to drop images on and look at their maps.
