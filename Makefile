@@ -11,6 +11,10 @@ QUANTUS_VENV ?= .venv-parity-quantus
 CAPTUM_VENV ?= .venv-parity-captum
 TRITON_VENV ?= .venv-triton
 LOWEST_VENV ?= .venv-lowest
+PEERS_CAPTUM_VENV ?= .venv-peers-captum
+PEERS_XPLIQUE_VENV ?= .venv-peers-xplique
+PEERS_SALIENCY_VENV ?= .venv-peers-saliency
+PEERS_VENVS := $(PEERS_CAPTUM_VENV) $(PEERS_XPLIQUE_VENV) $(PEERS_SALIENCY_VENV)
 FUZZ_SECONDS ?= 1800
 FUZZ_SEED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -24,7 +28,7 @@ space := $(empty) $(empty)
 PYTHON ?=
 CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help install demo test quick lint format types docs notebooks loader-check triton-check pacs-check viewer-check package parity lowest fuzz everything clean
+.PHONY: help install demo test quick lint format types docs notebooks loader-check triton-check pacs-check viewer-check package parity peers lowest fuzz everything clean
 
 help:
 	@echo "make demo       explain phantom studies with the shipped model; look at $(OUT)/report.html"
@@ -41,6 +45,7 @@ help:
 	@echo "make package    build the archives for PyPI into dist/ and check them"
 	@echo "make everything install what all of these need, by one call of pip"
 	@echo "make parity     compare with the peers tensorflow-addons, Quantus and Captum (needs Python 3.11)"
+	@echo "make peers      install Captum, Xplique and saliency for benchmarks/attribution_speed.py (needs Python 3.11)"
 	@echo "make lowest     run the quick tests with the oldest versions that setup.cfg allows (needs Python 3.11)"
 	@echo "make fuzz       give changed files to every reader for half an hour (FUZZ_SECONDS=60: for a minute)"
 	@echo "make clean      remove what the targets above made"
@@ -115,6 +120,9 @@ parity: $(PARITY_VENV)/.installed $(QUANTUS_VENV)/.installed $(CAPTUM_VENV)/.ins
 	$(BIN)/python -m pytest tests/path/test_gaussian.py tests/metrics/test_quantus_parity.py tests/metrics/test_localization.py \
 	  tests/explainers/test_captum_parity.py
 
+# Each peer that benchmarks/attribution_speed.py measures has an environment of its own; PyTorch is 5 GB.
+peers: $(PEERS_VENVS:%=%/.installed)
+
 # What setup.cfg promises of each package that it names; their own requirements are the newest.
 lowest: $(LOWEST_VENV)/.installed
 	$(LOWEST_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not slow"
@@ -124,7 +132,7 @@ fuzz: $(VENV)/.installed-test
 	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 clean:
-	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) $(TRITON_VENV) $(LOWEST_VENV) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PARITY_VENV) $(QUANTUS_VENV) $(CAPTUM_VENV) $(TRITON_VENV) $(LOWEST_VENV) $(PEERS_VENVS) build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find tfadvpath tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -171,6 +179,23 @@ $(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
 $(CAPTUM_VENV)/.installed: tests/parity/requirements-captum.txt
 	python3.11 -m venv $(CAPTUM_VENV)
 	$(CAPTUM_VENV)/bin/python -m pip install -q -r tests/parity/requirements-captum.txt
+	@touch $@
+
+$(PEERS_CAPTUM_VENV)/.installed: benchmarks/peers/requirements-captum.txt
+	python3.11 -m venv $(PEERS_CAPTUM_VENV)
+	$(PEERS_CAPTUM_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-captum.txt
+	@touch $@
+
+# Xplique asks for TensorFlow with CUDA, which a measurement on the processor does not need.
+$(PEERS_XPLIQUE_VENV)/.installed: benchmarks/peers/requirements-xplique.txt
+	python3.11 -m venv $(PEERS_XPLIQUE_VENV)
+	$(PEERS_XPLIQUE_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-xplique.txt
+	$(PEERS_XPLIQUE_VENV)/bin/python -m pip install -q --no-deps xplique==2.0.2
+	@touch $@
+
+$(PEERS_SALIENCY_VENV)/.installed: benchmarks/peers/requirements-saliency.txt
+	python3.11 -m venv $(PEERS_SALIENCY_VENV)
+	$(PEERS_SALIENCY_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-saliency.txt
 	@touch $@
 
 # Triton's package for Python needs NumPy 1.

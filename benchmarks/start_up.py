@@ -3,14 +3,15 @@
     python benchmarks/start_up.py [--bundle DIR] [--repeats 3]
 
 Each repetition is a fresh process that does what the command does, one step after the other: it imports,
-loads the networks that the method needs, traces the graph, computes one image by it, and writes all files.
-"The command" is `tfadvpath explain` itself, whole, with its plan and its processes; it traces and computes in
-one. The image has 320 pixels.
+loads the networks that the method needs, traces the graph, computes one image by it, writes all files, and
+ends. "The command" is `tfadvpath explain` itself, whole, with its plan and its processes; it traces and
+computes in one. The image has 320 pixels.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import json
 import os
@@ -23,11 +24,11 @@ from pathlib import Path
 
 import results
 
-STEPS = ("imports", "loading", "tracing", "computing", "writing")
+STEPS = ("imports", "loading", "tracing", "computing", "writing", "ending")
 
 
 def measure_steps(bundle: str, image: Path, out: Path) -> None:
-    """Prints the seconds of each step in this process."""
+    """Prints the seconds of each step in this process but its end, and the time at which that begins."""
     times = [time.perf_counter()]
 
     def done() -> None:
@@ -59,7 +60,8 @@ def measure_steps(bundle: str, image: Path, out: Path) -> None:
     write = WriteResults(out, job.maps, job.formats, job.made_with, job.pair)
     write(StudyExplanation(study, explanation), Task(study.sources, Path(image.name)), 0.0)
     done()
-    print(json.dumps([end - begin for begin, end in itertools.pairwise(times)]))
+    gc.freeze()  # as the command does
+    print(json.dumps([end - begin for begin, end in itertools.pairwise(times)] + [time.time()]), flush=True)
 
 
 def main() -> None:
@@ -85,7 +87,9 @@ def main() -> None:
             out = Path(temporary, f"out_{repeat}")
             command = [sys.executable, __file__, "--bundle", given.bundle, "--steps-of", str(image), str(out)]
             done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-            for name, value in zip(STEPS, json.loads(done.stdout.splitlines()[-1]), strict=True):
+            ended = time.time()
+            *steps, end = json.loads(done.stdout.splitlines()[-1])
+            for name, value in zip(STEPS, [*steps, ended - end], strict=True):
                 seconds[name].append(value)
             command = [sys.executable, "-m", "tfadvpath", "explain", str(image), "--bundle", given.bundle]
             begin = time.perf_counter()

@@ -32,7 +32,7 @@ import results
 from reader_process import radiograph, write_dicom, write_nifti
 
 import tfadvpath as tap
-from tfadvpath import explainers
+from tfadvpath.batch.run import get_explainer
 from tfadvpath.bundle.bundle import save_bundle
 from tfadvpath.models.unet import UNet
 
@@ -80,7 +80,7 @@ def measure_speed(given: argparse.Namespace, place: Path) -> dict:
     measured = {}
     for size in given.sizes:
         bundle = bundle_of(size, place / f"bundle_{size}")
-        explainer = explainers.get("syce", bundle, steps=given.steps, batch_size=given.batch_size)
+        explainer = get_explainer(bundle, "syce", steps=given.steps, batch_size=given.batch_size)
         for kind in given.kinds:
             folder = place / f"{kind}_{size}"
             files = given.files // SLICES if kind == "NIfTI" else given.files
@@ -193,11 +193,12 @@ def main() -> None:
     figures = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     figures.pop("machine", None)
     if given.memory_files:
-        peaks: dict[str, float] = {}
-        for files in given.memory_files:
-            command = [sys.executable, __file__, "--one-memory", str(files)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            peaks[str(files)] = round(float(done.stdout.splitlines()[-1]))
+        peaks: dict[str, list[int]] = {str(files): [] for files in given.memory_files}
+        for _ in range(given.repeats):
+            for files in peaks:
+                command = [sys.executable, __file__, "--one-memory", files]
+                done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                peaks[files].append(round(float(done.stdout.splitlines()[-1])))
         figures["peak_mib"] = peaks
     else:
         with tempfile.TemporaryDirectory() as temporary:

@@ -18,9 +18,9 @@ MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
     "files": set(),
-    "path": set(),
     "studies": set(),
     "models": set(),
+    "path": {"models"},
     "plots": set(),
     "viewer": set(),
     "explanation": {"plots", "studies", "viewer"},
@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "recipes": {"datasets", "generators", "studies"},
     "explainers": {"explanation", "generators", "models", "path"},
     "bundle": {"generators", "metrics", "models", "path", "recipes", "writers"},
-    "batch": {"bundle", "explainers", "explanation", "studies", "writers"},
+    "batch": {"bundle", "explainers", "explanation", "path", "studies", "writers"},
     "training": {
         "bundle",
         "datasets",
@@ -101,10 +101,12 @@ MAY_IMPORT = {
         "viewer",
         "writers",
     },
+    "doctor": {"bundle", "explainers", "studies"},
     "cli": {
         "batch",
         "bundle",
         "demo",
+        "doctor",
         "evaluation",
         "fitting",
         "pacs",
@@ -174,7 +176,7 @@ def test_no_arrow_runs_up():
 @pytest.mark.parametrize(
     ("room", "source", "wrong"),
     [
-        ("path", "from tfadvpath.models.unet import UNet", "tfadvpath.models.unet"),
+        ("path", "from tfadvpath.metrics.maps import top", "tfadvpath.metrics.maps"),
         ("bundle", "def f():\n    from tfadvpath.training.run import train", "tfadvpath.training.run"),
         ("writers", "import tfadvpath.batch.run", "tfadvpath.batch.run"),
         ("metrics", "from tfadvpath import explainers", "tfadvpath.explainers"),
@@ -198,6 +200,7 @@ def test_a_wrong_import_is_seen(room, source, wrong):
         "tfadvpath.generators.registry",
         "tfadvpath.explanation",
         "tfadvpath.viewer.page",
+        "tfadvpath.doctor.check",
         "tfadvpath.cli.main",
     ],
 )

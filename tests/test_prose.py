@@ -30,7 +30,7 @@ _LONG_BY_NATURE = re.compile(
 
 def prose(text: str) -> list[str]:
     """The lines of running text; a paragraph that begins with four spaces is code."""
-    paragraphs = re.split(r"\n\s*?\n", _BLOCK.sub("\n", text))
+    paragraphs = re.split(r"\n\s*?\n+", _BLOCK.sub("\n", text))
     lines = [line for one in paragraphs if not one.startswith(("    ", "\t")) for line in one.splitlines()]
     return [line for line in lines if not _LONG_BY_NATURE.fullmatch(line)]
 

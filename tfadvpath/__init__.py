@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tfadvpath.batch.run import ExplainOptions, explain_studies
     from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
     from tfadvpath.demo.demo import DemoSummary, run_demo
+    from tfadvpath.doctor.check import check_installation
+    from tfadvpath.doctor.installation import Installation
     from tfadvpath.errors import InputError
     from tfadvpath.evaluation.agreement import Agreement, measure_agreement
     from tfadvpath.evaluation.evaluate import evaluate
@@ -56,6 +58,7 @@ _HOMES = {
     "FitReport": "fitting.report",
     "FittedExplainer": "fitting.fit",
     "InputError": "errors",
+    "Installation": "doctor.installation",
     "LinearPath": "path.paths",
     "ManifoldPath": "path.paths",
     "MergeSummary": "batch.merge",
@@ -68,6 +71,7 @@ _HOMES = {
     "StudyExplanation": "explanation",
     "Summary": "evaluation.summary",
     "TrainedBundle": "training.run",
+    "check_installation": "doctor.check",
     "check_saved_model": "saved_model.check",
     "cross_validate": "training.cross_validation",
     "evaluate": "evaluation.evaluate",
@@ -104,6 +108,7 @@ __all__ = [
     "FitReport",
     "FittedExplainer",
     "InputError",
+    "Installation",
     "LinearPath",
     "ManifoldPath",
     "MergeSummary",
@@ -116,6 +121,7 @@ __all__ = [
     "StudyExplanation",
     "Summary",
     "TrainedBundle",
+    "check_installation",
     "check_saved_model",
     "cross_validate",
     "evaluate",

@@ -49,9 +49,8 @@ class Explanation:
 
     def take(self, index: slice | np.ndarray) -> Self:
         """Returns the explanation of some of the images."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        maps = {name: values[index] for name, values in fields.pop("maps").items()}
-        return type(self)(maps=maps, **{name: values[index] for name, values in fields.items()})
+        maps = {name: values[index] for name, values in self.maps.items()}
+        return type(self)(maps=maps, **{name: values[index] for name, values in self._fields().items()})
 
     def only(self, map_names: Sequence[str]) -> Self:
         """Returns the explanation with some of its maps, in the order of their names."""
@@ -174,8 +173,12 @@ class Explanation:
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """Returns every array by the name that it has in a file."""
-        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name != "maps"}
-        return {**self.maps, **fields, "decision": self.decision}
+        return {**self.maps, **self._fields(), "decision": self.decision}
+
+    def _fields(self) -> dict[str, np.ndarray]:
+        """Returns the arrays that it has beside the maps, by their names."""
+        fields = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return {name: values for name, values in fields.items() if name != "maps" and values is not None}
 
     def _repr_html_(self) -> str:
         """Returns the viewer's page in a frame: what a notebook shows of an explanation."""
@@ -187,14 +190,16 @@ class Explanation:
     def of_nothing(cls, image_shape: tuple[int, int, int], map_names: Sequence[str]) -> Self:
         """Returns the explanation of no image, for a study without anything to explain."""
         images, numbers = np.zeros((0, *image_shape), np.float32), np.zeros(0, np.float32)
-        names = {field.name for field in dataclasses.fields(cls)} - {"maps"}
+        names = {one.name for one in dataclasses.fields(cls)} - {"maps", "steps", "map_error"}
         values = {name: images if name in ("images", "start", "adversary") else numbers for name in names}
         return cls(maps=dict.fromkeys(map_names, images), **values)
 
 
 @dataclass(frozen=True)
 class PathExplanation(Explanation):
-    """Maps from a path across the decision, with the numbers to judge them by. Arrays are float32.
+    """Maps from a path across the decision, with the numbers to judge them by.
+
+    Arrays are float32 unless said.
 
     Attributes:
         start: [B, H, W, C] in [0, 1], where the path begins: the stable image, or the input.
@@ -202,6 +207,10 @@ class PathExplanation(Explanation):
         score_start: [B], f(start).
         score_adversary: [B], f(adversary).
         completeness_residual: [B], how far the integral is from f(adversary) - f(start), relative to that.
+        steps: int32 [B], points of each path where the gradient was taken, where each image had as many as it
+            needed; None where the number was fixed.
+        map_error: [B], estimated relative L1 error of the map that these steps were to make exact; None as
+            above.
     """
 
     start: np.ndarray
@@ -209,6 +218,8 @@ class PathExplanation(Explanation):
     score_start: np.ndarray
     score_adversary: np.ndarray
     completeness_residual: np.ndarray
+    steps: np.ndarray | None = None
+    map_error: np.ndarray | None = None
 
     @property
     def kept(self) -> np.ndarray:

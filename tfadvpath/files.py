@@ -199,7 +199,12 @@ def write_json(path: Path | str, values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: A number is NaN or infinite, for which JSON has no word.
     """
-    write_text(path, json_text(values))
+    # Piece by piece: the whole text of a run over thousands of studies takes tens of megabytes.
+    pieces = json.JSONEncoder(indent=2, allow_nan=False).iterencode(_as_text(values))
+    with replacing_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.write("\n")
 
 
 def json_text(values: Mapping[str, Any], indent: int | None = 2) -> str:

@@ -8,6 +8,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from pyarrow import parquet
 from support.broken_files import nifti_bytes, picture, png_bytes, volume
 from support.series import decimals, noise, oblique, write_series
 from support.tiny import write_tiny_bundle
@@ -164,6 +165,10 @@ def test_results_of_an_earlier_run_are_not_explained(bundle, tmp_path):
         ({"formats": []}, "`formats`: nothing is named. Choose from "),
         ({"steps": 3}, "`steps`: 'gradient' has no such option, it is of integrated_gradients, syce"),
         ({"sigma": 2.0}, "`sigma`: 'gradient' has no such option, it is of syce"),
+        ({"steps": "auto"}, "`steps`: 'gradient' has no such option, it is of integrated_gradients, syce"),
+        ({"method": "syce", "steps": "some"}, "`method`: 'syce' cannot explain so: `steps` must be a number"),
+        ({"method": "syce", "tolerance": 0.1}, "`tolerance`: is of `steps` 'auto' alone"),
+        ({"precision": "half2"}, "`method`: 'gradient' cannot explain so: `precision` must be"),
         (
             {"method": "syce", "sigma": float("nan")},
             "`sigma`, `kernel_size`: do not fit these images: `sigma`",
@@ -264,3 +269,27 @@ def test_a_real_volume_as_a_series_has_its_maps_where_the_volume_lies(real_data,
     in_the_file = written[..., ::-1] if backwards else written
     blank = np.ptp(voxels, axis=(0, 1)) == 0
     np.testing.assert_array_equal(in_the_file.any(axis=(0, 1)), ~blank)
+
+
+@pytest.mark.slow
+def test_each_image_has_as_many_steps_as_it_needs_and_the_record_says_so(tmp_path):
+    (tmp_path / "in").mkdir()
+    for seed in range(3):
+        picture_of_seed = np.roll(picture(), 5 * seed, axis=0).astype(np.uint8)
+        (tmp_path / "in" / f"{seed}.png").write_bytes(png_bytes(picture_of_seed))
+    options = ExplainOptions(steps="auto", tolerance=0.1, precision="bfloat16", formats=["npz"])
+    summary = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    assert summary.steps == "auto"
+    [row, *_] = parquet.read_table(tmp_path / "out" / "ledger.parquet").to_pylist()
+    assert (row["steps"], row["tolerance"], row["precision"]) == (None, 0.1, "bfloat16")
+    for study in summary.studies:
+        assert set(study["steps_taken"]) <= {9, 17, 33, 65, 129}
+        assert study["map_error"][0] <= 0.1 or study["steps_taken"] == [129]
+        arrays = np.load(tmp_path / "out" / study["folder"] / "explanation.npz")
+        assert arrays["steps"].tolist() == study["steps_taken"]
+        assert arrays["fi_v2_smooth"].dtype == np.float32
+    again = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    assert again.resumed == 3
+    other = dataclasses.replace(options, tolerance=0.05)
+    with pytest.raises(InputError, match=r"tolerance 0\.1 for 0\.05"):
+        explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", other)

@@ -127,6 +127,15 @@ def test_a_picture_has_the_files_proportions_and_not_the_models(folder):
     assert not any("nii" in name for name in record["files"])
 
 
+@pytest.mark.parametrize(("side", "of_map"), [(200, 256), (300, 256), (1100, 256)])
+def test_what_lies_under_a_map_is_no_finer_than_the_map_needs(folder, side, of_map):
+    (folder / "a.png").write_bytes(png_bytes(picture(side, side).astype(np.uint8)))
+    run_one(folder, formats=("png",))
+    results = folder.parent / "out/a.png"
+    assert Image.open(results / "input.png").size == (min(max(side, 256), 1024),) * 2
+    assert Image.open(results / "fi_v1.png").size == (of_map,) * 2
+
+
 def test_only_the_maps_and_formats_asked_for_are_written(folder):
     (folder / "a.nii").write_bytes(nifti_bytes(volume(3)))
     record = run_one(folder, maps=("fi_v1",), formats=("npz", "nifti"))

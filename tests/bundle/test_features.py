@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tfadvpath.bundle.features import with_features
+from tfadvpath.models.backbone import backbone_classifier
 from tfadvpath.models.resnet50 import resnet50_classifier
 
 SHAPE = (8, 8, 1)
@@ -88,3 +89,12 @@ def test_a_classifier_without_a_dense_layer_is_refused():
     model = keras.Sequential([keras.Input(SHAPE), layers.GlobalAveragePooling2D()], name="pooling")
     with pytest.raises(ValueError, match=r"Dense layer.*'pooling'"):
         with_features(model)
+
+
+def test_features_of_a_local_head_are_those_of_its_cells():
+    convolution = layers.Conv2D(4, 3, strides=2, activation="relu", name="last")
+    model = backbone_classifier(keras.Sequential([keras.Input(SHAPE), convolution]), SHAPE, head="local")
+    features, probability = with_features(model)(images())
+    cells = keras.Model(model.input, model.get_layer("last").output)(images())
+    np.testing.assert_allclose(features, np.mean(cells, axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(probability, model(images())[:, 0], atol=1e-6)

@@ -104,6 +104,9 @@ def test_it_says_what_it_is_not_for_and_whose_the_data_are(text):
     real = card(Recipe.model_validate(values))
     assert "licence" in real
     assert "phantoms" not in real
+    values["data"]["terms"] = "Of somebody, who is to be named."
+    named = card(Recipe.model_validate(values)).split("fold: null")[0]
+    assert "for whoever trained them to know.\n\nOf somebody, who is to be named.\n\nNo patient" in named
 
 
 def test_a_control_is_called_one_before_all_else(text):

@@ -81,7 +81,7 @@ def test_one_class_that_hardly_crosses_is_named():
     verdict = pair_verdict(GOOD | {"flip_rate": 0.87, "flip_rate_by_class": rates})
     assert verdict.sentences == (
         "39 % of the adversaries of images predicted 1 do not cross the decision: among these, read no map "
-        "whose study says `crossed`: no.",
+        "where `crossed` is false.",
     )
     # Where all miss it, one sentence is enough.
     assert len(pair_verdict(GOOD | {"flip_rate": 0.6, "flip_rate_by_class": rates}).sentences) == 1
@@ -104,6 +104,12 @@ def test_figures_that_are_missing_are_passed_over():
     verdict = pair_verdict({"flip_rate": 0.5, "keep_rate": None})
     assert not verdict.good
     assert verdict.judged == ("flip_rate",)
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.52, "0.52,"), (0.9672, "0.967,"), (0.96999, "0.96999,")])
+def test_a_value_that_misses_its_limit_narrowly_is_told_from_it(value, said):
+    [sentence] = pair_verdict(GOOD | {"stable_similarity": value}).sentences
+    assert f"(structural similarity {said} at least 0.97 is wanted)" in sentence
 
 
 @pytest.mark.parametrize("generator", ["cyce", "syce"])

@@ -31,5 +31,5 @@ def test_the_table_is_printed_and_written(bundle, tmp_path):
 def test_one_bundle_is_one_line(bundle, tmp_path):
     run = RUNNER.invoke(app, ["agreement", str(bundle), "--out", str(tmp_path / "out")])
     assert run.exit_code == 2
-    assert run.stderr == "RUN...: one bundle agrees with itself. Name two or more.\n"
+    assert run.stderr == "RUN: one bundle agrees with itself. Name two or more.\n"
     assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -47,6 +48,7 @@ VERBS = (
     "agreement",
     "export",
     "serve-check",
+    "doctor",
 )
 
 
@@ -66,6 +68,24 @@ def test_every_verb_has_help(verb):
     assert run.exit_code == 0
     assert f" {verb} [OPTIONS]" in run.stdout.splitlines()[0]
     assert "--json" in run.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_has_an_example_that_can_be_given_and_the_exit_codes(verb):
+    command = typer.main.get_command(app).commands[verb]
+    paragraphs = [" ".join(part.split()) for part in command.help.split("\n\n")]
+    [example] = [part for part in paragraphs if part.startswith("Example: ")]
+    assert len(example) < 78  # it stays on one line
+    words = shlex.split(example.removeprefix("Example: "))
+    assert words[:2] == ["tfadvpath", verb]
+    # A flag that is gone, or an argument too few, is a usage error.
+    assert command.make_context(verb, words[2:]).params
+    assert paragraphs[-1].startswith("Exit code: 0 ")
+
+
+def test_the_list_of_verbs_cuts_no_sentence():
+    listed = RUNNER.invoke(app, ["--help"]).stdout.partition("Commands:")[2].split("\n")
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed if line.strip())
 
 
 def test_version_is_the_packages():

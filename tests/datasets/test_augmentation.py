@@ -39,6 +39,19 @@ def test_nothing_asked_changes_nothing(images):
     np.testing.assert_allclose(same, images, atol=1e-4)
 
 
+def test_masks_move_with_their_images(images):
+    every = {"flip": True, "rotation": 0.1, "zoom": 0.2, "translation": 0.1, "sharpness": 0.0, "seed": 3}
+    one, other = Augmentation(**every), Augmentation(**every, brightness=0.1, hidden_border=0.2)
+    moved, masks = one.with_masks(images, images)
+    np.testing.assert_array_equal(moved, masks)
+    assert np.abs(masks - images).max() > 0.1
+    # What is done to grey values is not done to masks, and the moves are those of images alone.
+    changed, same = other.with_masks(images, images)
+    np.testing.assert_array_equal(same, masks)
+    assert np.abs(changed - same).max() > 0.01
+    np.testing.assert_array_equal(Augmentation(**every)(images), moved)
+
+
 def test_a_flip_mirrors_left_and_right_half_of_the_time(images):
     flip = Augmentation(flip=True, rotation=0.0, zoom=0.0, translation=0.0, sharpness=0.0, seed=0)
     kinds = []

@@ -75,7 +75,9 @@ def test_each_slice_has_seven_pictures_with_their_titles(page, shown):
     places = [f"{who.name.removesuffix('.nii.gz')}, slice {who.slices[place]}" for who, place in shown]
     assert len(places) == 4  # two slices with tumour, two without
     of_slices = [f"{title} of {place}" for place in places for title in TITLES]
-    assert [image["alt"] for image in page.images] == ["colour scale", *of_slices]
+    *before, chest = [image["alt"] for image in page.images]
+    assert before == ["colour scale", *of_slices]
+    assert chest.startswith("Three chest X-rays")
 
 
 def test_pictures_are_of_their_slice_and_of_their_map(page, shown):
@@ -144,3 +146,9 @@ def test_the_overview_has_a_row_a_slice_and_seven_pictures_in_it(shown, tmp_path
     for row, tumour in enumerate((True, False)):
         pictures = [sheet[row * 202 : row * 202 + 200, i * 202 : i * 202 + 200] for i in range(7)]
         assert_shows(pictures, tumour)
+
+
+def test_real_x_rays_stand_beside_the_phantoms_with_their_terms(page):
+    assert "Real chest X-rays" in page.text
+    assert "NIH Clinical Center" in page.text
+    assert "the boxes of radiologists" in page.text

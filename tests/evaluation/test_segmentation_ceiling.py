@@ -206,21 +206,22 @@ def test_a_bundle_trains_on_its_recipes_images_and_moves(monkeypatch, generated,
     given = []
 
     def learn(images, others, augmentation, **options):
-        given.append((images, others, augmentation.layers, options["seed"], options["steps"]))
+        given.append((images, others, augmentation, options["seed"], options["steps"]))
 
     monkeypatch.setattr(segmentation_ceiling, "learned_maps", learn)
     segmentation_maps(SimpleNamespace(recipe=recipe), other_images(), seed=3, steps=5)
     assert data.asked == [(part, 7)]
-    ((images, others, layers, seed, steps),) = given
+    ((images, others, augmentation, seed, steps),) = given
     assert images is training_images()
     assert others is other_images().images
     assert (seed, steps) == (3, 5)
-    assert [type(layer).__name__ for layer in layers] == [
+    assert [type(layer).__name__ for layer in augmentation.moves] == [
         "RandomFlip",
         "RandomRotation",
         "RandomZoom",
         "RandomTranslation",
     ]
+    assert augmentation.greys == []
 
 
 def test_other_shapes_and_no_step_are_refused():

@@ -154,6 +154,8 @@ def test_every_array_is_float32_whatever_comes_in(name):
     explanation = explainer.explain(some_images(1).astype(np.float64)[:1])
     for field in dataclasses.fields(explanation):
         values = getattr(explanation, field.name)
+        if values is None:  # of a number of steps that each image has for itself
+            continue
         for array in values.values() if isinstance(values, dict) else [values]:
             assert array.dtype == np.float32, field.name
 

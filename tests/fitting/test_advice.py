@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from support.own_classifiers import images
 
-from tfadvpath.fitting.advice import Training, advice, pair_facts
+from tfadvpath.fitting.advice import Training, advice, first_stage_instead, pair_facts
 
 GOOD = {
     "flip_rate": 0.95,
@@ -22,7 +22,7 @@ GOOD = {
     "alike": 0.3,
     "leaves_classes": 0.0,
 }
-SHORT = Training("RUN", 45.0, {"cyce": 200, "syce": 150}, (300, 200))
+SHORT = Training("RUN", 45.0, {"cyce": 200, "syce": 150}, (300, 200), {"cyce": {"flip": 0.5}})
 
 
 def test_nothing_is_advised_about_good_pairs():
@@ -35,7 +35,7 @@ def test_nothing_is_advised_about_good_pairs():
         (
             {"flip_rate": 0.4},
             r"Too few adversaries cross the decision: train longer \(a stage had 150 steps; 1500 take "
-            r"`minutes` of about 45 on this machine\), or raise cyce.loss_weights.flip in RUN/recipe.yaml",
+            r"`minutes` of about 45 on this machine\), or raise cyce.loss_weights.flip \(now 0.5\)",
         ),
         (
             {"flip_rate_by_class": {"zero_to_one": 0.5, "one_to_zero": 1.0}},
@@ -56,8 +56,27 @@ def test_nothing_is_advised_about_good_pairs():
     ],
 )
 def test_each_planted_fault_has_its_advice(fault, says):
-    [sentence] = advice({**GOOD, **fault}, SHORT)
+    sentence, *how = advice({**GOOD, **fault}, SHORT)
     assert re.search(says, sentence), sentence
+    if "loss_weights" in sentence:
+        [key] = re.findall(r"\w+\.loss_weights\.\w+", sentence)
+        assert f"`tfadvpath train RUN/recipe.yaml --out NEW --set {key}=NUMBER`" in how[0]
+
+
+def test_cyce_is_named_where_it_misses_fewer_limits():
+    bad = {**GOOD, "flip_rate": 0.97, "keep_rate": 0.6}
+    cyce = {**GOOD, "keep_rate": None, "stable_similarity": None, "stable_sharpness": None}
+    said = first_stage_instead(bad, cyce)
+    assert said.startswith("Explain by CyCE, which was trained on the way: 95% of its adversaries cross")
+    assert "But" not in said
+    assert first_stage_instead(GOOD, cyce) is None
+    assert first_stage_instead(bad, cyce | {"adversary_sharpness": 0.5}) is None  # as many
+    worse = bad | {"stable_similarity": 0.9}
+    said = first_stage_instead(worse, cyce | {"adversary_sharpness": 0.5})
+    assert said.endswith(
+        "But: The adversaries are blurred copies (they keep 50 % of the images' fine detail): "
+        "the maps show every edge of the image."
+    )
 
 
 def test_few_images_are_said_where_something_is_wrong():
@@ -73,7 +92,7 @@ def test_one_change_for_all_is_no_fault_of_the_first_steps():
 
 def test_after_enough_steps_more_time_is_not_advised():
     long = Training("RUN", 45.0, {"cyce": 4000, "syce": 3000}, (300, 200))
-    [sentence] = advice({**GOOD, "flip_rate": 0.4}, long)
+    sentence, _ = advice({**GOOD, "flip_rate": 0.4}, long)
     assert "give more images" in sentence
     assert "train longer" not in sentence
 

@@ -51,7 +51,7 @@ def _open_size():
 
 @pytest.mark.parametrize("kind", ALIKE)
 def test_the_decision_is_the_classifiers_own_probability(kind):
-    np.testing.assert_allclose(f(found(ALIKE[kind]())), probability(IMAGES), atol=2e-6)
+    np.testing.assert_allclose(f(found(ALIKE[kind]())), probability(IMAGES), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ALIKE)
@@ -152,6 +152,12 @@ def test_an_assumed_range_is_said():
     assert examined.value_range == (0.0, 1.0)
     assert "nothing in it says otherwise" in examined.notes[0]
     assert "value_range" in examined.notes[0]
+
+
+@pytest.mark.parametrize(("channels", "is_said"), [(1, False), (3, True)])
+def test_that_grey_images_fill_three_channels_is_said(channels, is_said):
+    notes = " ".join(examine(classifier(channels=channels), of_files()).notes)
+    assert ("each grey image is given to it in all three" in notes) is is_said
 
 
 def test_scaling_that_turns_decisions_is_said():

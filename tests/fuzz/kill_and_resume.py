@@ -26,7 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143}
-# Between the first tenth of the studies and the last: rows of the ledger are kept, images are not.
+# While the studies are explained, between the first tenth of the time and the last: rows of the ledger are
+# kept, images are not. The import of what writes the ledger's table comes after that, and takes 70 MB.
 _GROWTH = 64 * 2**20
 
 
@@ -129,14 +130,16 @@ def _run(
     command += ["--bundle", str(bundle), "--method", "gradient", "--format", "npz"]
     with (place / "said").open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
-    seen: list[int] = []
+    memory: list[tuple[int, int]] = []  # with the rows of the ledger
     while process.poll() is None:
-        if ending is not None and rows_in(out / "ledger.jsonl") >= at:
+        rows = rows_in(out / "ledger.jsonl")
+        if ending is not None and rows >= at:
             os.killpg(process.pid, ending)
             ending = None
-        if watch and rows_in(out / "ledger.jsonl"):
-            seen.append(_resident(process.pid))
+        if watch and rows:
+            memory.append((rows, _resident(process.pid)))
         time.sleep(0.01)
+    seen = [resident for rows, resident in memory if rows < memory[-1][0]]
     if watch and len(seen) > 20:
         growth = max(seen[-len(seen) // 10 :]) - max(seen[: len(seen) // 10])
         print(

@@ -6,14 +6,14 @@ import pytest
 from keras import layers
 
 from tfadvpath.models.backbone import backbone_classifier
-from tfadvpath.models.classifier_head import head_weights, shift_decision
+from tfadvpath.models.classifier_head import head_weights, shift_decision, with_cells
 
 
 def extractor(size=32, channels=3, kind="functional", pooled=False):
     """A feature extractor with a layer whose name the head has, too."""
     inner = [
         layers.Rescaling(2.0, offset=-1.0),
-        layers.Conv2D(4, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="first"),
         layers.BatchNormalization(),
         layers.Dropout(0.1, name="dropout"),
         layers.DepthwiseConv2D(3, strides=2, padding="same", activation="relu", name="last"),
@@ -96,6 +96,57 @@ def test_what_is_no_extractor_of_such_images_is_said(backbone, message):
     channels = 2 if "multiple" in message else 1
     with pytest.raises(ValueError, match=message):
         backbone_classifier(backbone(), (48, 48, channels))
+
+
+def local_classifier(size=32, **options):
+    keras.utils.set_random_seed(1)
+    return backbone_classifier(extractor(), (size, size, 1), head="local", **options)
+
+
+def test_a_local_head_pools_what_each_cell_answers():
+    model = local_classifier()
+    answers = with_cells(model).predict(images(32), verbose=0)
+    assert answers["cells"].shape == (2, 8, 8, 1)
+    np.testing.assert_array_equal(answers["probability"], model.predict(images(32), verbose=0))
+    cells = answers["cells"].astype(np.float64)
+    evidence = np.log(cells / (1 - cells)) + 2.0  # the bias at the start
+    pooled = np.log(np.mean(np.exp(4.0 * evidence), axis=(1, 2))) / 4.0
+    np.testing.assert_allclose(answers["probability"], 1 / (1 + np.exp(2.0 - pooled)), rtol=1e-4)
+
+
+def test_a_cell_does_not_depend_on_what_it_does_not_see():
+    model = with_cells(local_classifier())
+    changed = images(32)
+    changed[:, 24:] = 0.0
+    before, after = (model.predict(x, verbose=0)["cells"] for x in (images(32), changed))
+    np.testing.assert_array_equal(before[:, :5], after[:, :5])
+    assert np.abs(before[:, 6:] - after[:, 6:]).max() > 1e-4
+
+
+def test_a_local_head_has_weights_of_its_own_and_a_bias_to_shift():
+    model = local_classifier()
+    assert [weight.shape for weight in head_weights(model)] == [(1, 1, 4, 1), (1, 1), (1,)]
+    before = model.predict(images(32), verbose=0)
+    shift_decision(model, 0.2)
+    odds = before / (1 - before) / (0.2 / 0.8)
+    np.testing.assert_allclose(model.predict(images(32), verbose=0), odds / (1 + odds), rtol=1e-4)
+
+
+def test_features_of_an_earlier_layer_have_more_cells():
+    assert with_cells(local_classifier(layer="first")).output["cells"].shape == (None, 16, 16, 1)
+    with pytest.raises(
+        ValueError, match=r"`layer` must be one of `backbone`, such as 'last'\. Received: 'no'"
+    ):
+        local_classifier(layer="no")
+
+
+def test_heads_that_do_not_fit_are_said():
+    with pytest.raises(ValueError, match=r"must give features \[N, h, w, F\]\. Received: \(None, 4\)"):
+        backbone_classifier(extractor(pooled=True), (32, 32, 1), head="local")
+    with pytest.raises(ValueError, match=r"`head` must be 'pooled' or 'local'\. Received: 'both'"):
+        backbone_classifier(extractor(), (32, 32, 1), head="both")
+    with pytest.raises(ValueError, match="must have a local head"):
+        with_cells(backbone_classifier(extractor(), (32, 32, 1)))
 
 
 def classifier():

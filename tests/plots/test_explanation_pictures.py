@@ -44,6 +44,10 @@ def test_eight_images_and_the_first_map_are_drawn_unless_others_are_chosen(expla
     assert titles[3] == "fi_v2_smooth"
 
 
+def test_a_notebook_without_pyplot_shows_a_figure(explanation):
+    assert explanation.plot()._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_what_a_figure_shows_is_the_image_and_the_map(explanation):
     axes = explanation.plot([2], ["fi_v1"]).axes
     np.testing.assert_array_equal(axes[0].images[0].get_array(), explanation.images[2, ..., 0])

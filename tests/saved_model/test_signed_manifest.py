@@ -78,7 +78,7 @@ def test_keys_that_cannot_be_used_are_named(version, keys, tmp_path):
     other = write_keys(tmp_path, "other", ec.generate_private_key(ec.SECP256R1()))
     hidden = write_keys(tmp_path, "hidden", passphrase=b"secret")
     for path, problem in (
-        (tmp_path / "missing", "cannot be read as a key"),
+        (tmp_path / "missing", r"cannot be read as a key \(No such file or directory\)"),
         (version / "saved_model.pb", "cannot be read as a key"),
         (keys[1], "cannot be read as a key"),
         (hidden[0], "cannot be read as a key"),

@@ -33,6 +33,12 @@ _KEYS = {
     "Enter": 13,
 }
 
+_SETTLE = """(async () => {
+  const end = performance.now() + 30000;
+  do await new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)));
+  while (document.querySelector('[aria-busy=true]') && performance.now() < end);
+})()"""
+
 
 class Browser:
     """A browser with one tab. It ends with the block that it is used in."""
@@ -187,8 +193,8 @@ class Browser:
             time.sleep(0.02)
 
     def settle(self) -> None:
-        """Waits until the page has drawn what was asked for."""
-        self.evaluate("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(() => go(1))))")
+        """Waits until the page has drawn what was asked for, once it is decoded."""
+        self.evaluate(_SETTLE)
 
     def text(self, selector: str) -> str:
         return self.evaluate(f"document.querySelector({selector!r}).textContent")

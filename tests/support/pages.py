@@ -45,7 +45,7 @@ class Page(HTMLParser):
         """What a browser would load or run beside the page."""
         tags = [tag for tag, _ in self.tags if tag in ("script", "link", "iframe")]
         sources = [image["src"] for image in self.images]
-        outside = [source for source in sources if not source.startswith("data:image/png;base64,")]
+        outside = [source for source in sources if not re.match("data:image/(png|jpeg);base64,", source)]
         return tags + outside + re.findall(r"https?:|url\(", self.html)
 
     def picture(self, place: int) -> np.ndarray:

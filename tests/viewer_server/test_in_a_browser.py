@@ -181,6 +181,7 @@ def check_frame(frame: Frame, arrays: dict[str, np.ndarray]) -> None:
     frame.click(PICTURE, across=0.31, down=0.42)
     if count > 1:
         frame.press("Home")
+        frame.until(f"document.querySelector({PICTURE!r}).dataset.slice === '0'")
     for index in range(count):
         flags = frame.text("#flags")
         assert ("nothing to explain" in flags) == arrays["blank"][index]
@@ -200,8 +201,13 @@ def check_frame(frame: Frame, arrays: dict[str, np.ndarray]) -> None:
                 assert abs(shown - arrays[name][index, row, column, 0]) <= 1e-3 * largest
             frame.press("ArrowRight")
             frame.press("ArrowDown", times=2)
-        if count > 1:
+            # Keys reach the frame through the page, and a slice has to be decoded: that may take a while.
+            frame.until(
+                f"document.querySelector('#place').textContent === 'row {row + 2}, column {column + 1}'"
+            )
+        if index + 1 < count:
             frame.press("PageDown")
+            frame.until(f"document.querySelector({PICTURE!r}).dataset.slice === '{index + 1}'")
     frame.click("#show-adversary")
     assert frame.text("figcaption").startswith("Adversary")
     frame.press("s")

@@ -34,6 +34,14 @@ def test_every_array_reads_back_at_its_slice(tmp_path):
         assert not arrays["kept"][[0, 3]].any()
 
 
+def test_a_volume_is_compressed_and_one_image_is_not(tmp_path):
+    images = np.zeros((1, 64, 64, 1), np.float32)
+    for name, blank in (("one.npz", [False]), ("two.npz", [False, True])):
+        write_npz(tmp_path / name, Explanation(images, {"gradient": images}, np.zeros(1, np.float32)), blank)
+    assert (tmp_path / "one.npz").stat().st_size > 2 * images.nbytes
+    assert (tmp_path / "two.npz").stat().st_size < images.nbytes
+
+
 def test_a_map_may_have_one_channel_for_all_of_the_images(tmp_path):
     images = np.random.default_rng(0).random((2, 8, 6, 3)).astype(np.float32)
     score = np.array([0.2, 0.7], np.float32)

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ SETTINGS = (
     "bundle",
     "method",
     "steps",
+    "tolerance",
+    "precision",
     "path",
     "lengths",
     "maps",
@@ -40,6 +43,8 @@ _OF_PATH = (
     "kept",
     "completeness_residual",
 )
+# Where each image had as many steps as it needed.
+_OF_STEPS = ("steps_taken", "map_error")
 COLUMNS = (
     "folder",
     "source",
@@ -53,12 +58,14 @@ COLUMNS = (
     "blank",
     "score",
     *_OF_PATH,
+    *_OF_STEPS,
     "remarks",
     "files",
 )
 # Differences that are named where a ledger does not fit.
 _NAMED = 3
 _LONGEST_VALUE = 40  # letters
+_ROWS_TOGETHER = 1000  # of the table, which are in memory twice while they are written
 
 
 def row_of_results(record: Mapping[str, Any], folder: Path, seconds: float | None) -> Row:
@@ -69,7 +76,7 @@ def row_of_results(record: Mapping[str, Any], folder: Path, seconds: float | Non
         folder: Folder of its results.
         seconds: Seconds that explaining and writing it took; None where an earlier run did it.
     """
-    row = {name: record.get(name) for name in (*_OF_RECORD, *_OF_PATH)}
+    row = {name: record.get(name) for name in (*_OF_RECORD, *_OF_PATH, *_OF_STEPS)}
     made_with = record["made_with"]
     return _row(
         row
@@ -106,6 +113,7 @@ def record_of(row: Row) -> dict[str, Any]:
     record = {name: row[name] for name in _OF_RECORD}
     if row["crossings"] is not None:
         record |= {name: row[name] for name in _OF_PATH}
+    record |= {name: row[name] for name in _OF_STEPS if row.get(name) is not None}
     return record | {"sha256": row["sources_sha256"], "made_with": {name: row[name] for name in SETTINGS}}
 
 
@@ -148,8 +156,8 @@ def differences(rows: Iterable[Row], made_with: Mapping[str, Any]) -> list[str]:
     said: dict[str, str] = {}
     for row in rows:
         for name in SETTINGS:
-            if name not in said and row[name] != wanted[name]:
-                said[name] = _difference(name, row[name], wanted[name])
+            if name not in said and row.get(name) != wanted[name]:
+                said[name] = _difference(name, row.get(name), wanted[name])
     return [said[name] for name in SETTINGS if name in said]
 
 
@@ -269,7 +277,12 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    return json.loads(json_text({name: values.get(name) for name in COLUMNS}))
+    row = json.loads(json_text({name: values.get(name) for name in COLUMNS}))
+    # All rows of a run share the names of the columns and the texts that are the same in each.
+    return {
+        name: sys.intern(row[name]) if name in SETTINGS and isinstance(row[name], str) else row[name]
+        for name in COLUMNS
+    }
 
 
 def _line(row: Row) -> str:
@@ -284,15 +297,27 @@ def _write_table(path: Path, rows: Sequence[Row]) -> None:
     text, number, whole, flag = pyarrow.string(), pyarrow.float64(), pyarrow.int64(), pyarrow.bool_()
     kinds = dict.fromkeys(COLUMNS, text)
     kinds |= dict.fromkeys(("sources", "maps", "formats", "remarks", "files"), pyarrow.list_(text))
-    kinds |= dict.fromkeys(("score", *_OF_PATH), pyarrow.list_(number))
+    kinds |= dict.fromkeys(("score", *_OF_PATH, "map_error"), pyarrow.list_(number))
+    kinds["steps_taken"] = pyarrow.list_(whole)
     kinds |= dict.fromkeys(("crossed", "kept"), pyarrow.list_(flag))
     kinds |= dict.fromkeys(("steps", "channel", "seed", "slices", "blank", "crossings"), whole)
-    kinds |= {"seconds": number, "lengths": pyarrow.map_(text, number)}
-    flat = [row | {"lengths": list((row["lengths"] or {}).items())} for row in rows]
-    try:
-        table = pyarrow.Table.from_pylist(flat, schema=pyarrow.schema(list(kinds.items())))
-    except (pyarrow.ArrowException, OverflowError) as error:  # somebody changed a study.json
-        problem = "cannot be written: a study's record holds values of another kind"
-        raise InputError(path, problem, "Explain all anew by `resume=False`") from error
-    with replacing_file(path) as partial:
-        parquet.write_table(table, partial)
+    kinds |= {"seconds": number, "tolerance": number, "lengths": pyarrow.map_(text, number)}
+    schema = pyarrow.schema(list(kinds.items()))
+    with replacing_file(path) as partial, parquet.ParquetWriter(partial, schema) as file:
+        for begin in range(0, len(rows), _ROWS_TOGETHER):
+            flat = [_flat(row) for row in rows[begin : begin + _ROWS_TOGETHER]]
+            try:
+                table = pyarrow.Table.from_pylist(flat, schema=schema)
+            except (pyarrow.ArrowException, OverflowError) as error:  # somebody changed a study.json
+                problem = "cannot be written: a study's record holds values of another kind"
+                raise InputError(path, problem, "Explain all anew by `resume=False`") from error
+            file.write_table(table)
+
+
+def _flat(row: Row) -> Row:
+    """Returns a row as the table holds it."""
+    # `steps` is a column of numbers: where each image has its own, `tolerance` says so.
+    return row | {
+        "lengths": list((row["lengths"] or {}).items()),
+        "steps": None if isinstance(row["steps"], str) else row["steps"],
+    }

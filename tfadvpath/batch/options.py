@@ -22,7 +22,12 @@ class ExplainOptions:
         formats: Names of the formats to write; None is all but those that are written on request, as DICOM
             is. One that does not apply to a study is passed over.
         channel: Index of the channel of 4-D NIfTI files; None is that of the bundle's training.
-        steps: Number of points of the path where the gradient is taken; None is the method's default.
+        steps: Number of points of the path where the gradient is taken, or "auto": as many as each image
+            needs; None is the method's default.
+        tolerance: Relative L1 error of the first of ``maps`` at which an image has steps enough, with
+            ``steps="auto"``; None is the method's default.
+        precision: Floating-point type in which the classifier's gradients are computed: "float32",
+            "bfloat16", or "auto" for bfloat16 where it is faster; None is the method's default.
         sigma: Standard deviation, in pixels of the classifier's images, of the kernel that smooths a map;
             None is the paper's 2 pixels of 224, in proportion to the image's side.
         kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
@@ -52,7 +57,9 @@ class ExplainOptions:
     maps: Sequence[str] | None = None
     formats: Sequence[str] | None = None
     channel: int | None = None
-    steps: int | None = None
+    steps: int | str | None = None
+    tolerance: float | None = None
+    precision: str | None = None
     sigma: float | None = None
     kernel_size: int | None = None
     path: str | None = None

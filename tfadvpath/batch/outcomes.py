@@ -68,7 +68,7 @@ class ExplainSummary:
         bundle: Folder of the bundle; its name where it was given in memory.
         out: Folder of all results.
         method: Name of the explainer.
-        steps: Number of points of the path; None where the method has no path.
+        steps: Number of points of the path, or "auto"; None where the method has no path.
         maps: Names of the maps that were written.
         studies: Content of the study.json of every explained study.
         resumed: Number of these that an earlier run explained.
@@ -84,7 +84,7 @@ class ExplainSummary:
     bundle: str
     out: Path
     method: str
-    steps: int | None
+    steps: int | str | None
     maps: Sequence[str]
     studies: Sequence[dict[str, Any]]
     resumed: int
@@ -127,7 +127,7 @@ class Run:
         bundle: Folder or name of the bundle.
         out: Folder of all results.
         method: Name of the explainer.
-        steps: Number of points of the path; None where the method has no path.
+        steps: Number of points of the path, or "auto"; None where the method has no path.
         maps: Names of the maps that are written.
         pair: Sentences on the quality of the generator's pairs.
     """
@@ -139,7 +139,7 @@ class Run:
         bundle: str,
         out: Path,
         method: str,
-        steps: int | None,
+        steps: int | str | None,
         maps: Sequence[str],
         pair: Sequence[str] = (),
     ):

@@ -74,7 +74,7 @@ def finished_parts(out: Path) -> Sequence[Part]:
     found = _parts(out)
     if not found:
         raise InputError(
-            out, "holds no part of a job array", "Name the folder that `out` was for `num_parts`"
+            out, "holds no part of a job array", "Name the folder that holds part_0_of_4 and so on"
         )
     sizes = sorted({size for _, size, _ in found})
     if len(sizes) > 1:

@@ -111,7 +111,7 @@ def _record(result: StudyExplanation) -> dict[str, Any]:
     record = {"slices": len(blank), "blank": int(blank.sum()), "score": numbers(explanation.score)}
     if not isinstance(explanation, PathExplanation):
         return record
-    return record | {
+    record |= {
         "crossings": int(explanation.crossed.sum()),
         "score_start": numbers(explanation.score_start),
         "score_adversary": numbers(explanation.score_adversary),
@@ -119,3 +119,7 @@ def _record(result: StudyExplanation) -> dict[str, Any]:
         "kept": flags(explanation.kept),
         "completeness_residual": numbers(explanation.completeness_residual),
     }
+    if explanation.steps is not None and explanation.map_error is not None:
+        steps = [None if steps is None else int(steps) for steps in numbers(explanation.steps)]
+        record |= {"steps_taken": steps, "map_error": numbers(explanation.map_error)}
+    return record

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import keras
+import tensorflow as tf
 
 from tfadvpath import explainers
 from tfadvpath._version import __version__
 from tfadvpath.batch.explain import explained
+from tfadvpath.batch.graph_optimization import OptimizedOnce
 from tfadvpath.batch.job import Job
 from tfadvpath.batch.ledger import Ledger
 from tfadvpath.batch.options import ExplainOptions, check_engine
@@ -29,6 +31,10 @@ from tfadvpath.errors import ERROR_LOG, InputError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
 from tfadvpath.files import make_folder, only_writer, remove_partials, write_json
+from tfadvpath.path.compilation import use_xla
+from tfadvpath.path.importance import INTEGRATED
+from tfadvpath.path.integral import AUTO
+from tfadvpath.path.precision import chosen_precision
 from tfadvpath.studies.reader_process import ReaderProcess
 from tfadvpath.studies.study import Study
 from tfadvpath.writers.formats import formats
@@ -238,6 +244,9 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
         method=options.method,
         seed=options.seed,
         steps=options.steps,
+        tolerance=options.tolerance,
+        tolerance_map=_tolerance_map(options),
+        precision=options.precision,
         sigma=options.sigma,
         kernel_size=options.kernel_size,
         path=options.path,
@@ -259,6 +268,8 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
         "bundle": bundle.digest,
         "method": options.method,
         "steps": options.steps or explainers.options(options.method).get("steps"),
+        "tolerance": _tolerance(options),
+        "precision": _precision(options, bundle),
         "path": options.path or explainers.options(options.method).get("path"),
         "lengths": lengths,
         "maps": maps,
@@ -268,6 +279,30 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
     }
     pair = _about_pair(bundle, options.method)
     return explainer, Job(bundle.image_size, channel, explainer.batch_size, maps, formats, made_with, pair)
+
+
+def _tolerance(options: ExplainOptions) -> float | None:
+    """Returns the error at which an image has steps enough; None where their number is fixed."""
+    if options.steps != AUTO:
+        if options.tolerance is not None:
+            raise InputError("`tolerance`", f"is of `steps` {AUTO!r} alone", "Leave it out")
+        return None
+    return options.tolerance or explainers.options(options.method).get("tolerance")
+
+
+def _precision(options: ExplainOptions, bundle: Bundle) -> str | None:
+    """Returns the type that gradients are computed in; None where the method has no choice."""
+    precision = options.precision or explainers.options(options.method).get("precision")
+    return chosen_precision(precision, bundle.classifier) if precision == AUTO else precision
+
+
+def _tolerance_map(options: ExplainOptions) -> str | None:
+    """Returns the first map asked for whose error depends on the steps; None is the method's own choice."""
+    if options.steps != AUTO or options.method not in explainers.names():
+        return None
+    if "tolerance_map" not in explainers.options(options.method):
+        return None
+    return next((name for name in options.maps or () if name in INTEGRATED), None)
 
 
 def _generators_of(method: str) -> tuple[str, ...] | None:
@@ -408,7 +443,16 @@ def get_explainer(bundle: Bundle, method: str, seed: int = 0, **given: Any) -> E
             raise InputError(f"`{name}`", f"{method!r} has no such option, {others}", "Leave it out")
     if "seed" in known:
         chosen["seed"] = seed
-    return explainers.get(method, bundle, **chosen)
+    try:
+        explainer = explainers.get(method, bundle, **chosen)
+    except InputError:
+        raise
+    except ValueError as error:
+        problem = f"{method!r} cannot explain so: {error}".rstrip(".")
+        raise InputError("`method`", problem, "Choose other options") from error
+    if isinstance(explainer.run_batch, tf.types.experimental.PolymorphicFunction) and not use_xla("auto"):
+        explainer.run_batch = OptimizedOnce(explainer.run_batch)
+    return explainer
 
 
 def _chosen_formats(names: Sequence[str] | None) -> list[str]:

@@ -15,7 +15,8 @@ def with_features(classifier: keras.Model) -> Callable[[tf.Tensor], tuple[tf.Ten
 
     Features are what the last Dense layer that the classifier calls receives. For
     ``models.resnet50_classifier`` they are the 128 values behind the leaky ReLU. The layer may lie in a
-    nested model, and an activation may follow it.
+    nested model, and an activation may follow it. Where that is one value alone, as with a local head, they
+    are what the convolution before it receives, its mean over the cells.
 
     Args:
         classifier: Keras model, float32 [B, H, W, C] -> [B, 1]. It runs with ``training=False``.
@@ -41,7 +42,14 @@ def with_features(classifier: keras.Model) -> Callable[[tf.Tensor], tuple[tf.Ten
         # several graphs does not tell which of its inputs is that of the classifier's.
         with recorded_calls(classifier) as calls:
             probability = classifier(images, training=False)
-        received = [call.inputs for call in calls if isinstance(call.layer, keras.layers.Dense)][-1]
+        inputs = [call.inputs for call in calls if isinstance(call.layer, keras.layers.Dense)]
+        received = inputs[-1]
+        if received.shape[-1] == 1:
+            weighted = keras.layers.Dense, keras.layers.Conv2D
+            several = [call.inputs for call in calls if isinstance(call.layer, weighted)]
+            received = next((each for each in reversed(several) if each.shape[-1] != 1), received)
+            if len(received.shape) == 4:
+                received = tf.reduce_mean(received, axis=(1, 2))
         features = tf.reshape(received, [tf.shape(images)[0], -1])
         return tf.cast(features, tf.float32), tf.reshape(tf.cast(probability, tf.float32), [-1])
 

@@ -52,7 +52,7 @@ def seal_bundle(
         stages: Names of the stages whose networks belong to the bundle.
     """
     texts = {
-        RECIPE: dump_recipe(recipe),
+        RECIPE: dump_recipe(recipe, folder),
         FIGURES_FILE: json.dumps(figures, indent=2) + "\n",
         **(others or {}),
     }

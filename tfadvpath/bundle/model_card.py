@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tfadvpath.bundle.pair_verdict import pair_verdict
@@ -43,6 +44,7 @@ def model_card(
     figures: Mapping[str, Mapping[str, Any]],
     histories: Mapping[str, Sequence[Mapping[str, float]]],
     about: Mapping[str, Any],
+    folder: Path | None = None,
 ) -> str:
     """Returns a bundle's model card in Markdown.
 
@@ -55,6 +57,7 @@ def model_card(
             fingerprint), "generator_data" (its fingerprint, where the recipe has it), "parameters" (a stage's
             number of weights, by name) and, if known, "train": ``part_counts`` of the training images; and
             "control", a sentence, where the classifier was made as one that must know nothing.
+        folder: Folder that gets the card, to which paths in the recipe are relative; None leaves them.
     """
     stages = [name for name in _TITLES if name in histories]
     test = figures.get("test", {})
@@ -65,7 +68,7 @@ def model_card(
         "model_card.md",
         {"grouped": lambda number: f"{number:,}".replace(",", " ")},
         recipe=recipe,
-        recipe_text=dump_recipe(recipe),
+        recipe_text=dump_recipe(recipe, folder),
         generated=recipe.data.GENERATED,
         stages=[(name, _TITLES[name]) for name in stages],
         others=", ".join(_TITLES[name] for name in stages if name != CLASSIFIER),

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import tfadvpath.models  # noqa: F401  registers the classes that saved networks name
-from tfadvpath.errors import InputError, first_line
+from tfadvpath.errors import InputError, first_line, quoted
 from tfadvpath.files import is_partial, replacing_file
 
 Networks = Mapping[str, keras.Model]
@@ -55,7 +55,7 @@ def load_own_network(path: Path, source: str) -> keras.Model:
     except Exception as error:  # whatever a file that is no Keras model leads to
         raise InputError(
             source,
-            f"cannot be loaded ({first_line(error)})",
+            f"cannot be loaded ({quoted(first_line(error))})",
             "Save it by model.save('NAME.keras'), without Lambda layers or classes of its own",
         ) from error
 

@@ -41,14 +41,13 @@ THRESHOLDS = (
         "flip_rate",
         0.85,
         None,
-        "{missing} % of the adversaries do not cross the decision: read no map whose study says `crossed`: "
-        "no.",
+        "{missing} % of the adversaries do not cross the decision: read no map where `crossed` is false.",
     ),
     Threshold(
         "keep_rate",
         0.9,
         None,
-        "{missing} % of the stable images lose the decision: read no map whose study says `kept`: no.",
+        "{missing} % of the stable images lose the decision: read no map where `kept` is false.",
     ),
     Threshold(
         "stable_similarity",
@@ -125,7 +124,7 @@ THRESHOLDS = (
 )
 _OF_A_CLASS = (
     "{missing} % of the adversaries of images predicted {predicted} do not cross the decision: among these, "
-    "read no map whose study says `crossed`: no."
+    "read no map where `crossed` is false."
 )
 
 
@@ -185,8 +184,17 @@ def _of_the_classes(threshold: Threshold, rates: Mapping[str, Any]) -> Iterator[
 def _said(threshold: Threshold, value: float) -> str:
     limit = threshold.low if threshold.low is not None else threshold.high
     return threshold.sentence.format(
-        value=f"{value:.2f}", percent=round(100 * value), missing=_missing(value), limit=limit
+        value=_beside(value, limit), percent=round(100 * value), missing=_missing(value), limit=limit
     )
+
+
+def _beside(value: float, limit: float | None) -> str:
+    """Returns a value with two digits, or with as many as tell it from the limit that it misses."""
+    for digits in range(2, 7):
+        said = f"{value:.{digits}f}"
+        if float(said) != limit:
+            break
+    return said
 
 
 def _missing(value: float) -> int:

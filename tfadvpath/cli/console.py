@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from tfadvpath.cli.exit_codes import SOME_FAILED
 
 _Thing = TypeVar("_Thing")
 _PARAMETER = re.compile(r"`(\w+)(=False)?`")
+# Keras imports them where they are installed, which takes most of a second. It needs them for plots of images
+# and for data frames as training data, which no command has.
+_UNUSED_BY_KERAS = ("matplotlib", "pandas")
 
 
 class _Stderr(Console):
@@ -99,6 +110,18 @@ def progress_bar(title: str, total: float) -> Iterator[ProgressBar]:
     )
     with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
         yield ProgressBar(progress, title, total)
+
+
+@contextmanager
+def waiting(title: str) -> Iterator[None]:
+    """Shows a title and the time since its start while the block runs, whose length nobody knows.
+
+    Nothing is shown where stderr is no terminal.
+    """
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=_console, disable=not _console.is_terminal, transient=True) as progress:
+        progress.add_task(title, total=None)
+        yield
 
 
 class ProgressBar:
@@ -190,18 +213,57 @@ def import_tensorflow() -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # TensorFlow leaves them off on processors without AVX-512, where they double the speed of a U-Net too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
-        return
-    # The first lines come whatever that variable says, straight to the file descriptor.
+    talks = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
+    with (
+        nullcontext() if "tensorflow" in sys.modules else _uncollected(),
+        _as_if_missing(*_UNUSED_BY_KERAS),
+        nullcontext() if talks else _silent_stderr(),
+    ):
+        tensorflow = importlib.import_module("tensorflow")
+        importlib.import_module("keras")
+        tensorflow.config.list_physical_devices()  # a machine without a GPU is remarked on here
+    if not talks:
+        importlib.import_module("absl.logging").set_verbosity("error")
+        tensorflow.get_logger().setLevel("ERROR")  # every stage of a training is traced anew: it warns of it
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    # The first lines come whatever TF_CPP_MIN_LOG_LEVEL says, straight to the file descriptor.
     sys.stderr.flush()
     kept = os.dup(2)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        tensorflow = importlib.import_module("tensorflow")
-        tensorflow.config.list_physical_devices()  # a machine without a GPU is remarked on here
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-    importlib.import_module("absl.logging").set_verbosity("error")
-    tensorflow.get_logger().setLevel("ERROR")  # every stage of a training is traced anew, which it warns of
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keeps Python from looking for garbage among what the block makes, now or later.
+
+    TensorFlow's import makes hundreds of thousands of objects that stay. To look through them again and again
+    took a tenth of the time from the command to the first map.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def _as_if_missing(*names: str) -> Iterator[None]:
+    """Lets the import of packages fail while the block runs, of those that are not imported yet."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name)

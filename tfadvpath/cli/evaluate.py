@@ -87,13 +87,16 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the images' choice, random orders and noise.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the content of report.json.")] = False,
 ) -> None:
-    """Compare methods on a bundle's test images: the paper's tables and charts.
+    """Compare methods on a bundle's test images: write the paper's tables and charts.
 
     --out gets report.html, report.json, measurements.csv, the tables as Markdown, LaTeX and CSV, the charts,
     a gallery of examples, and methods/ with the measurements of every image. A method that is measured there
     already is not measured again.
 
-    Exit code: 0 all measured, 1 some methods failed, 2 nothing could be measured.
+    Example: tfadvpath evaluate RUN --out report --methods syce,gradient
+
+    Exit code: 0 all measured, 1 some methods failed, 2 nothing could be measured or wrong use, 3 a fault
+    of tfadvpath, 130 or 143 interrupted.
     """
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help and a mistyped option need not wait for it.

@@ -11,6 +11,7 @@ import typer
 from tfadvpath.cli.console import Bars, answer, counted, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import NOTHING_DONE, SOME_FAILED
 from tfadvpath.cli.limits import MemoryLimit, TimeLimit
+from tfadvpath.cli.path_options import Precision, Tolerance, steps_in
 
 if TYPE_CHECKING:
     from tfadvpath.batch.outcomes import ExplainSummary
@@ -48,11 +49,15 @@ def explain(
         typer.Option(min=0, help="Of 4-D NIfTI files. Without it: the one the bundle was trained on."),
     ] = None,
     steps: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=1, help="Points of the path where the gradient is taken, of methods with one. Default: 50."
+            metavar="INTEGER|auto",
+            help="Points of the path where the gradient is taken, of methods with one; auto: as many as each "
+            "image needs. Default: 50.",
         ),
     ] = None,
+    tolerance: Tolerance = None,
+    precision: Precision = None,
     sigma: Annotated[
         float | None,
         typer.Option(
@@ -118,12 +123,14 @@ def explain(
     time_limit: TimeLimit = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Explain images: which pixels the classifier's decision depends on.
+    """Explain images: write maps of the pixels that the classifier's decision depends on.
 
     Each study gets a folder in --out: pictures of the maps over the input, the arrays, and for NIfTI input
     or a DICOM series the maps on its grid. ledger.jsonl has a row for each study, summary.json lists scores,
     checks and errors. Broken files are named and skipped: files are read in a process of their own, with a
     limit of memory and of time. The same command goes on where a run was stopped.
+
+    Example: tfadvpath explain scans/ --bundle RUN --out maps --format png,html
 
     Exit code: 0 all explained, 1 some studies failed, 2 nothing could be explained or wrong use, 3 a fault of
     tfadvpath, 130 or 143 interrupted.
@@ -139,7 +146,9 @@ def explain(
         maps=names_in(maps),
         formats=names_in(formats),
         channel=channel,
-        steps=steps,
+        steps=steps_in(steps),
+        tolerance=tolerance,
+        precision=precision,
         sigma=sigma,
         kernel_size=kernel_size,
         path=path,

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import answer, import_tensorflow
+from tfadvpath.cli.console import answer, import_tensorflow, waiting
+from tfadvpath.cli.path_options import Precision, Tolerance, steps_in
 from tfadvpath.errors import InputError
 
 
@@ -31,7 +32,15 @@ def export(
     map_name: Annotated[
         str, typer.Option("--map", help="fi_v2_smooth, fi_v2, fi_v1 or difference.")
     ] = "fi_v2_smooth",
-    steps: Annotated[int, typer.Option(min=1, help="Points of the path where the gradient is taken.")] = 50,
+    steps: Annotated[
+        str,
+        typer.Option(
+            metavar="INTEGER|auto",
+            help="Points of the path where the gradient is taken; auto: as many as each image needs.",
+        ),
+    ] = "50",
+    tolerance: Tolerance = None,
+    precision: Precision = None,
     sigma: Annotated[
         float | None,
         typer.Option(
@@ -79,6 +88,10 @@ def export(
 
     It needs neither this package nor Keras. Check it by `tfadvpath serve-check MODELS/NAME/VERSION`.
     Needs the extra: pip install 'tfadvpath[serving]'.
+
+    Example: tfadvpath export RUN --out models --sizes 1,8
+
+    Exit code: 0 written, 2 refused or wrong use, 3 a fault of tfadvpath, 130 or 143 interrupted.
     """
     batch_sizes = _numbers(sizes)
     import_tensorflow()
@@ -87,22 +100,25 @@ def export(
     from tfadvpath.saved_model.export import export_saved_model
     from tfadvpath.saved_model.manifest import read_manifest
 
-    version = export_saved_model(
-        load_bundle(run),
-        out,
-        name=name,
-        method=method,
-        map_name=map_name,
-        steps=steps,
-        sigma=sigma,
-        kernel_size=kernel_size,
-        path=path,
-        sizes=batch_sizes,
-        xla=xla,
-        files=files.value,
-        private_key=private_key,
-        **({} if max_pixels is None else {"max_pixels": max_pixels}),
-    )
+    with waiting("Exporting"):
+        version = export_saved_model(
+            load_bundle(run),
+            out,
+            name=name,
+            method=method,
+            map_name=map_name,
+            steps=steps_in(steps) or 50,
+            tolerance=0.05 if tolerance is None else tolerance,
+            precision=precision or "float32",
+            sigma=sigma,
+            kernel_size=kernel_size,
+            path=path,
+            sizes=batch_sizes,
+            xla=xla,
+            files=files.value,
+            private_key=private_key,
+            **({} if max_pixels is None else {"max_pixels": max_pixels}),
+        )
     if as_json:
         answer(json.dumps({"folder": str(version), **read_manifest(version)}, indent=2))
     else:

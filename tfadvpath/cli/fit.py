@@ -80,6 +80,8 @@ def fit(
     The report says whether the maps can be read, and what to do where not. RUN is a bundle for explain,
     evaluate and export; RUN/fit.json is the report.
 
+    Example: tfadvpath fit model.keras slices/ --out RUN --minutes 60
+
     Exit code: 0 done, whatever the verdict, 2 wrong use or the classifier or the images cannot be used, 3 a
     fault of tfadvpath, 130 or 143 interrupted: go on with --resume.
     """

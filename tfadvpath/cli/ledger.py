@@ -22,10 +22,12 @@ def ledger(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="The --out of `tfadvpath explain --num-parts`.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
-    """Merge the ledgers and summaries of a job array's parts.
+    """Merge the ledgers and summaries of a job array's parts into one of all studies.
 
     DIR holds the parts: part_0_of_4, part_1_of_4 and so on. It gets ledger.jsonl, ledger.parquet and
     summary.json of all studies. The parts stay as they are.
+
+    Example: tfadvpath ledger merge maps/
 
     Exit code: 0 all studies are explained, 1 some failed, 2 none is explained, a part is missing, or wrong
     use.

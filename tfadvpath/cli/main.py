@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +18,7 @@ from tfadvpath._version import __version__
 from tfadvpath.cli.agreement import agreement
 from tfadvpath.cli.console import in_flags, open_closed_streams, say, send_nowhere
 from tfadvpath.cli.demo import demo
+from tfadvpath.cli.doctor import doctor
 from tfadvpath.cli.evaluate import evaluate
 from tfadvpath.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, NOTHING_DONE, TERMINATED
 from tfadvpath.cli.explain import explain
@@ -86,9 +89,12 @@ def _said(error: Exception, command: str | None) -> tuple[int, str]:
 
 app = typer.Typer(
     cls=_Commands,
-    help="Shows where in a medical image a classifier's decision comes from.",
+    help="""Shows where in a medical image a classifier's decision comes from.
+
+    To begin: `tfadvpath doctor` checks the installation, `tfadvpath demo OUT` explains generated scans. Then
+    `tfadvpath COMMAND --help` says what a command takes and writes, with an example.
+    """,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # plain help and one-line usage errors
     pretty_exceptions_enable=False,
 )
@@ -109,21 +115,24 @@ def _start(
     pass
 
 
-for verb in (
-    explain,
-    fit,
-    view,
-    ledger,
-    send,
-    demo,
-    train,
-    prepare,
-    evaluate,
-    agreement,
-    export,
-    serve_check,
-):
-    app.command()(verb)
+# The list of verbs has one line of a terminal for each. Its own help says more.
+_VERBS: dict[Callable[..., None], str] = {
+    explain: "Explain images: write maps, pictures and checks.",
+    fit: "Train what explains a Keras classifier of your own.",
+    view: "Open a page to drop images on and look at their maps.",
+    ledger: "Merge the ledgers of a job array into one.",
+    send: "Send DICOM results to an archive (PACS).",
+    demo: "Explain generated brain scans, and write a page on it.",
+    train: "Train a classifier and its generators from a recipe.",
+    prepare: "Prepare images for training, or generate studies.",
+    evaluate: "Compare methods: write tables, charts and a report.",
+    agreement: "Compare the maps of bundles that were trained apart.",
+    export: "Write the explainer as one SavedModel for a server.",
+    serve_check: "Check whether an exported SavedModel may be served.",
+    doctor: "Check this installation, and say what mends it.",
+}
+for verb, about in _VERBS.items():
+    app.command(short_help=about)(verb)
 
 
 def main() -> None:
@@ -137,6 +146,8 @@ def main() -> None:
     try:
         app(prog_name="tfadvpath")
     finally:
+        # Python would look for garbage among all that TensorFlow made, for two seconds.
+        gc.freeze()
         for number, stream in ((1, sys.stdout), (2, sys.stderr)):
             try:
                 stream.flush()

@@ -70,7 +70,7 @@ def prepare(
     ] = 20.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Prepare images for training, or generate studies with known findings.
+    """Prepare images for training, or generate studies with known findings, as files in --out.
 
     brain-tumour: the Medical Segmentation Decathlon's Task01_BrainTumour (imagesTr, labelsTr).
     pneumonia: the RSNA Pneumonia Detection Challenge (stage_2_train_images and its two tables).
@@ -80,6 +80,8 @@ def prepare(
 
     phantom-brain: 4-channel NIfTI volumes and labels in the form of Task01_BrainTumour.
     phantom-chest: DICOM X-rays, boxes and classes in the form of the RSNA challenge.
+
+    Example: tfadvpath prepare phantom-brain --out phantoms --patients 4
 
     Exit code: 0 all prepared, 1 something broken was left out, 2 nothing could be prepared or wrong use, 3 a
     fault of tfadvpath, 130 or 143 interrupted.

@@ -83,11 +83,13 @@ def send(
     ] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Send results to an archive (PACS), by DICOMweb or C-STORE.
+    """Send DICOM results to an archive (PACS), by DICOMweb or C-STORE, and say what it has.
 
     Each file is sent as it is. A file that cannot be sent is named with the reason, and the others go on. The
     same command may be given again: an archive knows what it has. No other command sends results anywhere.
     Needs the extra: pip install 'tfadvpath[pacs]'.
+
+    Example: tfadvpath send maps/ --to https://pacs.example.org/dicom-web
 
     Exit code: 0 the archive has all, 1 some could not be sent, 2 none could be or wrong use, 3 a fault of
     tfadvpath, 130 or 143 interrupted.

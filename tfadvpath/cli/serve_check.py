@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import answer
+from tfadvpath.cli.console import answer, waiting
 
 
 def serve_check(
@@ -33,25 +33,31 @@ def serve_check(
     ] = 3600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
-    """Check an exported version: signature, files, graph, answers and latency.
+    """Check an exported version, and say whether it may be served.
+
+    Checked are its signature, files, graph, answers and latency.
 
     A graph with operations that no export needs is refused before it is loaded. It then runs within limits,
     in a process where neither Keras nor this package can be imported. Every signature runs at every allowed
     batch size, on the CPU, and must answer as recorded.
 
-    Exit code: 0 it may be served, 2 it is refused.
+    Example: tfadvpath serve-check models/phantom_brain/1
+
+    Exit code: 0 it may be served, 2 it is refused or wrong use, 3 a fault of tfadvpath, 130 or 143
+    interrupted.
     """
     from tfadvpath.saved_model.check import (
         check_saved_model,  # imports OpenCV, which --help need not wait for
     )
 
-    summary = check_saved_model(
-        version,
-        public_key=public_key,
-        allow_operations=[name for name in allow_operations.split(",") if name],
-        memory_limit=round(memory_limit * 2**30),
-        time_limit=time_limit,
-    )
+    with waiting("Checking"):
+        summary = check_saved_model(
+            version,
+            public_key=public_key,
+            allow_operations=[name for name in allow_operations.split(",") if name],
+            memory_limit=round(memory_limit * 2**30),
+            time_limit=time_limit,
+        )
     if as_json:
         answer(json.dumps(summary.as_json(), indent=2))
         return

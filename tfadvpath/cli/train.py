@@ -47,6 +47,11 @@ def train(
 
     A run that was stopped goes on with --resume. RUN/logs is for TensorBoard. With --folds RUN gets a run for
     each fold, and the scores of the patients that it did not train on.
+
+    Example: tfadvpath train training/phantom_brain.yaml --out RUN
+
+    Exit code: 0 the bundle is written, 2 the recipe, the data or RUN cannot be used, 3 a fault of tfadvpath,
+    130 or 143 interrupted: go on with --resume.
     """
     from tfadvpath.recipes.recipe import load_recipe  # pydantic is slow to import
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfadvpath.cli.console import answer, import_tensorflow, say
+from tfadvpath.cli.console import answer, import_tensorflow, say, waiting
 from tfadvpath.cli.limits import MemoryLimit, TimeLimit
 
 
@@ -36,7 +37,9 @@ def view(
     this machine can reach it, and it asks nothing of another one. What is dropped is deleted at the end. End
     it with Ctrl-C. Needs the extra: pip install 'tfadvpath[viewer]'.
 
-    Exit code: 0 ended, 2 wrong use, 3 a fault of tfadvpath.
+    Example: tfadvpath view --bundle RUN
+
+    Exit code: 0 ended, 2 wrong use or the port is in use, 3 a fault of tfadvpath.
     """
     import_tensorflow()
     # These import TensorFlow, which takes seconds: --help need not wait for it.
@@ -49,15 +52,21 @@ def view(
             "its maps mean nothing for real patients."
         )
     say("The page is being made ready, which takes a minute at most.")
-    serve(
-        bundle or DEMONSTRATION,
-        port=port,
-        method=method,
-        steps=steps,
-        batch_size=batch_size,
-        memory_limit=round(memory_limit * 2**30),
-        time_limit=time_limit,
-        on_start=lambda address: answer(
-            json.dumps({"address": address}) if as_json else f"Open {address} in a browser. End with Ctrl-C."
-        ),
-    )
+    with ExitStack() as wait:
+        wait.enter_context(waiting("Making the page ready"))
+
+        def show(address: str) -> None:
+            wait.close()
+            text = f"Open {address} in a browser. End with Ctrl-C."
+            answer(json.dumps({"address": address}) if as_json else text)
+
+        serve(
+            bundle or DEMONSTRATION,
+            port=port,
+            method=method,
+            steps=steps,
+            batch_size=batch_size,
+            memory_limit=round(memory_limit * 2**30),
+            time_limit=time_limit,
+            on_start=show,
+        )

@@ -44,39 +44,56 @@ class Augmentation:
     ):
         layers = keras.layers
         moved = {"fill_mode": "constant", "dtype": "float32"}
-        self.layers = [
+        self.moves = [
             layers.RandomRotation(rotation, seed=seed + 1, **moved),
             layers.RandomZoom(zoom, seed=seed + 2, **moved),
             layers.RandomTranslation(translation, translation, seed=seed + 3, **moved),
         ]
         if flip:
-            self.layers.insert(0, layers.RandomFlip("horizontal", seed=seed, dtype="float32"))
+            self.moves.insert(0, layers.RandomFlip("horizontal", seed=seed, dtype="float32"))
+        self.greys: list[keras.Layer] = []
         if sharpness:
             # Keras counts from 0, blurred, over 0.5, unchanged, to 1, twice as sharp.
             factor = 0.5 - sharpness / 2, 0.5 + sharpness / 2
-            self.layers.append(
+            self.greys.append(
                 layers.RandomSharpness(factor, value_range=(0, 1), seed=seed + 4, dtype="float32")
             )
 
         grey = {"value_range": (0, 1), "dtype": "float32"}
         if contrast:
-            self.layers.append(layers.RandomContrast(contrast, seed=seed + 5, **grey))
+            self.greys.append(layers.RandomContrast(contrast, seed=seed + 5, **grey))
         if brightness:
-            self.layers.append(layers.RandomBrightness(brightness, seed=seed + 6, **grey))
+            self.greys.append(layers.RandomBrightness(brightness, seed=seed + 6, **grey))
         if hidden_border:
-            self.layers.append(HiddenBorder(hidden_border, seed=seed + 7))
+            self.greys.append(HiddenBorder(hidden_border, seed=seed + 7))
 
     def start_epoch(self, epoch: int) -> None:
         """Sets the random numbers to those of an epoch, whatever was drawn before."""
-        for layer in self.layers:
+        for layer in (*self.moves, *self.greys):
             state = layer.generator.state
             state.assign([int(state[0]), epoch * _DRAWS_PER_EPOCH])
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Returns the changed images, float32 [B, H, W, C] in [0, 1]."""
-        for layer in self.layers:
+        for layer in (*self.moves, *self.greys):
             images = layer(images, training=True)
         return images
+
+    def with_masks(self, images: tf.Tensor, masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the changed images, and masks that were moved with them.
+
+        Args:
+            images: float32 [B, H, W, C] in [0, 1].
+            masks: float32 [B, H, W, 1], 1 in the finding and 0 elsewhere. Those that are returned have values
+                between, where a pixel of the image comes from both.
+        """
+        both = tf.concat([images, masks], axis=-1)
+        for layer in self.moves:
+            both = layer(both, training=True)
+        images, masks = both[..., :-1], both[..., -1:]
+        for layer in self.greys:
+            images = layer(images, training=True)
+        return images, masks
 
 
 class HiddenBorder(keras.layers.Layer):

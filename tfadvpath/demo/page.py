@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfadvpath.demo.chest_x_rays import chest_x_rays
 from tfadvpath.demo.measure import PERCENTILE, Measurements, Patient
 from tfadvpath.writers.page import write_page
 from tfadvpath.writers.pictures import display_scale, grey, labelled, montage, outline, overlay, picture_size
@@ -54,6 +55,7 @@ def write_demonstration(
         map_titles=_MAPS,
         selected=(100 - PERCENTILE) / 100,
         colour_bar=_colour_bar(),
+        chest=chest_x_rays(),
         about=about,
     )
 

@@ -15,7 +15,9 @@ from tfadvpath.explanation import PathExplanation
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.generators.registry import path_generators
 from tfadvpath.path.classifier import probability_function
-from tfadvpath.path.importance import ImportanceOptions, integrate_path
+from tfadvpath.path.compilation import use_xla
+from tfadvpath.path.importance import SMOOTHED, ImportanceOptions, integrate_path
+from tfadvpath.path.integral import AUTO
 from tfadvpath.path.lengths import smoothing_kernel
 
 
@@ -36,15 +38,21 @@ class AdversarialPath(Explainer):
         generator: Generator with ``classifier`` and ``generate(images) -> AdversarialPair``.
         batch_size: Images on the device at once.
         jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
-        steps: Number of points of the path where the gradient is taken.
+        steps: Number of points of the path where the gradient is taken, or "auto": as many as each image
+            needs.
         path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
         sigma: Standard deviation of the smoothing kernel in pixels; None is 2 pixels of 224, in proportion to
             the image's side.
         kernel_size: Number of taps per axis of the smoothing kernel; None is twice 7 σ, 28 at 224 pixels.
-        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
         path: Path from start to adversary: "straight", or "manifold", the curve of the generator's decoder,
             see ``tfadvpath.ManifoldPath``. It needs networks that encode and decode, as those of CyCE, SyCE
             and SAGen do, and takes longer.
+        precision: Floating-point type in which the classifier's gradients and the scores of both ends are
+            computed: "float32", "bfloat16", or "auto" for bfloat16 where it is faster. The pair of images
+            and the score of the input are computed in float32.
+        tolerance: Relative L1 error of the map at which an image has steps enough, with ``steps="auto"``.
+        tolerance_map: Map whose error that is: "fi_v1", "fi_v2" or "fi_v2_smooth".
+        max_steps: Largest number of steps of an image, with ``steps="auto"``.
 
     Raises:
         TypeError: The generator makes no pairs.
@@ -59,12 +67,15 @@ class AdversarialPath(Explainer):
         *,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",
-        steps: int = 50,
+        steps: int | str = 50,
         path_chunk: int | None = None,
         sigma: float | None = None,
         kernel_size: int | None = None,
-        dtype: str | None = None,
         path: str = STRAIGHT,
+        precision: str = "float32",
+        tolerance: float = 0.05,
+        tolerance_map: str = SMOOTHED,
+        max_steps: int = 129,
     ):
         if not callable(getattr(generator, "generate", None)):
             raise TypeError(
@@ -73,12 +84,20 @@ class AdversarialPath(Explainer):
             )
         # Keras keeps AutoGraph out of its models; a function may need it.
         autograph = not isinstance(generator.classifier, keras.Model)
-        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, jit_compile, autograph)
-        self.generator = generator
-        self.probability = probability_function(generator.classifier)
         self.path_options = ImportanceOptions(
-            steps, path_chunk, generator_path(path, generator), dtype, sigma, kernel_size
+            steps,
+            path_chunk,
+            generator_path(path, generator),
+            tolerance,
+            max_steps,
+            sigma,
+            kernel_size,
+            tolerance_map,
         )
+        xla = use_xla(jit_compile, steps != AUTO)
+        super().__init__(("fi_v2_smooth", "fi_v2", "fi_v1", "difference"), batch_size, xla, autograph)
+        self.generator = generator
+        self.probability = probability_function(generator.classifier, precision=precision)
 
     def lengths(self, height: int, width: int) -> dict[str, float]:
         options = self.path_options
@@ -91,6 +110,7 @@ class AdversarialPath(Explainer):
         result = integrate_path(
             self.probability, pair.start, pair.adversary, self.path_options, count, is_one
         )
+        counted = {"steps": result.steps, "map_error": result.map_error}
         return {
             "maps": {name: getattr(result, name) for name in self.map_names},
             "score": pair.probability,
@@ -99,6 +119,7 @@ class AdversarialPath(Explainer):
             "score_start": result.score_start,
             "score_adversary": result.score_adversary,
             "completeness_residual": result.completeness_residual,
+            **(counted if self.path_options.steps == AUTO else {}),
         }
 
 

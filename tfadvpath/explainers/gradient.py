@@ -23,6 +23,8 @@ class Gradient(Explainer):
         target: Class to explain where the classifier has K of them.
         batch_size: Images on the device at once.
         jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
+        precision: Floating-point type in which the classifier computes: "float32", "bfloat16", or "auto" for
+            bfloat16 where it is faster.
 
     Example:
         >>> f = lambda x: tf.reduce_mean(x[:, :2], axis=(1, 2, 3))  # looks at the two upper rows
@@ -37,9 +39,10 @@ class Gradient(Explainer):
         target: int | None = None,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",
+        precision: str = "float32",
     ):
         super().__init__(("gradient",), batch_size, jit_compile)
-        self.probability = probability_function(classifier, target)
+        self.probability = probability_function(classifier, target, precision)
 
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         scores, gradients = scores_and_gradients(self.probability, images)

@@ -70,6 +70,8 @@ class MaskPerturbation(Explainer):
         seed: Seed of the shifts.
         batch_size: Images on the device at once.
         jit_compile: True compiles with XLA, False runs the graph, "auto" chooses by the device.
+        precision: Floating-point type in which the classifier computes: "float32", "bfloat16", or "auto" for
+            bfloat16 where it is faster.
 
     Raises:
         ValueError: ``iterations``, ``cell``, ``tv_exponent`` or ``jitter`` is out of range.
@@ -92,6 +94,7 @@ class MaskPerturbation(Explainer):
         seed: int = 0,
         batch_size: int = 16,
         jit_compile: bool | str = "auto",
+        precision: str = "float32",
     ):
         super().__init__(("mask_perturbation",), batch_size, jit_compile)
         out_of_range = (cell is not None and cell < 1) or (jitter is not None and jitter < 0)
@@ -100,7 +103,7 @@ class MaskPerturbation(Explainer):
                 "`iterations` and `cell` must be positive, `jitter` not negative, `tv_exponent` at least 2. "
                 f"Received: iterations={iterations}, cell={cell}, jitter={jitter}, tv_exponent={tv_exponent}"
             )
-        self.probability = probability_function(classifier, target)
+        self.probability = probability_function(classifier, target, precision)
         self.iterations = iterations
         self.learning_rate = learning_rate
         self.cell = cell

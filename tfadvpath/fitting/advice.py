@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
 from tfadvpath.metrics.chequer import SMALLEST_SIDE, chequer_ratio
@@ -33,12 +35,14 @@ class Training:
         enough: Minutes in which each stage would have 1500 steps on this machine.
         steps: Number of training steps by stage.
         images: Numbers of the training images predicted 0 and 1.
+        weights: Weights of the loss's terms by stage, as they were before they were raised.
     """
 
     folder: str
     enough: float
     steps: Mapping[str, int]
     images: Sequence[int]
+    weights: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 
 
 def pair_facts(
@@ -101,13 +105,22 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
         training: Training that they come from.
     """
     longer = _longer(training)
-    stage = next(iter(training.steps), "cyce")
-    recipe = f"{training.folder}/recipe.yaml"
-    found = []
+    stages = list(training.steps) or ["cyce"]
+    first, last = stages[0], stages[-1]
+    found: list[str] = []
+    keys: list[str] = []  # of the recipe, that are named
 
     def value(name: str, otherwise: float) -> float:
         number = figures.get(name)
         return otherwise if number is None else float(number)
+
+    def weight(stage: str, term: str) -> str:
+        now = training.weights.get(stage, {}).get(term)
+        return named(f"{stage}.loss_weights.{term}") + ("" if now is None else f" (now {now:g})")
+
+    def named(key: str) -> str:
+        keys.append(key)
+        return key
 
     flips = value("flip_rate", 1.0)
     by_class = figures.get("flip_rate_by_class") or {}
@@ -117,42 +130,45 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
     if flips < _ENOUGH_FLIPS or behind:
         of = f" of images predicted {behind[0]}" if len(behind) == 1 else ""
         found.append(
-            f"Too few adversaries{of} cross the decision: {longer}, or raise {stage}.loss_weights.flip in "
-            f"{recipe} and train it in a new folder by `tfadvpath train`."
+            f"Too few adversaries{of} cross the decision: {longer}, or raise {weight(first, 'flip')}."
         )
     elif value("keep_rate", 1.0) < _ENOUGH_KEPT:
-        last = list(training.steps)[-1]
         found.append(
             "The adversaries cross, but the stable images do not keep the decision: "
-            f"{longer}, or raise {last}.loss_weights.keep in {recipe} and train it in a new folder by "
-            "`tfadvpath train`."
+            f"{longer}, or raise {weight(last, 'keep')}."
         )
     if value("alike", 0.0) > _ALIKE and min(training.steps.values(), default=0) >= _FIRST_STEPS:
         found.append(
             "The adversaries are all alike: one and the same change is made in every image "
             f"(likeness {value('alike', 0.0):.2f}). Either the training has collapsed: lower "
-            f"{stage}.learning_rate in {recipe}, or give more images. Or the classifier decides by such a "
+            f"{named(f'{first}.learning_rate')}, or give more images. Or the classifier decides by such a "
             "thing, as the brightness or a mark: look at the adversaries."
         )
     if value("chequer_ratio", 0.0) > _CHEQUERED:
         found.append(
-            f"The change is chequered: raise {stage}.residual in {recipe}, so that it is made at a lower "
-            "resolution, or train longer."
+            "The change is chequered: raise "
+            f"{' and '.join(named(f'{stage}.residual') for stage in stages)}, "
+            "so that it is made at a lower resolution, or train longer."
         )
     if min(value("adversary_sharpness", 1.0), value("stable_sharpness", 1.0)) < _SHARP:
         found.append(
-            f"The images that are made are blurred: {longer}; with `residual` in {recipe} the generators add "
-            "a change to the image and cannot blur it."
+            f"The images that are made are blurred: {longer}; with `residual` in the recipe the generators "
+            "add a change to the image and cannot blur it."
         )
     if value("adversary_similarity", 1.0) < _NEAR:
         found.append(
-            f"The adversaries change too much of the image: {longer}, or raise {stage}.loss_weights."
-            f"{'stable' if stage == 'sagen' else 'near'} in {recipe}."
+            f"The adversaries change too much of the image: {longer}, or raise "
+            f"{weight(first, 'stable' if first == 'sagen' else 'near')}."
         )
     if value("stable_similarity", 1.0) < _FAITHFUL:
         found.append(
-            f"The stable images are no faithful copies: {longer}, or raise "
-            f"{list(training.steps)[-1]}.loss_weights.stable in {recipe}."
+            f"The stable images are no faithful copies: {longer}, or raise {weight(last, 'stable')}."
+        )
+    if keys:
+        found.append(
+            "Values are changed by another training: "
+            f"`tfadvpath train {training.folder}/recipe.yaml --out NEW --set {keys[0]}=NUMBER`. "
+            f"Do not write into {training.folder}: it is sealed."
         )
     if value("leaves_classes", 0.0) > _LEAVES:
         found.append(
@@ -167,6 +183,24 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
             f"{_FEW_IMAGES} or more."
         )
     return tuple(found)
+
+
+def first_stage_instead(syce: Mapping[str, Any], cyce: Mapping[str, Any]) -> str | None:
+    """Returns the advice to explain by the CyCE that SyCE began with, where it misses fewer limits.
+
+    Args:
+        syce: Figures of SyCE's pairs.
+        cyce: Figures of CyCE's pairs, on the same images.
+    """
+    own, first = pair_verdict(syce), pair_verdict(cyce)
+    if len(first.sentences) >= len(own.sentences):
+        return None
+    said = (
+        f"Explain by CyCE, which was trained on the way: {cyce['flip_rate']:.0%} of its adversaries cross "
+        "the decision, and its path begins at the image itself. It is `--method cyce`, in Python "
+        '`explainer.explain(images, method="cyce")`.'
+    )
+    return " ".join([said, *(f"But: {sentence}" for sentence in first.sentences)])
 
 
 def _longer(training: Training) -> str:

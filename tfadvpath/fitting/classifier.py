@@ -229,6 +229,8 @@ def examine(
     if value_range is None:
         value_range, note = _find_range(model, given, size, lambda values: predicted(values)[1])
         notes.append(note)
+    if model.inputs[0].shape[3] == 3:
+        notes.append("The classifier takes three channels: each grey image is given to it in all three.")
     network, answers = predicted(value_range)
     low, high = value_range
     shown = _as_the_model_takes(model, low + given.images[:1] * (high - low))

@@ -23,7 +23,7 @@ from tfadvpath.datasets.own_images import load_own_images, write_own_images
 from tfadvpath.errors import InputError
 from tfadvpath.explanation import Explanation
 from tfadvpath.files import LOCK, is_partial, json_text, make_folder, only_writer, write_json, write_text
-from tfadvpath.fitting.advice import ENOUGH_STEPS, Training, advice, pair_facts
+from tfadvpath.fitting.advice import ENOUGH_STEPS, Training, advice, first_stage_instead, pair_facts
 from tfadvpath.fitting.classifier import (
     ExaminedClassifier,
     check_can_be_kept,
@@ -63,6 +63,7 @@ from tfadvpath.fitting.plan import (
 )
 from tfadvpath.fitting.report import FitReport, StageReport
 from tfadvpath.fitting.split import counts_of, fewer, split_by_decision
+from tfadvpath.generators.registry import GENERATORS
 from tfadvpath.recipes.recipe import Recipe, dump_recipe, load_recipe
 from tfadvpath.recipes.stages import CLASSIFIER
 from tfadvpath.training.loop import Event, Listener
@@ -307,7 +308,7 @@ def _begin(
         "question": dataclasses.asdict(examined.question),
         "value_range": list(examined.value_range),
     }
-    write_text(folder / RECIPE, dump_recipe(recipe))
+    write_text(folder / RECIPE, dump_recipe(recipe, folder))
     write_json(folder / _BEGUN, begun)
     return begun
 
@@ -456,13 +457,18 @@ def _report(
     stages = {name: _stage_report(out, bundle.recipe, name) for name in STAGES[method]}
     steps = {name: stage.steps for name, stage in stages.items()}
     enough = _enough_minutes(steps, Speed(**begun["speed"]), time.monotonic() - started)
-    training = Training(str(out), enough, steps, begun["counts"]["train"])
+    weights = {name: _weights(bundle.recipe, name) for name in STAGES[method]}
+    training = Training(str(out), enough, steps, begun["counts"]["train"], weights)
+    advised = advice(figures, training)
+    if method == "syce":
+        instead = first_stage_instead(bundle.figures["test"]["syce"], bundle.figures["test"]["cyce"])
+        advised = (instead, *advised) if instead else advised
     return FitReport(
         folder=out,
         method=method,
         good=verdict.good,
         verdict=verdict.sentences,
-        advice=advice(figures, training),
+        advice=advised,
         notes=tuple(begun["notes"]),
         images=begun["counts"],
         figures=figures,
@@ -470,6 +476,11 @@ def _report(
         minutes=minutes,
         seconds=time.monotonic() - started,
     )
+
+
+def _weights(recipe: Recipe, stage: str) -> dict[str, float]:
+    """Returns the weights of a stage's loss by its terms."""
+    return {**GENERATORS[stage].loss_weights, **getattr(recipe.stages[stage], "loss_weights", {})}
 
 
 def _enough_minutes(steps: Mapping[str, int], speed: Speed, seconds: float) -> float:

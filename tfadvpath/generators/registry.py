@@ -88,6 +88,7 @@ register(
             "keep": 0.01,
             "cycle_decision": 0.005,
             "realism": 0.25,
+            "near": 0.0,
             "gradient_penalty": 1.0,
         },
         is_path=True,

@@ -22,7 +22,9 @@ class SyCE(DomainGenerator):
         x_a = C(g_k(x))    x_s = C(g_k(x_a))    x_cy = C(g_{1-k}(x_a))
 
         L_k = stable * rec(x, x_s) + cycle * rec(x, x_cy) + flip * BCE(1-y, f(x_a)) + keep * BCE(y, f(x_s))
-              + cycle_decision * BCE(y, f(x_cy)) + realism * mean softplus(-D_{1-k}(x_a))
+              + cycle_decision * BCE(y, f(x_cy)) + realism * mean softplus(-D_{1-k}(x_a)) + near * rec(x, x_a)
+
+    ``near`` is 0 in the published method: give it a weight where the adversary drifts away.
 
     A training step lowers L_0, then L_1 (each moves both U-Nets, with one optimizer), then the loss of both
     discriminators. The classifier runs with ``training=False`` and is never changed.
@@ -70,6 +72,7 @@ class SyCE(DomainGenerator):
             "keep": losses.binary_cross_entropy(y, p_stable),
             "cycle_decision": losses.binary_cross_entropy(y, p_cycle),
             "realism": losses.realism(self.discriminators[1 - k](adversary, training=training)),
+            "near": losses.reconstruction(images, adversary),
         }
         loss = self.weighted_for(terms, k, training)
         shares = {

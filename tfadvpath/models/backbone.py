@@ -1,4 +1,4 @@
-"""A classifier with the paper's head on a trained feature extractor."""
+"""A classifier on a trained feature extractor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import keras
 
 from tfadvpath.errors import first_line
-from tfadvpath.models.classifier_head import probability_of
+from tfadvpath.models.classifier_head import local_probability_of, probability_of
+
+POOLED, LOCAL = "pooled", "local"
 
 
 def backbone_classifier(
-    backbone: keras.Model, input_shape: Sequence[int], dropout: float = 0.3
+    backbone: keras.Model,
+    input_shape: Sequence[int],
+    dropout: float = 0.3,
+    layer: str | None = None,
+    head: str = POOLED,
 ) -> keras.Model:
     """Builds a classifier f on a feature extractor: image -> probability of class 1.
 
@@ -23,25 +29,44 @@ def backbone_classifier(
         backbone: Functional or sequential Keras model, images in [0, 1], float [N, H, W, C] -> features
             [N, h, w, F] or [N, F].
         input_shape: Shape of an image, (height, width, channels).
-        dropout: Rate of the dropout before the dense layers, in [0, 1).
+        dropout: Rate of the dropout before the head's layers, in [0, 1).
+        layer: Name of the extractor's layer whose output is the features; None is its last one. An earlier
+            layer has more cells, each of which sees less of the image.
+        head: "pooled" is the paper's head, which decides by the mean over all cells; "local" is
+            ``models.classifier_head.local_probability_of``, with which each cell answers by itself.
 
     Returns:
         A Keras model: float32 [N, H, W, C] -> float32 [N, 1] in [0, 1]. It shares no weights with
         ``backbone``.
 
     Raises:
-        ValueError: The extractor takes other images or several, gives no features as above, or cannot be
-            built for this size.
+        ValueError: The extractor takes other images or several, gives no features as above, has no such
+            layer, or cannot be built for this size; there is no such head, or no cells for a local one.
 
     Example:
         >>> layers = [keras.Input((64, 64, 3)), keras.layers.Conv2D(8, 3, strides=4)]
         >>> backbone_classifier(keras.Sequential(layers), (32, 32, 1)).output_shape
         (None, 1)
     """
+    if head not in (POOLED, LOCAL):
+        raise ValueError(f"`head` must be {POOLED!r} or {LOCAL!r}. Received: {head!r}")
+    if layer is not None:
+        backbone = _cut(backbone, layer)
     extractor = feature_extractor(backbone, input_shape)
-    names = {layer.name for layer in extractor.layers}
-    probability = probability_of(extractor.outputs[0], dropout, names)
-    return keras.Model(extractor.inputs[0], probability, name=backbone.name)
+    features = extractor.outputs[0]
+    if head == LOCAL and len(features.shape) != 4:
+        raise ValueError(f"`backbone` must give features [N, h, w, F]. Received: {tuple(features.shape)}")
+    names = {each.name for each in extractor.layers}
+    answer = local_probability_of if head == LOCAL else probability_of
+    return keras.Model(extractor.inputs[0], answer(features, dropout, names), name=backbone.name)
+
+
+def _cut(backbone: keras.Model, layer: str) -> keras.Model:
+    """Returns a feature extractor that ends at one of its layers."""
+    names = [each.name for each in backbone.layers]
+    if layer not in names:
+        raise ValueError(f"`layer` must be one of `backbone`, such as {names[-1]!r}. Received: {layer!r}")
+    return keras.Model(backbone.inputs, backbone.get_layer(layer).output, name=backbone.name)
 
 
 def feature_extractor(backbone: keras.Model, input_shape: Sequence[int]) -> keras.Model:

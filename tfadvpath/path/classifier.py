@@ -8,36 +8,49 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import tensorflow as tf
 
+from tfadvpath.models.inference_form import InferenceForm, has_inference_form
 from tfadvpath.path.classifier_input import declared_input, fitted, said
+from tfadvpath.path.precision import chosen_precision, computes_in_float32
 
 Probability = Callable[[tf.Tensor], tf.Tensor]
 
 
-def probability_function(classifier: Any, target: int | None = None) -> Probability:
+def probability_function(
+    classifier: Any, target: int | None = None, precision: str | None = None
+) -> Probability:
     """Returns f: float [N, H, W, C] -> [N] in the classifier's dtype, whatever the classifier is.
 
     The images are cast to the type that the classifier declares. Where it declares a fixed number of images,
     it is called as often as that takes.
 
+    With a ``precision``, a functional or sequential Keras model is computed by its
+    ``models.inference_form.InferenceForm``: fewer operations, whose answers are the model's but for rounding.
+    One that has a dtype policy of its own computes as that says, unless another type than float32 is asked
+    for. Other callables are fed images of that type.
+
     Args:
         classifier: Keras 3 or tf_keras model (called with ``training=False``), a signature of a loaded
             SavedModel, or any TensorFlow function from images to probabilities [N], [N, 1] or [N, K].
         target: Class that is explained, of K; None where there is one output.
+        precision: Floating-point type of the computation: "float32", "bfloat16", "auto" for the faster of
+            both, see ``path.precision.chosen_precision``. None calls the classifier as it is.
 
     Raises:
         TypeError: The classifier cannot be called, takes several inputs or integers, or returns several
             outputs (this is raised when the function is first called).
         ValueError: The classifier takes no images, or images of another size; the output has another shape or
             type; or ``target`` is missing or outside the classes. Raised when the function is first called.
+            At once: there is no such ``precision``, or the classifier computes in one type alone.
 
     Example:
         >>> f = probability_function(lambda x: tf.sigmoid(tf.reduce_sum(x, axis=(1, 2, 3))))
         >>> f(tf.zeros((2, 4, 4, 1))).numpy()
         array([0.5, 0.5], dtype=float32)
     """
-    call = _caller(classifier)
+    call = _caller(classifier) if precision is None else _caller_in(classifier, precision)
 
     def probability(images: tf.Tensor) -> tf.Tensor:
         return _column(_single_tensor(call(images)), target)
@@ -59,6 +72,27 @@ def _caller(classifier: Any) -> Probability:
     if of_layer is not None and "training" in inspect.signature(of_layer).parameters:
         call = functools.partial(classifier, training=False)
     return call if takes is None else fitted(call, takes)
+
+
+def _caller_in(classifier: Any, precision: str) -> Probability:
+    """Returns the classifier as it computes in a floating-point type."""
+    dtype = chosen_precision(precision, classifier)
+    if has_inference_form(classifier) and (dtype != "float32" or computes_in_float32(classifier)):
+        form = InferenceForm(classifier, dtype)
+        takes = declared_input(classifier)
+        return form if takes is None else fitted(form, takes)
+    call = _caller(classifier)
+    takes = declared_input(classifier)
+    if dtype == "float32" or (takes is not None and takes.dtype.name == dtype):
+        return call
+    if takes is not None or isinstance(classifier, keras.layers.Layer):
+        own = "its own dtype policy" if takes is None else takes.dtype.name
+        raise ValueError(
+            f"`precision` {dtype!r} needs a functional or sequential Keras model, or a function that "
+            f"computes in the type that it is given. Received: {type(classifier).__name__}, which computes "
+            f"in {own}"
+        )
+    return lambda images: call(tf.cast(images, dtype))
 
 
 def _single_tensor(output: Any) -> tf.Tensor:

@@ -13,17 +13,21 @@ _Compiled = TypeVar("_Compiled")
 _KEPT = 4
 
 
-def use_xla(jit_compile: bool | str) -> bool:
+def use_xla(jit_compile: bool | str, static: bool = True) -> bool:
     """Returns whether XLA compiles: "auto" is True where TensorFlow sees a GPU or a TPU.
 
     Args:
         jit_compile: True, False or "auto".
+        static: Whether the sizes of all tensors are known before the function runs, as XLA needs it. They are
+            not with ``steps="auto"``.
 
     Raises:
-        ValueError: Neither a bool nor "auto".
+        ValueError: Neither a bool nor "auto", or True where XLA cannot compile.
     """
+    if jit_compile is True and not static:
+        raise ValueError('`jit_compile` cannot be True with `steps="auto"`: XLA needs a number of steps')
     if jit_compile == "auto":
-        return bool(tf.config.get_visible_devices("GPU") or tf.config.get_visible_devices("TPU"))
+        return static and bool(tf.config.get_visible_devices("GPU") or tf.config.get_visible_devices("TPU"))
     if not isinstance(jit_compile, bool):
         raise ValueError(f'`jit_compile` must be True, False or "auto". Received: {jit_compile!r}')
     return jit_compile

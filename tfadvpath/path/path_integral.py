@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfadvpath.path.classifier import probability_function
 from tfadvpath.path.compilation import one_per_classifier, use_xla
 from tfadvpath.path.image_pairs import PairFunction, checked_pairs
-from tfadvpath.path.integral import Integrand, PathOptions, sum_along_path
+from tfadvpath.path.integral import AUTO, Integrand, PathOptions
 from tfadvpath.path.paths import Path
+from tfadvpath.path.refinement import integrals_along_path
 
 
 def path_integral(
@@ -21,11 +22,13 @@ def path_integral(
     integrand: Integrand,
     *,
     target: int | None = None,
-    steps: int = 50,
+    steps: int | str = 50,
     path_chunk: int | None = None,
     path: Path | None = None,
     jit_compile: bool | str = "auto",
-    dtype: str | None = None,
+    precision: str = "float32",
+    tolerance: float = 0.05,
+    max_steps: int = 129,
 ) -> tf.Tensor:
     """Integrates any function of the classifier's gradient and of the path's velocity, pixel by pixel.
 
@@ -55,12 +58,16 @@ def path_integral(
             and of the velocity, float32 [B, K, H, W, C] or [B, 1, H, W, C] where it is constant. It returns
             float32 [B, K, H, W, C], finite, and is graph code.
         target: Class to explain where the classifier has K of them.
-        steps: Number M of the Riemann sum's points.
+        steps: Number M of the Riemann sum's points, or "auto": as many as each image needs, as in
+            ``feature_importance``.
         path_chunk: Points (images x steps) in one pass of gradients; None chooses by the image size.
         path: Path of ``tfadvpath.path.paths``; None is the straight one.
         jit_compile: True compiles with XLA, False runs the graph, "auto" is XLA on an accelerator and the
-            graph on a CPU.
-        dtype: Floating-point type in which the classifier is fed, such as "bfloat16". None is float32.
+            graph on a CPU. With ``steps="auto"`` it is the graph.
+        precision: Floating-point type in which the classifier computes, as ``feature_importance`` takes it.
+        tolerance: Relative L1 error of the integral at which an image has steps enough, with
+            ``steps="auto"``.
+        max_steps: Largest number of steps of an image, with ``steps="auto"``.
 
     Returns:
         The integral, float32 [B, H, W, C]. A map of importance is its absolute value.
@@ -82,18 +89,26 @@ def path_integral(
         )
     start, adversary = checked_pairs(start, adversary)
     target = None if target is None else operator.index(target)
-    options = PathOptions(steps, path_chunk, path, dtype)
-    return _compiled(classifier, target, options, integrand, use_xla(jit_compile))(start, adversary)
+    options = PathOptions(steps, path_chunk, path, tolerance, max_steps)
+    xla = use_xla(jit_compile, steps != AUTO)
+    return _compiled(classifier, target, options, precision, integrand, xla)(start, adversary)
 
 
 @one_per_classifier
 def _compiled(
-    classifier: Any, target: int | None, options: PathOptions, integrand: Integrand, jit_compile: bool
+    classifier: Any,
+    target: int | None,
+    options: PathOptions,
+    precision: str,
+    integrand: Integrand,
+    jit_compile: bool,
 ) -> PairFunction:
-    probability = probability_function(classifier, target)
+    probability = probability_function(classifier, target, precision)
 
     def run(start: tf.Tensor, adversary: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        sums = sum_along_path(probability, start, adversary, options, (integrand,), count)
+        sums = integrals_along_path(
+            probability, start, adversary, options, (integrand,), operator.itemgetter(0), count
+        )
         return sums.integrals[0]
 
     return PairFunction(run, jit_compile)

@@ -52,12 +52,12 @@ def figure(
         InputError: There is nothing to draw, or too much; matplotlib is not installed.
     """
     check_matplotlib()
-    from matplotlib.figure import Figure
+    from tfadvpath.plots.shown_figure import ShownFigure
 
     if not 0 < len(rows) <= _MOST_ROWS:
         raise InputError("`images`", f"{len(rows)} cannot be drawn", f"Choose 1 to {_MOST_ROWS}")
     across = len(images) + len(maps)
-    chart = Figure((_INCHES * across, (_INCHES + _TITLE) * len(rows)), layout="constrained", dpi=100)
+    chart = ShownFigure((_INCHES * across, (_INCHES + _TITLE) * len(rows)), layout="constrained", dpi=100)
     grid = chart.subplots(len(rows), across, squeeze=False)
     first = next(iter(images.values()))
     for axes_of_row, row, remark in zip(grid, rows, remarks, strict=True):

@@ -44,6 +44,8 @@ class DataSet(Part, abc.ABC):
             the recipe's seed, those with an image of class 1 and the others each evenly. The test part stays
             as it is. None leaves the parts as they are.
         fold: Index of the fold, from 0, that is the validation part; the other folds are the training part.
+        terms: Sentences for the model card: whose the data are, on which terms, and whom to name. None says
+            that whoever trained the networks has to know.
         GENERATED: Whether the images are phantoms, not patients'.
         ORGAN: Organ in the images, "brain" or "chest", by which published numbers and phantoms are chosen to
             stand beside them. None is any other.
@@ -60,6 +62,7 @@ class DataSet(Part, abc.ABC):
     image_size: int = pydantic.Field(ge=32)
     folds: int | None = pydantic.Field(None, ge=2)
     fold: int | None = pydantic.Field(None, ge=0)
+    terms: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _names_a_fold(self) -> DataSet:
@@ -134,7 +137,7 @@ class DataSet(Part, abc.ABC):
             InputError: The folder of prepared images is missing or incomplete.
         """
         # Where there are no folds, data have the fingerprint that they had before there was the option.
-        left_out = {"path", "folds", "fold"} if self.folds is None else {"path"}
+        left_out = {"path", "terms"} | ({"folds", "fold"} if self.folds is None else set())
         content = {"seed": seed, **self.model_dump(mode="json", exclude=left_out), **self._content()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

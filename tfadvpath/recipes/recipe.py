@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,9 @@ from tfadvpath.recipes.stages import CLASSIFIER, STAGE_OPTIONS, ClassifierOption
 
 # Characters: it lists all that a key may be.
 _LONGEST_MESSAGE = 220
+
+# Options that may name a file or a folder, by the section of the recipe.
+_PATHS = {"data": ("path",), "generator_data": ("path",), "classifier": ("weights", "model", "backbone")}
 
 
 class _Recipe(Options):
@@ -114,9 +118,15 @@ def load_recipe(path: pathlib.Path | str, changes: Sequence[str] = ()) -> Recipe
         tasks = [part.get("task") for part in values.values() if isinstance(part, dict)]
         location = tuple(part for part in first["loc"] if part not in tasks and part != "[key]")
         where = ".".join(map(str, location))
-        source = f"{path}, line {_line_of(root, location)}"
-        if where in changed:
-            source = f"`changes`: {changes[changed.index(where)]}"
+        # The last one counts, as for the values.
+        for change, key in zip(reversed(changes), reversed(changed), strict=True):
+            if f"{where}.".startswith(f"{key}.") or (
+                f"{key}.".startswith(f"{where}.") and not _holds(root, location)
+            ):
+                source = f"`changes`: {change}"
+                break
+        else:
+            source = f"{path}, line {_line_of(root, location)}"
         message = quoted(first["msg"].removeprefix("Value error, "), _LONGEST_MESSAGE)
         problem = f"{quoted(where)}: {message}" if where else message
         raise InputError(source, problem, "Correct the key or its value") from error
@@ -143,9 +153,35 @@ def _change(values: dict[str, Any], change: str) -> str:
     return key
 
 
-def dump_recipe(recipe: Recipe) -> str:
-    """Returns the recipe as YAML with every default written out."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+def dump_recipe(recipe: Recipe, folder: pathlib.Path | None = None) -> str:
+    """Returns the recipe as YAML with every default written out.
+
+    Args:
+        recipe: Recipe to write.
+        folder: Folder that gets the text. Paths become relative to it, as ``load_recipe`` takes them: a
+            bundle that is passed on then tells nothing of the machine that it was trained on, and a folder
+            that holds runs and data can be moved. None leaves paths as they are.
+    """
+    values = recipe.model_dump(mode="json")
+    if folder is not None:
+        root = os.path.realpath(folder)
+        for section, options in _PATHS.items():
+            part = values.get(section) or {}
+            for option in options:
+                if part.get(option) is not None and pathlib.Path(part[option]).is_absolute():
+                    part[option] = os.path.relpath(os.path.realpath(part[option]), root)
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def _holds(node: Any, location: Sequence[int | str]) -> bool:
+    """Returns whether a recipe's file has a key at a location: else it came with a change."""
+    for part in location:
+        if not isinstance(node, yaml.MappingNode):
+            return True  # a list is the file's: no change reaches into one
+        node = next((value for key, value in node.value if key.value == str(part)), None)
+        if node is None:
+            return False
+    return True
 
 
 def _line_of(node: Any, location: Sequence[int | str]) -> int:

@@ -171,7 +171,14 @@ class ClassifierOptions(Training):
             ``weights``.
         target: Index of the output of ``model`` that is class 1, where it has K of them.
         backbone: Keras file of a trained feature extractor, images in [0, 1] -> features [N, H, W, C] or
-            [N, C], which gets the paper's head and is trained on. None builds a ResNet50.
+            [N, C], which gets a head and is trained on. None builds a ResNet50.
+        backbone_layer: Name of the layer of ``backbone`` whose output is the features; None is its last one.
+        head: Layers that answer from the features of ``backbone``. "pooled" is the paper's head. With "local"
+            each cell of the features answers by itself, and an image is of class 1 where some cells are: a
+            change that turns the decision has to be where the finding is. See ``models.backbone_classifier``.
+        finding_weight: Weight of a second loss of a local head: each cell shall answer whether it lies in the
+            finding's mask or boxes. Training images of class 1 without a mask have no part in it. 0
+            trains by the images' labels alone.
         backbone_rate: Learning rate of the backbone's weights, as a share of ``learning_rate``. 0 leaves them
             as they are.
         weights: File of a backbone's weights without top, or "imagenet"; None is from scratch. A path is
@@ -196,7 +203,10 @@ class ClassifierOptions(Training):
     model: str | None = None
     target: int | None = pydantic.Field(None, ge=0)
     backbone: str | None = None
+    backbone_layer: str | None = None
     backbone_rate: float = pydantic.Field(1.0, ge=0, le=1)
+    head: Literal["pooled", "local"] = "pooled"
+    finding_weight: float = pydantic.Field(0.0, ge=0)
     variant: Literal["v1", "v2"] = "v2"
     weights: str | None = "imagenet"
     width: Literal[4, 8, 16, 32, 64] = 64
@@ -237,6 +247,12 @@ class ClassifierOptions(Training):
             raise ValueError("classifier.shuffle_labels needs a training: classifier.model must be null then")
         if self.model is not None and self.backbone is not None:
             raise ValueError("classifier.model is a whole classifier: classifier.backbone must be null then")
+        if self.backbone is None and (self.head != "pooled" or self.backbone_layer is not None):
+            raise ValueError("classifier.head: local and classifier.backbone_layer need a backbone")
+        if self.finding_weight and self.head != "local":
+            raise ValueError("classifier.finding_weight needs classifier.head: local")
+        if self.finding_weight and self.shuffle_labels:
+            raise ValueError("classifier.shuffle_labels needs finding_weight: 0, since masks tell labels")
         if self.backbone is None and self.weights is not None and self.width != 64:
             raise ValueError("classifier.weights must be null where classifier.width is not 64")
 

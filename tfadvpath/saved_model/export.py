@@ -16,8 +16,10 @@ from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.explainers.generator_path import STRAIGHT
 from tfadvpath.generators.registry import path_generators
-from tfadvpath.path.importance import SMOOTHED
+from tfadvpath.path.importance import INTEGRATED, SMOOTHED
+from tfadvpath.path.integral import AUTO
 from tfadvpath.path.lengths import length_scale
+from tfadvpath.path.precision import chosen_precision
 from tfadvpath.saved_model.batching import FILE_NAME as BATCHING
 from tfadvpath.saved_model.batching import batching_parameters
 from tfadvpath.saved_model.check_cases import make_cases, write_cases
@@ -48,7 +50,9 @@ def export_saved_model(
     name: str | None = None,
     method: str = "syce",
     map_name: str = "fi_v2_smooth",
-    steps: int = 50,
+    steps: int | str = 50,
+    tolerance: float = 0.05,
+    precision: str = "float32",
     sigma: float | None = None,
     kernel_size: int | None = None,
     path: str = STRAIGHT,
@@ -70,7 +74,11 @@ def export_saved_model(
         name: Name of the model; None is the bundle's.
         method: Name of the method: "syce", "cyce" or "sagen".
         map_name: Name of the map: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
-        steps: Number of points of the path where the gradient is taken.
+        steps: Number of points of the path where the gradient is taken, or "auto": as many as each image
+            needs, which XLA cannot compile.
+        tolerance: Relative L1 error of the map at which an image has steps enough, with ``steps="auto"``.
+        precision: Floating-point type in which the classifier's gradients are computed: "float32",
+            "bfloat16", or "auto" for bfloat16 where it is faster on this machine.
         sigma: Standard deviation, in pixels of the images, of the kernel that smooths the map "fi_v2_smooth";
             None is the paper's 2 pixels of 224, in proportion to the image's side.
         kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
@@ -95,7 +103,17 @@ def export_saved_model(
     check_name(name)
     check_installed()
     sizes = _checked_sizes(sizes)
-    given = {"steps": steps, "sigma": sigma, "kernel_size": kernel_size, "path": path}
+    if xla and steps == AUTO:
+        raise InputError("`xla`", f"needs a number of steps, not {AUTO!r}", "Leave out one of both")
+    given = {
+        "steps": steps,
+        "tolerance": tolerance,
+        "tolerance_map": map_name if map_name in INTEGRATED else SMOOTHED,
+        "precision": precision,
+        "sigma": sigma,
+        "kernel_size": kernel_size,
+        "path": path,
+    }
     explainer = _explainer(bundle, method, given, sizes[-1])
     if map_name not in explainer.map_names:
         raise InputError(
@@ -121,6 +139,8 @@ def export_saved_model(
             "method": method,
             "map": map_name,
             "steps": steps,
+            "tolerance_of_steps": tolerance if steps == AUTO else None,
+            "precision": chosen_precision(precision, bundle.classifier),
             "path": path,
             "smoothing": smoothing,
             "batch_sizes": sizes,
@@ -191,9 +211,16 @@ def _explainer(bundle: Bundle, method: str, given: Mapping[str, Any], batch_size
             f"Choose one of {', '.join(known)}" if known else f"Train one of {', '.join(path_generators())}"
         )
         raise InputError("`method`", f"{method!r} is no path across the decision in this bundle", remedy)
-    if given["steps"] < 1:
-        raise InputError("`steps`", "must be positive", "Leave it out for 50")
-    explainer = explainers.get(method, bundle, **given, batch_size=batch_size, jit_compile=False)
+    if given["steps"] != AUTO and (not isinstance(given["steps"], int) or given["steps"] < 1):
+        raise InputError("`steps`", "must be positive", f"Leave it out for 50, or give {AUTO!r}")
+    try:
+        explainer = explainers.get(method, bundle, **given, batch_size=batch_size, jit_compile=False)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            "`tolerance`, `precision`", f"do not fit: {error}".rstrip("."), "Leave them out"
+        ) from error
     return cast(AdversarialPath, explainer)
 
 

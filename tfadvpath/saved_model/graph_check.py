@@ -16,18 +16,18 @@ from typing import Any
 GRAPH = "saved_model.pb"
 # Operations of the exports themselves: of every method, map, path and kind of file, with XLA and without.
 _OF_EXPORTS = """
-Abs AddN AddV2 All Any AssignVariableOp BiasAdd BiasAddGrad BitwiseAnd BroadcastGradientArgs BroadcastTo
-Cast ConcatOffset ConcatV2 Const Conv2D Conv2DBackpropFilter Conv2DBackpropInput DecodeJpeg DecodePng
-DecodeRaw DisableCopyOnRead DivNoNan DynamicStitch EnsureShape Equal ExpandDims ExtractJpegShape Fill
-FloorDiv FloorMod GatherV2 Greater GreaterEqual Identity LeakyRelu LeakyReluGrad Less LessEqual Log
+Abs AddN AddV2 All Any AssignVariableOp BiasAdd BiasAddGrad BitwiseAnd BroadcastArgs BroadcastGradientArgs
+BroadcastTo Cast ConcatOffset ConcatV2 Const Conv2D Conv2DBackpropFilter Conv2DBackpropInput DecodeJpeg
+DecodePng DecodeRaw DisableCopyOnRead DivNoNan DynamicStitch EnsureShape Equal ExpandDims ExtractJpegShape
+Fill FloorDiv FloorMod GatherV2 Greater GreaterEqual Identity LeakyRelu LeakyReluGrad Less LessEqual Log
 LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool MaxPoolGrad Maximum Mean MergeV2Checkpoints Min Minimum
 MirrorPad MirrorPadGrad Mul Neg NoOp NotEqual Pack Pad PartitionedCall Placeholder Pow Prod Range
 ReadVariableOp RealDiv Relu ReluGrad Reshape ResizeBilinear ResizeBilinearGrad RestoreV2 Round Rsqrt
 RsqrtGrad SaveV2 Select SelectV2 Shape ShapeN ShardedFilename Sigmoid SigmoidGrad Size Slice Split Square
 SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile StaticRegexFullMatch
-StopGradient StridedSlice StridedSliceGrad StringJoin StringLength Sub Substr Sum TensorListFromTensor
-TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile Transpose VarHandleOp While
-ZerosLike
+StopGradient StridedSlice StridedSliceGrad StringJoin StringLength Sub Substr Sum TensorListConcatV2
+TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+TensorScatterAdd Tile Transpose VarHandleOp While ZerosLike
 """
 # Operations of layers that classifiers of other people have, and of their gradients: arithmetic too.
 _OF_LAYERS = """

@@ -72,8 +72,9 @@ def _read(path: Path, load: Any, kind: type) -> Any:
     try:
         key = load(path.read_bytes())
     except (OSError, ValueError, TypeError) as error:  # TypeError of a key with a passphrase
+        reason = quoted(getattr(error, "strerror", None) or error)
         raise InputError(
-            path, f"cannot be read as a key ({quoted(error)})", "Name a PEM file without a passphrase"
+            path, f"cannot be read as a key ({reason})", "Name a PEM file without a passphrase"
         ) from error
     except Exception as error:  # UnsupportedAlgorithm, which is cryptography's own
         raise InputError(path, f"is no key that can be used ({quoted(error)})", _MAKE_KEY) from error

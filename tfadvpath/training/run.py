@@ -250,7 +250,7 @@ def _seal(run: RunFolder) -> TrainedBundle:
     write_chart(run.out / "reliability.png", reliability_chart(classifier))
     about = {"versions": library_versions(), **provenance, "train": done[CLASSIFIER]["train"]}
     others = {
-        "model_card.md": model_card(recipe, figures, histories, about),
+        "model_card.md": model_card(recipe, figures, histories, about, run.out),
         "history.json": json.dumps(histories, indent=2) + "\n",
     }
     seal_bundle(run.out, recipe, figures, provenance, others, stages=list(done))

@@ -98,7 +98,7 @@ class RunFolder:
     def write_recipe(self) -> None:
         """Writes the recipe. The folder is no bundle any more until all files fit together again."""
         (self.out / STAGES).mkdir(parents=True, exist_ok=True)
-        write_text(self.out / RECIPE, dump_recipe(self.recipe))
+        write_text(self.out / RECIPE, dump_recipe(self.recipe, self.out))
         for name in (MANIFEST, FIT_REPORT):  # the report is on the networks that were there
             (self.out / name).unlink(missing_ok=True)
 

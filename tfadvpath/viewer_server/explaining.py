@@ -44,7 +44,7 @@ class Explaining:
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
         self.options = options
         self.busy = threading.RLock()
-        self._kept: OrderedDict[tuple[str, int | None], tuple[Explainer, Job]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int | str | None], tuple[Explainer, Job]] = OrderedDict()
         self._prepared(options.method, options.steps)
 
     @property
@@ -114,7 +114,7 @@ class Explaining:
                 study, result.explanation.only(chosen), {**job.made_with, "maps": chosen}, job.pair
             )
 
-    def _prepared(self, method: str, steps: int | None) -> tuple[Explainer, Job]:
+    def _prepared(self, method: str, steps: int | str | None) -> tuple[Explainer, Job]:
         known = method in self.methods  # `prepared` says what is wrong
         key = (method, None if known and steps == self.steps(method) else steps)
         if key not in self._kept:

@@ -69,7 +69,7 @@ def blocks(desk: Desk, uploads: Path) -> gradio.Blocks:
                         list(explaining.methods), value=first, label="Method", min_width=140, elem_id="method"
                     )
                     steps = gradio.Number(
-                        value=explaining.options.steps or explaining.steps(first),
+                        value=_whole(explaining.options.steps or explaining.steps(first)),
                         label="Steps of the path",
                         minimum=1,
                         precision=0,

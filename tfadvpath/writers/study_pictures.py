@@ -17,6 +17,9 @@ from tfadvpath.writers.png import write_png
 # Longer side in pixels of a single picture: small images are enlarged to be readable. More pixels than the
 # file has show no more, and encoding them takes as long as explaining does.
 LEAST, MOST = 256, 1024
+# Pixels a side for each of a map's own. A map shows no more with more of them, and encoding four pictures of
+# 512 pixels with a map of 64 takes as long as explaining the image does. The input stays as fine as the file.
+PIXELS_OF_A_MAP = 4
 # Longer side in pixels at which the slices of a volume are held.
 MOST_OF_SEVERAL = 512
 # Slices in the overview of a volume, and the longer side in pixels of each.
@@ -36,8 +39,9 @@ def study_pictures(result: StudyExplanation) -> dict[str, np.ndarray]:
 
     A single image gives one picture each. Of several slices, up to 25 spread evenly over the explained ones
     are shown together, and the slice where the first map is largest alone. The image is shown in the file's
-    own proportions, and as fine as the file; a map has one scale over all slices. Where every slice is
-    blank there is the input alone.
+    own proportions. The input is as fine as the file, and so is what a map lies over, up to four pixels a
+    side for each of the map's; a map has one scale over all slices. Where every slice is blank there is the
+    input alone.
 
     Args:
         result: Study and explanation.
@@ -56,15 +60,18 @@ def study_pictures(result: StudyExplanation) -> dict[str, np.ndarray]:
     scales = {name: display_scale(values) for name, values in explanation.maps.items()}
     score = at_slices(explanation.score, study.blank, np.nan)
     large = picture_size(shape, LEAST, MOST)
+    most_under_map = PIXELS_OF_A_MAP * max(study.images.shape[1:3])
+    under_map = picture_size(shape, LEAST, min(MOST, max(LEAST, most_under_map)))
 
     def layers(chosen: Sequence[int], size: tuple[int, int]) -> dict[str, np.ndarray]:
-        inputs = [grey(fine[i], size) for i in chosen]
-        stacks = {"input": inputs}
+        stacks = {"input": [grey(fine[i], size) for i in chosen]}
         if len(explanation):
+            smaller = size > under_map
+            behind = [grey(fine[i], under_map) for i in chosen] if smaller else stacks["input"]
             stacks |= {
                 name: [
                     overlay(picture, values[i], scales[name])
-                    for i, picture in zip(chosen, inputs, strict=True)
+                    for i, picture in zip(chosen, behind, strict=True)
                 ]
                 for name, values in maps.items()
             }

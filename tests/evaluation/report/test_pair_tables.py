@@ -30,7 +30,13 @@ TOLD = {
     },
 }
 PAIRS = {
-    "syce": {"flip_rate": 0.9, "flip_rate_interval": [0.8, 1.0], "keep_rate": None, "errors_told": TOLD},
+    "syce": {
+        "flip_rate": 0.9,
+        "flip_rate_interval": [0.8, 1.0],
+        "keep_rate": None,
+        "adversary_sharpness": 0.97,
+        "errors_told": TOLD,
+    },
     "cyce": {"flip_rate": 0.7, "encoder_frechet_distance": {"mean": 3.0}, "errors_told": {}},
 }
 
@@ -47,6 +53,8 @@ def test_figures_stand_beside_the_limits_of_the_verdict(summary):
     assert "| figure | SyCE | CyCE | wanted |" in lines
     assert "| x_a crosses the decision | 0.900 [0.800, 1.000] | 0.700 | at least 0.85 |" in lines
     assert "| Fréchet distance of an encoder's features | – | 3.000 |  |" in lines
+    [sharpness] = [line for line in lines if "high frequencies of x_a" in line]
+    assert sharpness.endswith("| 0.9 to 1.1 |")
     assert not any("x_s keeps" in line for line in lines)  # nobody measured it
 
 

@@ -87,6 +87,80 @@ def test_the_validation_loss_is_not_weighted(stage):
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def local_stage(tmp_path, masks, **changes):
+    """A stage with a local head on a network of one convolution, which sees cells of 2 x 2 pixels."""
+    keras.utils.set_random_seed(0)
+    layer = keras.layers.Conv2D(4, 2, strides=2, activation="relu", name="features")
+    keras.Sequential([keras.Input((8, 8, 1)), layer]).save(tmp_path / "backbone.keras")
+    images = np.random.default_rng(0).random((8, 8, 8, 1), np.float32)
+    part = LabelledImages(images, LABELS, masks, np.arange(8).astype(str))
+    still = Augmentation(flip=False, rotation=0, zoom=0, translation=0, sharpness=0)
+    options = ClassifierOptions(
+        backbone=str(tmp_path / "backbone.keras"),
+        head="local",
+        batch_size=8,
+        dropout=0.0,
+        learning_rate=0.1,
+        augmentation=still,
+        **{"finding_weight": 0.7, **changes},
+    )
+    return ClassifierStage(options, StageData("squares", {"train": part, "validation": part}), seed=0)
+
+
+def one_mask():
+    """Of the two images of class 1 the first has a mask: a cell and half of the one below it."""
+    masks = np.zeros((8, 8, 8), bool)
+    masks[6, 2:5, 4:6] = True
+    return masks
+
+
+def test_cells_learn_the_masks_that_are_known(tmp_path):
+    stage = local_stage(tmp_path, one_mask())
+    model = stage.build()
+    answers = model.predict(stage.data.parts["train"].images, verbose=0)
+    p, cells = (answers[name].astype(np.float64)[..., 0] for name in ("probability", "cells"))
+    of_images = np.mean(np.where(LABELS == 1, 2, 4 / 6) * -np.log(np.where(LABELS == 1, p, 1 - p)))
+    true = np.zeros((8, 4, 4))
+    true[6, 1, 2], true[6, 2, 2] = 1.0, 0.5
+    of_cells = -(true * np.log(cells) + (1 - true) * np.log(1 - cells)) * (1 + 4 * true)
+    of_cells[7] = 0.0  # of class 1, and nobody has drawn where
+    step = compiled_step(model, model.test_step, tf.distribute.get_strategy())
+    logs = run_epoch(model, step, tf.distribute.get_strategy(), stage.batches(0))
+    assert logs["loss"] == pytest.approx(of_images + 0.7 * np.mean(of_cells), rel=1e-4)
+
+
+def test_what_is_kept_of_a_local_head_is_the_classifier(tmp_path):
+    stage = local_stage(tmp_path, one_mask(), attack=Attack(radius=0.1, scale=2, steps=1), monitor="auc")
+    model = stage.build()
+    before = scores_of(stage.networks(model)["classifier"], stage.data.parts["train"].images)
+    strategy = tf.distribute.get_strategy()
+    run_epoch(model, compiled_step(model, stage.step(model), strategy), strategy, stage.batches(0))
+    logs = run_epoch(model, compiled_step(model, model.test_step, strategy), strategy, stage.validation())
+    stage.finish(model)
+    kept = stage.networks(model)["classifier"]
+    after = scores_of(kept, stage.data.parts["train"].images)
+    assert kept.output_shape == (None, 1)
+    assert np.abs(after - before).max() > 1e-3
+    assert stage.rank({f"val_{name}": value for name, value in logs.items()}) == -logs["probability_auc"]
+    assert stage.figures(model, stage.data.parts["train"])["auc"] == pytest.approx(metrics.auc(LABELS, after))
+
+
+def test_a_backbone_that_stays_leaves_a_local_head_to_train(tmp_path):
+    model = local_stage(tmp_path, one_mask(), backbone_rate=0).build()
+    assert [weight.path.split("/")[0] for weight in model.trainable_weights] == ["evidence"] + 2 * [
+        "probability"
+    ]
+
+
+def test_a_finding_without_masks_cannot_be_learned(tmp_path):
+    with pytest.raises(InputError, match="no training image has a mask of the finding"):
+        local_stage(tmp_path, np.zeros((8, 8, 8), bool))
+    assert local_stage(tmp_path, np.zeros((8, 8, 8), bool), finding_weight=0).build().output_shape == (
+        None,
+        1,
+    )
+
+
 def test_one_class_alone_is_said():
     part = LabelledImages(
         np.zeros((8, 8, 8, 1), np.float32), np.ones(8), np.zeros((8, 8, 8), bool), np.arange(8).astype(str)

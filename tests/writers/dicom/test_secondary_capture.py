@@ -15,8 +15,8 @@ from tfadvpath.writers.study_pictures import study_pictures
 
 
 def test_the_overlay_is_the_picture_of_the_format_png_beside_its_legend(tmp_path):
-    # As large as an overlay is at least: both are drawn at the size of the file.
-    result = explained(an_xray(tmp_path / "in", picture(520, 512)))
+    # As large as an overlay is at least, and a quarter of it is seen: both are drawn at the size of the file.
+    result = explained(an_xray(tmp_path / "in", picture(520, 512)), (130, 128))
     read = written(tmp_path / "out", result, "dicom")["secondary_capture_difference"]
     expected = study_pictures(result)["difference"]
     shown = read.pixel_array

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tfadvpath.bundle.pair_verdict import THRESHOLDS, Threshold
+from tfadvpath.bundle.pair_verdict import THRESHOLDS
 from tfadvpath.evaluation.errors_told import UNCERTAINTY
 from tfadvpath.evaluation.summary import Summary
 from tfadvpath.generators.registry import GENERATORS
@@ -49,14 +49,13 @@ def pair_table(summary: Summary) -> Table | None:
     """Returns Table 6: the quality of each generator's pairs; None where they were not measured."""
     if not summary.pairs:
         return None
-    limits = {threshold.figure: threshold for threshold in THRESHOLDS}
     headings = [Heading("figure"), *(Heading(GENERATORS[name].title) for name in summary.pairs)]
     rows: list[list[Cell]] = []
     for name, title in _PAIR_FIGURES.items():
         cells = [_pair_number(figures, name) for figures in summary.pairs.values()]
         if all(math.isnan(cell.value) for cell in cells):
             continue
-        rows.append([title, *cells, _limit(limits.get(name))])
+        rows.append([title, *cells, _limits(name)])
     notes = [
         "x is the image, x_a its adversary, x_s its stable image. Wanted: the limits of the verdict, which "
         "docs/explanation/metrics.md explains with each figure. Brackets: intervals of 95 % by bootstrap "
@@ -72,12 +71,16 @@ def _pair_number(figures: Mapping[str, Any], name: str) -> Number:
     return Number(float("nan")) if value is None else Number(float(value), *interval)
 
 
-def _limit(threshold: Threshold | None) -> str:
-    if threshold is None:
-        return ""
-    if threshold.low is not None and threshold.high is not None:
-        return f"{threshold.low:g} to {threshold.high:g}"
-    return f"at least {threshold.low:g}" if threshold.low is not None else f"at most {threshold.high:g}"
+def _limits(figure: str) -> str:
+    """Returns what the verdict wants of a figure; "" where it wants nothing."""
+    wanted = [threshold for threshold in THRESHOLDS if threshold.figure == figure]
+    low = next((one.low for one in wanted if one.low is not None), None)
+    high = next((one.high for one in wanted if one.high is not None), None)
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
+        return f"at least {low:g}"
+    return "" if high is None else f"at most {high:g}"
 
 
 def errors_table(summary: Summary) -> Table | None:

@@ -203,13 +203,20 @@ function render() {
   const index = view.slice;
   if (isReady(index)) {
     drawAll(index);
+    document.getElementById("panes").removeAttribute("aria-busy");
     return;
   }
+  const area = document.getElementById("panes");
+  area.setAttribute("aria-busy", "true");
   Promise.all([sliceAt(index), view.shown === "detail" ? detailAt(index) : null]).then(() => {
     // While somebody scrolls on, a slice that came late is better than none.
     if (isReady(view.slice)) drawAll(view.slice);
     else if (isReady(index)) drawAll(index);
-  }, showTrouble);
+    if (isReady(view.slice)) area.removeAttribute("aria-busy");
+  }, (trouble) => {
+    area.removeAttribute("aria-busy");
+    showTrouble(trouble);
+  });
 }
 
 let laidOut = "";

@@ -1,0 +1,45 @@
+"""Options of the verbs that integrate gradients: how many, and how they are computed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tfadvpath.errors import InputError
+
+AUTO = "auto"
+
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help="In which the classifier's gradients are computed: float32, bfloat16, or auto for bfloat16 "
+        "where it is faster. Default: float32.",
+    ),
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-4,
+        metavar="SHARE",
+        help="With --steps auto: relative error of the first map asked for at which an image has steps "
+        "enough. Default: .05.",
+    ),
+]
+
+
+def steps_in(text: str | None) -> int | str | None:
+    """Returns a number of steps, or "auto"; None where no text is given.
+
+    Raises:
+        InputError: The text is neither.
+    """
+    if text is None or text == AUTO:
+        return text
+    try:
+        steps = int(text)
+    except ValueError:
+        steps = 0
+    if steps < 1:
+        raise InputError("`steps`", f"{text!r} is no number of steps", f"Give 1 or more, or {AUTO}")
+    return steps
