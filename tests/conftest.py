@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as every command does
 
 import random
 import sys

@@ -135,6 +135,10 @@ def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_pat
     assert f"Over {counted}" in page
     command = re.search(r"<dt>Command</dt><dd>(.*?)</dd>", page)
     assert command[1].split()[0] == "tfadvpath"  # not the function's name
+    steps = re.search(r"<dt>Steps of the path</dt><dd>(.*?)</dd>", page)[1]
+    taken = [count for study in summary["studies"] for count in study["steps_taken"] if count]
+    found = re.fullmatch(r"as many as each slice needs: (\d+) to (\d+), (\d+) in the mean", steps)
+    assert min(taken) <= int(found[1]) <= int(found[3]) <= int(found[2]) <= max(taken)
     pictures = embedded_pictures(page)
     # The colour scale, and of each shown slice the input, both ends of the path and four maps.
     assert len(pictures) == 1 + 7 * page.count('<section class="case">') > 1
@@ -153,11 +157,17 @@ def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, 
         write_tiny_bundle(out)
 
     monkeypatch.setattr(tfadvpath.demo.demo, "train_recipe", train)
-    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "1", "--train", "--json"])
+    out = tmp_path / "out"
+    run = RUNNER.invoke(app, ["demo", str(out), "--patients", "1", "--train", "--json", "--steps", "3"])
     assert run.exit_code == 0, run.output
     assert trained == [(RECIPE, ("classifier", "syce"))]
-    assert (tmp_path / "out/bundle/manifest.json").exists()
-    assert json.loads(run.stdout)["measured"]["patients"] == 1
+    assert (out / "bundle/manifest.json").exists()
+    summary = json.loads(run.stdout)
+    assert summary["measured"]["patients"] == 1
+    assert "steps_taken" not in summary["studies"][0]
+    assert "<dt>Steps of the path</dt><dd>3</dd>" in (tmp_path / "out/report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_path):

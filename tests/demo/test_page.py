@@ -97,6 +97,12 @@ def test_scores_and_decisions_stand_beside_the_pictures(page, shown):
     assert f"{header} xa crossed: yes xs kept: yes residual {percent(score / 100, 2)}" in page.text
 
 
+def test_the_width_of_the_smoothing_is_that_of_the_shown_size(page, shown):
+    height, width = shown[0][0].explanation.images.shape[1:3]
+    assert f"2 pixels of 224: {number(2 * width / 224, 2)} of these {width}." in page.text
+    assert height == width
+
+
 def test_what_is_given_is_escaped(page):
     assert "<b>out</b>" not in page.html
     assert ABOUT["Command"] in page.text

@@ -122,8 +122,26 @@ LAST = {
 }
 
 
-@pytest.mark.parametrize("make", LAST.values(), ids=LAST)
-def test_the_last_activation_is_found(make):
+def computes_channels_first():
+    """TensorFlow's own convolutions on a CPU are of channels last; oneDNN's are of both."""
+    try:
+        tf.nn.conv2d(tf.zeros((1, 1, 4, 4)), tf.zeros((1, 1, 1, 1)), 1, "SAME", data_format="NCHW")
+    except tf.errors.UnimplementedError:
+        return False
+    return True
+
+
+@pytest.fixture
+def channels_first():
+    if not computes_channels_first():
+        pytest.skip("convolutions of channels first need oneDNN on a CPU, which TensorFlow does not use here")
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_the_last_activation_is_found(name, request):
+    if name == "from channels first":
+        request.getfixturevalue("channels_first")
+    make = LAST[name]
     model, last = pooled(make)
     assert_close(grad_cam(model), by_hand(model, last(some_images())))
 
@@ -146,6 +164,7 @@ CHANNELS_FIRST = {
 }
 
 
+@pytest.mark.usefixtures("channels_first")
 @pytest.mark.parametrize("name", CHANNELS_FIRST)
 def test_channels_may_come_first(name):
     model, last = pooled(

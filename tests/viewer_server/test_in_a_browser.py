@@ -179,6 +179,8 @@ def check_frame(frame: Frame, arrays: dict[str, np.ndarray]) -> None:
     """Flags, probabilities and values under the cursor are those of the arrays; mouse and keys move it."""
     count = len(arrays["blank"])
     frame.click(PICTURE, across=0.31, down=0.42)
+    # The mouse reaches the frame through the page, too.
+    frame.until("/\\d/.test(document.querySelector('#place').textContent)")
     if count > 1:
         frame.press("Home")
         frame.until(f"document.querySelector({PICTURE!r}).dataset.slice === '0'")

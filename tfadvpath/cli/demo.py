@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow
+from tfadvpath.cli.path_options import AUTO, steps_in
 from tfadvpath.cli.train import training_shown
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def demo(
         bool, typer.Option("--train", help="First train the bundle anew, in OUT/bundle.")
     ] = False,
     patients: Annotated[int, typer.Option(min=1, help="How many phantoms.")] = 8,
+    steps: Annotated[
+        str,
+        typer.Option(metavar="NUMBER|auto", help="Points of the path; auto: as many as each slice needs."),
+    ] = AUTO,
     seed: Annotated[int, typer.Option(min=0, help="Draws the phantoms among those held out.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
@@ -47,6 +52,7 @@ def demo(
             out,
             train=train,
             patients=patients,
+            steps=steps_in(steps) or AUTO,
             seed=seed,
             command=command,
             listener=training_shown(bars),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfadvpath.batch.outcomes import Failure, Success
 from tfadvpath.batch.plan import SUMMARY, plan
@@ -17,10 +18,11 @@ from tfadvpath.bundle.bundle import DEMONSTRATION, Bundle, load_bundle
 from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.datasets.phantoms import write_brain_phantoms
 from tfadvpath.datasets.phantoms.brain_slices import phantom_shape
-from tfadvpath.demo.measure import Measurements, choose_seeds, measure, patient_of, slices_to_show
+from tfadvpath.demo.measure import Measurements, Patient, choose_seeds, measure, patient_of, slices_to_show
 from tfadvpath.demo.page import write_demonstration, write_overview
 from tfadvpath.errors import InputError
 from tfadvpath.files import make_folder, write_json
+from tfadvpath.path.integral import AUTO
 from tfadvpath.recipes.data import PhantomBrain
 from tfadvpath.recipes.stages import CLASSIFIER
 from tfadvpath.training.loop import Listener
@@ -57,6 +59,7 @@ def run_demo(
     *,
     train: bool = False,
     patients: int = 8,
+    steps: int | str = AUTO,
     seed: int = 0,
     command: str | None = None,
     listener: Listener | None = None,
@@ -68,6 +71,8 @@ def run_demo(
         out: Folder that gets phantoms/, explanations/, overview.png and report.html.
         train: Whether the bundle is first trained anew, in bundle/.
         patients: Number of phantoms, drawn among those that training did not see.
+        steps: Number of points of the path where the gradient is taken, or "auto": as many as each slice
+            needs.
         seed: Seed of that draw.
         command: Command that the page names; None names this function.
         listener: Function that is told how far a training is.
@@ -102,7 +107,7 @@ def run_demo(
     make_folder(explanations)
     volumes = [out / "phantoms" / "imagesTr" / f"BRATS_{i + 1:03d}.nii.gz" for i in range(patients)]
     tasks = plan(volumes, explanations).tasks
-    explainer = get_explainer(bundle, "syce")
+    explainer = get_explainer(bundle, "syce", steps=steps)
     explained, studies = [], []
     for outcome in run_tasks(
         explainer,
@@ -125,10 +130,19 @@ def run_demo(
     summary = DemoSummary(out / PAGE, measure(explained), seeds, studies)
     shown = slices_to_show(explained)
     about = _about(bundle, seed, seeds, command or "tfadvpath.run_demo(…)")
+    about["Steps of the path"] = _said_of_steps(steps, explained)
     write_demonstration(summary.page, shown, summary.measured, about)
     write_overview(out / "overview.png", shown[:2])
     write_json(explanations / SUMMARY, summary.as_json())
     return summary
+
+
+def _said_of_steps(steps: int | str, explained: Sequence[Patient]) -> str:
+    if steps != AUTO:
+        return str(steps)
+    taken = [patient.explanation.steps for patient in explained if patient.explanation.steps is not None]
+    counts = np.concatenate(taken)
+    return f"as many as each slice needs: {counts.min()} to {counts.max()}, {counts.mean():.0f} in the mean"
 
 
 def _about(bundle: Bundle, seed: int, seeds: Sequence[int], command: str) -> dict[str, str]:

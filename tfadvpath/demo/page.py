@@ -10,6 +10,7 @@ import numpy as np
 
 from tfadvpath.demo.chest_x_rays import chest_x_rays
 from tfadvpath.demo.measure import PERCENTILE, Measurements, Patient
+from tfadvpath.path.lengths import smoothing_kernel
 from tfadvpath.writers.page import write_page
 from tfadvpath.writers.pictures import display_scale, grey, labelled, montage, outline, overlay, picture_size
 from tfadvpath.writers.png import write_png
@@ -46,6 +47,7 @@ def write_demonstration(
         measured: Measurements over all slices.
         about: Entries at the end of the page, by title: command, seed, versions.
     """
+    height, width = shown[0][0].explanation.images.shape[1:3]
     write_page(
         path,
         "tfadvpath.demo",
@@ -54,6 +56,8 @@ def write_demonstration(
         measured=measured,
         map_titles=_MAPS,
         selected=(100 - PERCENTILE) / 100,
+        side=max(height, width),
+        sigma=smoothing_kernel((height, width)).sigma,
         colour_bar=_colour_bar(),
         chest=chest_x_rays(),
         about=about,
