@@ -86,19 +86,19 @@ notebooks: $(VENV)/.installed-notebooks
 loader-check: $(VENV)/.installed-serving
 	$(MAKE) --no-print-directory -C export/loader_check PYTHON=$(abspath $(BIN)/python)
 	rm -rf build/models
-	$(BIN)/tfadvpath export bundles/phantom_brain --out build/models --sizes 1,3,8 --xla
+	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/models --sizes 1,3,8 --xla
 	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
 	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
 
 # A real server: it joins requests of several clients, over HTTP and gRPC.
 triton-check: $(TRITON_VENV)/.installed $(VENV)/.installed-serving
 	rm -rf build/triton
-	$(BIN)/tfadvpath export bundles/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
+	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
 	$(BIN)/python tests/triton/check.py build/triton/phantom_brain/1 $(TRITON_VENV)/bin/python
 
 # A real archive: it gets sources and results, and what it gives back is compared with the arrays.
 pacs-check: $(VENV)/.installed-test
-	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py bundles/phantom_brain
+	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py tfadvpath/assets/phantom_brain
 
 # A real browser: it moves every control of the pages, and leaves pictures of them in build/viewer.
 viewer-check: $(VENV)/.installed-test build/axe/node_modules/axe-core/axe.min.js

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow
-from tfadvpath.cli.path_options import AUTO, steps_in
+from tfadvpath.cli.path_options import steps_of
 from tfadvpath.cli.train import training_shown
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def demo(
     steps: Annotated[
         str,
         typer.Option(metavar="NUMBER|auto", help="Points of the path; auto: as many as each slice needs."),
-    ] = AUTO,
+    ] = "50",
     seed: Annotated[int, typer.Option(min=0, help="Draws the phantoms among those held out.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
@@ -52,7 +52,7 @@ def demo(
             out,
             train=train,
             patients=patients,
-            steps=steps_in(steps) or AUTO,
+            steps=steps_of(steps),
             seed=seed,
             command=command,
             listener=training_shown(bars),

@@ -29,12 +29,17 @@ Tolerance = Annotated[
 
 
 def steps_in(text: str | None) -> int | str | None:
-    """Returns a number of steps, or "auto"; None where no text is given.
+    """Returns what ``steps_of`` does; None where no text is given."""
+    return None if text is None else steps_of(text)
+
+
+def steps_of(text: str) -> int | str:
+    """Returns a number of steps, or "auto".
 
     Raises:
         InputError: The text is neither.
     """
-    if text is None or text == AUTO:
+    if text == AUTO:
         return text
     try:
         steps = int(text)

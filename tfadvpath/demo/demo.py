@@ -59,7 +59,7 @@ def run_demo(
     *,
     train: bool = False,
     patients: int = 8,
-    steps: int | str = AUTO,
+    steps: int | str = 50,
     seed: int = 0,
     command: str | None = None,
     listener: Listener | None = None,
