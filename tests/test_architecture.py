@@ -85,6 +85,7 @@ MAY_IMPORT = {
         "datasets",
         "explanation",
         "metrics",
+        "path",
         "recipes",
         "studies",
         "training",

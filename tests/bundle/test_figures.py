@@ -229,6 +229,34 @@ def test_a_path_from_the_image_itself_has_no_detail_of_a_stable_image():
     assert figures["adversary_sharpness"] < 0.1
 
 
+class Painting:
+    """x_a is darker in one half; x_s undoes that in bright images, and brightens the other in dark ones."""
+
+    STABLE = True
+    classifier = brightness_classifier(SHAPE)
+
+    def generate(self, images):
+        left = tf.concat([tf.ones((1, 8, 4, 1)), tf.zeros((1, 8, 4, 1))], axis=2)
+        probability = tf.reshape(self.classifier(images, training=False), [-1])
+        bright = tf.cast(probability >= 0.5, tf.float32)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+        adversary = images - 0.1 * left
+        return AdversarialPair(
+            adversary + 0.1 * (bright * left + (1 - bright) * (1 - left)), adversary, probability
+        )
+
+
+def test_whether_the_change_is_undone_is_told_for_each_class():
+    images, patients = dark_and_bright()
+    figures = pair_figures(Painting(), images, patients)
+    assert figures["undoing_by_class"]["one_to_zero"] == pytest.approx(1, abs=1e-5)
+    assert figures["undoing_by_class"]["zero_to_one"] == pytest.approx(0, abs=1e-5)
+    bright = (images.mean(axis=(1, 2, 3)) >= 0.5).mean()
+    assert figures["undoing"] == pytest.approx(bright, abs=1e-5)
+    generator = Painting()
+    generator.STABLE = False
+    assert pair_figures(generator, images, patients)["undoing"] is None
+
+
 def test_the_flip_rate_is_told_for_each_class():
     images, patients = dark_and_bright()
     figures = pair_figures(Mirror(), images, patients)

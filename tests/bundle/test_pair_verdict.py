@@ -14,6 +14,8 @@ GOOD = {
     "flip_rate": 0.95,
     "flip_rate_by_class": {"zero_to_one": 0.97, "one_to_zero": 0.93},
     "keep_rate": 0.97,
+    "undoing": 0.9,
+    "undoing_by_class": {"zero_to_one": 0.95, "one_to_zero": 0.85},
     "stable_similarity": 0.99,
     "adversary_similarity": 0.97,
     "adversary_similarity_outside": 0.98,
@@ -30,7 +32,11 @@ def test_a_good_pair_has_no_sentence():
     assert verdict.good
     assert verdict.sentences == ()
     # The similarity over all of the image is not asked where that outside the findings is known.
-    assert set(verdict.judged) == set(GOOD) - {"flip_rate_by_class", "adversary_similarity"}
+    assert set(verdict.judged) == set(GOOD) - {
+        "flip_rate_by_class",
+        "undoing_by_class",
+        "adversary_similarity",
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,6 +44,7 @@ def test_a_good_pair_has_no_sentence():
     [
         ("flip_rate", 0.849, "15 % of the adversaries do not cross"),
         ("keep_rate", 0.899, "10 % of the stable images lose the decision"),
+        ("undoing", 0.499, "what the generator paints"),
         ("stable_similarity", 0.969, "no faithful copies"),
         ("adversary_similarity_outside", 0.949, "outside the findings"),
         ("stable_sharpness", 0.899, "stable images are blurred copies"),
@@ -54,6 +61,13 @@ def test_each_limit_alone_has_its_sentence(figure, just_missed, said):
     assert not verdict.good
     [sentence] = verdict.sentences
     assert said in sentence
+
+
+def test_a_class_whose_stable_images_are_painted_is_named():
+    by_class = {"zero_to_one": 0.74, "one_to_zero": -0.02}
+    [sentence] = pair_verdict(GOOD | {"undoing": 0.6, "undoing_by_class": by_class}).sentences
+    assert sentence.startswith("The stable images of images predicted 1 do not show what their adversaries")
+    assert "(cosine of both changes -0.02, at least 0.5 is wanted)" in sentence
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS, ids=lambda t: f"{t.figure} {t.low} {t.high}")

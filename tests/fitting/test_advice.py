@@ -46,6 +46,14 @@ def test_nothing_is_advised_about_good_pairs():
             "The adversaries cross, but the stable images do not keep the decision: train longer .*"
             "syce.loss_weights.keep",
         ),
+        (
+            {"undoing": 0.4},
+            "keep the decision by something that the generator paints.*until then explain by CyCE",
+        ),
+        (
+            {"undoing_by_class": {"zero_to_one": 0.9, "one_to_zero": 0.1}},
+            "stable images keep the decision by something that the generator paints",
+        ),
         ({"alike": 0.97}, "The adversaries are all alike.*collapsed: lower cyce.learning_rate"),
         ({"chequer_ratio": 8.0}, "The change is chequered: raise cyce.residual"),
         ({"adversary_sharpness": 0.5}, "The images that are made are blurred"),

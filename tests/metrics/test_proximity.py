@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfadvpath.metrics import l1_distance, l2_distance, sparsity
+from tfadvpath.metrics import l1_distance, l2_distance, sparsity, undoing
 
 
 def test_one_changed_pixel_of_sixteen():
@@ -56,3 +56,23 @@ def test_other_shapes_are_refused(metric):
 def test_a_negative_threshold_is_refused():
     with pytest.raises(ValueError, match="must not be negative"):
         sparsity(np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 1)), -0.1)
+
+
+def test_undoing_is_the_cosine_of_both_changes():
+    rng = np.random.default_rng(3)
+    x, stable, adversary = rng.random((3, 5, 6, 7, 2))
+    found = undoing(x.astype(np.float32), stable.astype(np.float32), adversary.astype(np.float32))
+    for i in range(5):
+        changed, undone = (x - adversary)[i].ravel(), (stable - adversary)[i].ravel()
+        expected = changed @ undone / np.linalg.norm(changed) / np.linalg.norm(undone)
+        assert found[i] == pytest.approx(expected, abs=1e-6)
+
+
+def test_undoing_knows_where_there_is_nothing_to_undo():
+    x = np.random.default_rng(0).random((1, 4, 4, 1))
+    np.testing.assert_allclose(undoing(x, x, 1 - x), [1])
+    np.testing.assert_allclose(undoing(x, 2 * (1 - x) - x, 1 - x), [-1])  # twice as far
+    assert undoing(x, 1 - x, 1 - x) == [0]
+    assert np.isnan(undoing(x, 1 - x, x))
+    with pytest.raises(ValueError, match="of one shape"):
+        undoing(x, x[:, :2], x)

@@ -91,6 +91,8 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         "adversary_distance", mean |x - x_a|, "adversary_similarity", the mean structural similarity of x and
         x_a, "keep_rate", the share of x_s on the image's side, "stable_distance", mean |x - x_s|, and
         "stable_similarity", each with an interval; similarities are None of images below 11 pixels.
+        "undoing": the mean cosine between x - x_a and x_s - x_a, 1 where x_s shows what x_a lacks, with an
+        interval, and "undoing_by_class" as the following.
         "flip_rate_by_class": the flip rate by direction ("zero_to_one", "one_to_zero"), with
         "flip_rate_by_class_interval". "adversary_sharpness" and "stable_sharpness": the median over the
         images of the ratio of their high-frequency energy to that of x, 1 where they are as sharp as x. What
@@ -112,18 +114,24 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         return measured | images_made
 
     def compare(x: np.ndarray, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if generator.STABLE:
+            measured["undoing"] = metrics.undoing(x, measured["stable_image"], measured["adversary_image"])
         for name in made:
             measured |= _detail(name, x, measured.pop(f"{name}_image"))
         return measured
 
     measured = _over_batches(measure, images, compare)
     figures = _crossing_figures(measured, patients, "adversary_distance")
-    for name in ("keep_rate", "stable_distance"):
+    for name in ("keep_rate", "stable_distance", "undoing"):
         figures |= {name: None, f"{name}_interval": None}
     if generator.STABLE:
         kept = (measured["start"] >= 0.5) == (measured["before"] >= 0.5)
         figures |= _rate("keep_rate", kept, patients)
         figures |= _rate("stable_distance", measured["start_distance"], patients)
+        known = ~np.isnan(measured["undoing"])
+        undone, of_patients = measured["undoing"][known], np.asarray(patients)[known]
+        figures |= _rate("undoing", undone, of_patients)
+        figures |= _by_class("undoing", undone, measured["before"][known] >= 0.5, of_patients)
     for name in ("stable", "adversary"):
         figures |= _detail_figures(name, measured, patients)
     return figures
@@ -197,12 +205,7 @@ def _crossing_figures(
     decision = measured["before"] >= 0.5
     flipped = (measured["after"] >= 0.5) != decision
     figures = _counts(patients) | _rate("flip_rate", flipped, patients)
-    figures |= {"flip_rate_by_class": {}, "flip_rate_by_class_interval": {}}
-    for name, (source, _) in _DIRECTIONS.items():
-        of_class = decision == source
-        rate = _rate("flip_rate_by_class", flipped[of_class], np.asarray(patients)[of_class])
-        for key, value in rate.items():
-            figures[key][name] = value
+    figures |= _by_class("flip_rate", flipped, decision, patients)
     figures |= _rate(distance_name, measured["distance"], patients)
     distances, floors = {}, {}
     for name, (source, target) in _DIRECTIONS.items():
@@ -214,6 +217,17 @@ def _crossing_figures(
     for name, values in (("frechet_distance", distances), ("frechet_floor", floors)):
         mean = float(np.mean(list(values.values())))
         figures[name] = {key: finite(value) for key, value in (values | {"mean": mean}).items()}
+    return figures
+
+
+def _by_class(name: str, values: np.ndarray, decision: np.ndarray, patients: Any) -> dict[str, Any]:
+    """Returns the mean of values and its interval by the direction that an image is changed in."""
+    figures: dict[str, Any] = {f"{name}_by_class": {}, f"{name}_by_class_interval": {}}
+    for direction, (source, _) in _DIRECTIONS.items():
+        of_class = decision == source
+        rate = _rate(f"{name}_by_class", values[of_class], np.asarray(patients)[of_class])
+        for key, value in rate.items():
+            figures[key][direction] = value
     return figures
 
 

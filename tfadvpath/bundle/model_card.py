@@ -25,6 +25,7 @@ _NUMBERS = {
     "expected_calibration_error": ("Expected calibration error, 10 bins", 4),
     "flip_rate": ("Changed images on the other side of the decision", 3),
     "keep_rate": ("Stable images on the image's side of the decision", 3),
+    "undoing": ("Cosine of image - adversary and stable image - adversary", 3),
     "adversary_distance": ("Mean distance of a pixel, image to adversary", 4),
     "stable_distance": ("Mean distance of a pixel, image to stable image", 4),
     "adversary_similarity": ("Structural similarity, image to adversary", 3),

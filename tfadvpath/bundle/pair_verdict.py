@@ -21,6 +21,8 @@ class Threshold:
         sentence: Consequence for a reader of the maps, where the figure misses this. It may hold ``{value}``,
             ``{percent}`` (100 times the value), ``{missing}`` (100 less that) and ``{limit}``.
         instead_of: Figure in whose absence this one counts: the better one is not always measured.
+        of_a_class: The sentence where only images of one prediction miss the limit; it may hold
+            ``{predicted}``, too.
     """
 
     figure: str
@@ -28,6 +30,7 @@ class Threshold:
     high: float | None
     sentence: str
     instead_of: str | None = None
+    of_a_class: str | None = None
 
     def missed(self, value: float) -> bool:
         """Returns whether a value is outside the limits."""
@@ -42,12 +45,24 @@ THRESHOLDS = (
         0.85,
         None,
         "{missing} % of the adversaries do not cross the decision: read no map where `crossed` is false.",
+        of_a_class="{missing} % of the adversaries of images predicted {predicted} do not cross the "
+        "decision: among these, read no map where `crossed` is false.",
     ),
     Threshold(
         "keep_rate",
         0.9,
         None,
         "{missing} % of the stable images lose the decision: read no map where `kept` is false.",
+    ),
+    Threshold(
+        "undoing",
+        0.5,
+        None,
+        "The stable images do not show what the adversaries lack (cosine of both changes {value}, at least "
+        "{limit} is wanted): the maps show what the generator paints, not what the decision rests on.",
+        of_a_class="The stable images of images predicted {predicted} do not show what their adversaries "
+        "lack (cosine of both changes {value}, at least {limit} is wanted): among these, the maps show what "
+        "the generator paints, not what the decision rests on.",
     ),
     Threshold(
         "stable_similarity",
@@ -122,10 +137,6 @@ THRESHOLDS = (
         "the maps fi_v1 and fi_v2 are inexact, and more steps are needed.",
     ),
 )
-_OF_A_CLASS = (
-    "{missing} % of the adversaries of images predicted {predicted} do not cross the decision: among these, "
-    "read no map where `crossed` is false."
-)
 
 
 @dataclass(frozen=True)
@@ -168,8 +179,8 @@ def pair_verdict(figures: Mapping[str, Any]) -> PairVerdict:
         judged[threshold.figure] = None
         if threshold.missed(value):
             sentences.append(_said(threshold, value))
-        elif threshold.figure == "flip_rate":
-            sentences += _of_the_classes(threshold, figures.get("flip_rate_by_class") or {})
+        elif threshold.of_a_class is not None:
+            sentences += _of_the_classes(threshold, figures.get(f"{threshold.figure}_by_class") or {})
     return PairVerdict(not sentences, tuple(sentences), tuple(judged))
 
 
@@ -178,13 +189,19 @@ def _of_the_classes(threshold: Threshold, rates: Mapping[str, Any]) -> Iterator[
     for direction, predicted in _CLASS_OF.items():
         rate = _number(rates.get(direction))
         if rate is not None and threshold.missed(rate):
-            yield _OF_A_CLASS.format(missing=_missing(rate), predicted=predicted)
+            yield _said(threshold, rate, threshold.of_a_class, predicted)
 
 
-def _said(threshold: Threshold, value: float) -> str:
+def _said(
+    threshold: Threshold, value: float, sentence: str | None = None, predicted: int | None = None
+) -> str:
     limit = threshold.low if threshold.low is not None else threshold.high
-    return threshold.sentence.format(
-        value=_beside(value, limit), percent=round(100 * value), missing=_missing(value), limit=limit
+    return (sentence or threshold.sentence).format(
+        value=_beside(value, limit),
+        percent=round(100 * value),
+        missing=_missing(value),
+        limit=limit,
+        predicted=predicted,
     )
 
 

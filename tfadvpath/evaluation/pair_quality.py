@@ -44,11 +44,14 @@ _MEANS = {
     "stable_distance": "stable_l1",
     "stable_l2": "stable_l2",
     "stable_sparsity": "stable_sparsity",
+    "undoing": "undoing",
     "adversary_similarity": "adversary_similarity",
     "adversary_similarity_outside": "adversary_similarity_outside",
     "stable_similarity": "stable_similarity",
     "cout": "cout",
 }
+# Of those above, which are told for each decision, too.
+_BY_CLASS = {name: _MEANS[name] for name in ("flip_rate", "undoing")}
 # Ratios have long tails.
 _MEDIANS = {
     "adversary_sharpness": "adversary_sharpness",
@@ -70,7 +73,8 @@ class PairQuality:
             ``score_adversary`` (probabilities of class 1), ``target_probability`` (of the other class, for
             x_a), ``adversary_l1``, ``adversary_l2``, ``adversary_sparsity`` and the three of ``stable_``
             (differences from x), ``adversary_similarity``, ``adversary_similarity_outside`` (beyond the reach
-            of the annotated finding) and ``stable_similarity`` (SSIM with x), ``adversary_sharpness`` and
+            of the annotated finding) and ``stable_similarity`` (SSIM with x), ``undoing`` (cosine between
+            x - x_a and x_s - x_a), ``adversary_sharpness`` and
             ``stable_sharpness`` (high-frequency energy relative to x), ``chequer_ratio`` (of x_a - x),
             ``transferred`` (1 where x_a crosses the second classifier's decision, 0 where not, NaN where both
             classifiers disagree on x), ``cout``, ``completeness_residual`` and ``concentration`` (of the map
@@ -79,6 +83,7 @@ class PairQuality:
             ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
             Beside those of ``arrays``: "images" and "patients" (counts), "cout_images" and
             "completeness_residual_images" (counts of those that these two are of), "flip_rate_by_class",
+            "undoing_by_class",
             "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
             crosses to, 0.5 is not at all), "encoder_frechet_distance" and "encoder_frechet_floor" (of x_a to
             real images of this class, and of these to others of them) by direction, and "errors_told" as the
@@ -174,12 +179,14 @@ def pair_quality(
     figures |= {f"{name}_images": len(rows) for name, rows in rows_of.items()}
     for name, array in _MEANS.items():
         figures |= _with_interval(name, arrays.get(array), patients, np.mean)
-    figures |= {"flip_rate_by_class": {}, "flip_rate_by_class_interval": {}}
-    for name, (source, _) in _DIRECTIONS.items():
-        of_class = decision == source
-        rate = _with_interval("rate", arrays["crossed"][of_class], patients[of_class], np.mean)
-        figures["flip_rate_by_class"][name] = rate["rate"]
-        figures["flip_rate_by_class_interval"][name] = rate["rate_interval"]
+    for name, array in _BY_CLASS.items():
+        figures |= {f"{name}_by_class": {}, f"{name}_by_class_interval": {}}
+        for direction, (source, _) in _DIRECTIONS.items():
+            of_class = decision == source
+            values = arrays[array][of_class] if array in arrays else None
+            rate = _with_interval("rate", values, patients[of_class], np.mean)
+            figures[f"{name}_by_class"][direction] = rate["rate"]
+            figures[f"{name}_by_class_interval"][direction] = rate["rate_interval"]
     for name, array in _MEDIANS.items():
         figures |= _with_interval(name, arrays.get(array), patients, np.median)
     for name in _WITH_QUARTILES:
@@ -217,6 +224,7 @@ def _by_image(
         part |= _differences("adversary", x, adversary)
         if stable:
             part |= _differences("stable", x, start)
+            part["undoing"] = metrics.undoing(x, start, adversary)
         else:
             del part["kept"]
         if min(shape[:2]) >= SSIM_WINDOW:

@@ -19,6 +19,7 @@ _BATCH = 32
 _ENOUGH_FLIPS, _ENOUGH_KEPT = 0.85, 0.9  # the limits of the pair's verdict
 _SHARP, _NEAR, _FAITHFUL, _CHEQUERED = 0.9, 0.9, 0.97, 3.0
 _ALIKE = 0.9
+_UNDONE = 0.5
 _FIRST_STEPS = 100  # of a stage, in which a generator has found nothing yet but one change for all
 _FEW_IMAGES = 100  # of a decision, in training
 ENOUGH_STEPS = 1500  # of a stage, after which more time alone hardly helps
@@ -136,6 +137,13 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
         found.append(
             "The adversaries cross, but the stable images do not keep the decision: "
             f"{longer}, or raise {weight(last, 'keep')}."
+        )
+    by_cyce = ", and until then explain by CyCE (`--method cyce`)" if stages[:-1] == ["cyce"] else ""
+    undone = [value("undoing", 1.0), *filter(None, (figures.get("undoing_by_class") or {}).values())]
+    if min(undone) < _UNDONE:
+        found.append(
+            "The stable images keep the decision by something that the generator paints, not by what the "
+            f"adversaries lack: {longer}{by_cyce}."
         )
     if value("alike", 0.0) > _ALIKE and min(training.steps.values(), default=0) >= _FIRST_STEPS:
         found.append(

@@ -14,6 +14,7 @@ _WIDTH = 100
 _SHOWN = {
     "flip_rate": "adversaries across the decision",
     "keep_rate": "stable images with the image's decision",
+    "undoing": "stable image shows what the adversary lacks (cosine)",
     "adversary_similarity": "structural similarity of image and adversary",
     "stable_similarity": "structural similarity of image and stable image",
     "adversary_sharpness": "fine detail that the adversaries keep",

@@ -29,7 +29,7 @@ from tfadvpath.metrics.perturbation_curves import (
     random_curves,
 )
 from tfadvpath.metrics.perturbations import PERTURBATIONS, inpaint, noise, perturbation
-from tfadvpath.metrics.proximity import l1_distance, l2_distance, sparsity
+from tfadvpath.metrics.proximity import l1_distance, l2_distance, sparsity, undoing
 from tfadvpath.metrics.randomization import rank_correlation, survives
 from tfadvpath.metrics.relevance import FeatureRelevance, feature_relevance, relevance_from_curves
 from tfadvpath.metrics.separability import held_out_auc, logistic_scores, patient_folds
@@ -85,4 +85,5 @@ __all__ = [
     "specificity",
     "structural_similarity",
     "survives",
+    "undoing",
 ]

@@ -1,4 +1,4 @@
-"""Proximity and sparsity: by how much, and over how much of its area, an image is changed."""
+"""Proximity and sparsity: by how much an image is changed, where, and whether the change is taken back."""
 
 from __future__ import annotations
 
@@ -71,6 +71,38 @@ def sparsity(images: Any, others: Any, threshold: float = 0.02) -> np.ndarray:
         raise ValueError(f"`threshold` must not be negative. Received: {threshold}")
     changed = (np.abs(_difference(images, others)) > threshold).any(axis=3)
     return np.asarray(changed.mean(axis=(1, 2)))
+
+
+def undoing(images: Any, stable: Any, adversaries: Any) -> np.ndarray:
+    """Returns how far the stable image undoes what the adversary changed, float64 [N].
+
+    It is the cosine between x - x_a and x_s - x_a. 1: x_s shows what x_a lacks, and nothing else. Near 0: x_s
+    differs from x_a elsewhere, so that a decision which it keeps rests on something that the image has not.
+
+    Args:
+        images: x, float [N, H, W, C].
+        stable: x_s, float [N, H, W, C].
+        adversaries: x_a, float [N, H, W, C].
+
+    Returns:
+        float64 [N] in [-1, 1]; 0 where x_s is x_a, NaN where x_a is x: there is nothing to undo.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> x, painted = np.zeros((1, 4, 4, 1)), np.zeros((1, 4, 4, 1))
+        >>> x[0, 1, 2], painted[0, 3, 3] = 0.5, 0.5
+        >>> adversary = np.zeros((1, 4, 4, 1))
+        >>> undoing(x, x, adversary), undoing(x, painted, adversary)
+        (array([1.]), array([0.]))
+    """
+    changed, undone = _difference(images, adversaries), _difference(stable, adversaries)
+    axes = (1, 2, 3)
+    lengths = np.sqrt(np.square(changed).sum(axis=axes) * np.square(undone).sum(axis=axes))
+    cosine = np.zeros(len(changed))
+    np.divide((changed * undone).sum(axis=axes), lengths, out=cosine, where=lengths > 0)
+    return np.where(changed.any(axis=axes), cosine, np.nan)
 
 
 def _difference(images: Any, others: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ _PAIR_FIGURES = {
     "flip_rate": "x_a crosses the decision",
     "flip_rate_with_margin": "x_a crosses it with a margin",
     "keep_rate": "x_s keeps the decision",
+    "undoing": "cosine of x - x_a and x_s - x_a",
     "transfer_rate": "x_a crosses a second classifier's decision",
     "adversary_distance": "mean |x - x_a|",
     "stable_distance": "mean |x - x_s|",
