@@ -256,7 +256,18 @@ class Frame(Browser):
         return self._page._send(method, values, session)
 
     def mouse(self, kind: str, x: float, y: float, **values: Any) -> None:
-        corner = self._page.evaluate(
+        left, top = self._corner()
+        self._page.mouse(kind, left + x, top + y, **values)
+
+    def box(self, selector: str) -> dict[str, float]:
+        """As that of a page, once the page stands still: it scrolls after its frame did, some time later."""
+        before = None
+        while (now := (super().box(selector), self._corner())) != before:
+            before = now
+            time.sleep(0.1)
+        return now[0]
+
+    def _corner(self) -> list[float]:
+        return self._page.evaluate(
             f"(b => [b.left, b.top])(document.querySelector({self._selector!r}).getBoundingClientRect())"
         )
-        self._page.mouse(kind, corner[0] + x, corner[1] + y, **values)
