@@ -48,11 +48,11 @@ def test_nothing_is_advised_about_good_pairs():
         ),
         (
             {"undoing": 0.4},
-            "keep the decision by something that the generator paints.*until then explain by CyCE",
+            "stable images do not show what the adversaries lack.*until then explain by CyCE",
         ),
         (
-            {"undoing_by_class": {"zero_to_one": 0.9, "one_to_zero": 0.1}},
-            "stable images keep the decision by something that the generator paints",
+            {"undoing_by_class": {"zero_to_one": 0.9, "one_to_zero": 0.0}},
+            "stable images do not show what the adversaries lack",
         ),
         ({"alike": 0.97}, "The adversaries are all alike.*collapsed: lower cyce.learning_rate"),
         ({"chequer_ratio": 8.0}, "The change is chequered: raise cyce.residual"),

@@ -92,7 +92,7 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         x_a, "keep_rate", the share of x_s on the image's side, "stable_distance", mean |x - x_s|, and
         "stable_similarity", each with an interval; similarities are None of images below 11 pixels.
         "undoing": the mean cosine between x - x_a and x_s - x_a, 1 where x_s shows what x_a lacks, with an
-        interval, and "undoing_by_class" as the following.
+        interval, and where there is an x_s "undoing_by_class" as the following.
         "flip_rate_by_class": the flip rate by direction ("zero_to_one", "one_to_zero"), with
         "flip_rate_by_class_interval". "adversary_sharpness" and "stable_sharpness": the median over the
         images of the ratio of their high-frequency energy to that of x, 1 where they are as sharp as x. What

@@ -139,12 +139,10 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
             f"{longer}, or raise {weight(last, 'keep')}."
         )
     by_cyce = ", and until then explain by CyCE (`--method cyce`)" if stages[:-1] == ["cyce"] else ""
-    undone = [value("undoing", 1.0), *filter(None, (figures.get("undoing_by_class") or {}).values())]
-    if min(undone) < _UNDONE:
-        found.append(
-            "The stable images keep the decision by something that the generator paints, not by what the "
-            f"adversaries lack: {longer}{by_cyce}."
-        )
+    by_class = figures.get("undoing_by_class") or {}
+    undone = [number for number in (figures.get("undoing"), *by_class.values()) if number is not None]
+    if min(undone, default=1.0) < _UNDONE:
+        found.append(f"The stable images do not show what the adversaries lack: {longer}{by_cyce}.")
     if value("alike", 0.0) > _ALIKE and min(training.steps.values(), default=0) >= _FIRST_STEPS:
         found.append(
             "The adversaries are all alike: one and the same change is made in every image "
