@@ -14,6 +14,26 @@ def test_reconstruction_is_squared_plus_absolute_error():
     np.testing.assert_allclose(losses.reconstruction(u, v), expected, rtol=1e-12)
 
 
+def test_relative_error_is_the_squared_error_in_units_of_the_change():
+    made, wanted, other = RNG.random((3, 4, 5, 6, 1))
+    squares = [((images - wanted) ** 2).sum((1, 2, 3)) for images in (made, other)]
+    expected = np.mean(squares[0] / squares[1])
+    np.testing.assert_allclose(losses.relative_error(made, wanted, other), expected, rtol=1e-3)
+
+
+def test_relative_error_of_the_other_image_is_1_however_few_pixels_differ():
+    wanted = RNG.random((2, 64, 64, 1))
+    other = wanted.copy()
+    other[:, 3:6, 4:7] += 0.5
+    np.testing.assert_allclose(losses.relative_error(other, wanted, other), 1.0, rtol=0.03)
+    np.testing.assert_allclose(losses.relative_error(wanted, wanted, other), 0.0)
+
+
+def test_an_image_with_nothing_to_change_does_not_outweigh_the_others():
+    images = tf.constant(RNG.random((2, 8, 8, 1)), tf.float32)
+    assert losses.relative_error(images + 0.003, images, images) < 1.0
+
+
 def test_cross_entropy_of_one_target_for_all():
     p = RNG.random(7)  # the answer is float32
     np.testing.assert_allclose(losses.binary_cross_entropy(1.0, p), -np.mean(np.log(p)), rtol=1e-6)

@@ -14,7 +14,7 @@ from tfadvpath.training import loop
 from tfadvpath.training.checkpoint import load_checkpoint, state_of
 from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.loop import on_every_device, train_stage
-from tfadvpath.training.stage import Stage
+from tfadvpath.training.stage import Stage, unheard
 from tfadvpath.training.stage_data import StageData
 from tfadvpath.training.stages.classifier import ClassifierStage
 
@@ -93,6 +93,41 @@ def test_a_stage_stopped_three_times_ends_as_one_that_was_not(tmp_path):
     assert without_times(other_progress.history) == without_times(progress.history)
     for one, two in zip(state_of(model), state_of(other), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+class WarmedUp(Line):
+    """A line whose slope is 1 after a warm-up of 50 steps."""
+
+    def warm_up(self, model, look=unheard):
+        self.warmed_up = True
+        for step in (25, 50):
+            look(step, 80)
+        model.layers[-1].kernel.assign([[1.0]])
+        return 50
+
+
+def test_a_stage_stopped_after_its_warm_up_does_not_warm_up_again(tmp_path):
+    events = []
+    model, _ = train(WarmedUp(epochs=2), tmp_path, events)
+    assert [(event.title, event.step, event.steps) for event in events[:3]] == [
+        ("line", 0, 6),
+        ("line, warm-up", 25, 80),
+        ("line, warm-up", 50, 80),
+    ]
+    assert {event.title for event in events[3:]} == {"line"}
+    (tmp_path / "stopped").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        train(WarmedUp(stopped_after=0, epochs=2), tmp_path / "stopped")
+    resumed = WarmedUp(epochs=2)
+    other, _ = train(resumed, tmp_path / "stopped")
+    assert not hasattr(resumed, "warmed_up")
+    assert slope(other) == slope(model)
+
+
+def test_a_stage_without_warm_up_has_no_result_before_its_first_epoch(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(stopped_after=0), tmp_path)
+    assert not (tmp_path / "checkpoint.npz").exists()
 
 
 def test_the_best_epoch_on_validation_is_kept(tmp_path):
@@ -272,7 +307,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
 def test_the_listener_hears_every_epoch_and_tensorboard_gets_its_numbers(tmp_path):
     events = []
     train(Line(epochs=2), tmp_path, events)
-    assert (events[0].step, events[0].steps) == (0, 6)  # building and warming up have begun
+    assert (events[0].step, events[0].steps) == (0, 6)  # building has begun
     ends = [event for event in events if event.logs]
     assert [(event.step, event.steps) for event in ends] == [(3, 6), (6, 6)]
     assert {"loss", "val_loss", "epoch", "learning_rate", "seconds"} <= set(ends[0].logs)

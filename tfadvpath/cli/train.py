@@ -112,7 +112,7 @@ def training_shown(bars: Bars) -> Listener:
     """Returns a listener that shows a bar a stage with the time left, and a line for every epoch."""
 
     def listen(event: Event) -> None:
-        bars.move_to(event.stage, event.step, event.steps)
+        bars.move_to(event.title, event.step, event.steps)
         if event.logs is not None:
             shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
             known = {name: event.logs[name] for name in shown if name in event.logs}

@@ -576,7 +576,7 @@ class _Lines:
         self._said = now
         left = max(0.0, self._end - now)
         line = (
-            f"{event.stage}: {event.step / max(event.steps, 1):.0%}, at most {left / 60:.1f} min left in all"
+            f"{event.title}: {event.step / max(event.steps, 1):.0%}, at most {left / 60:.1f} min left in all"
         )
         shown = {"val_flip_rate": "flip", "val_keep_rate": "keep"}
         logs = event.logs or {}

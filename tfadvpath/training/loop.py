@@ -21,7 +21,7 @@ from tfadvpath.training.logbook import Logbook
 from tfadvpath.training.stage import Stage
 
 # A look at the loss waits for the device: not after every step.
-_STEPS_BETWEEN_LOOKS = 25
+STEPS_BETWEEN_LOOKS = 25
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,22 @@ class Event:
 
     Attributes:
         stage: Name of the stage.
-        step: Number of steps that are done, of all epochs.
-        steps: Number of steps of all epochs.
+        step: Number of steps that are done, of all epochs or of the warm-up.
+        steps: Number of steps of all epochs, or the largest one of the warm-up.
         logs: Numbers that the epoch logged, at its end, else None.
+        warm_up: Whether the steps are those of the warm-up.
     """
 
     stage: str
     step: int
     steps: int
     logs: dict[str, float] | None = None
+    warm_up: bool = False
+
+    @property
+    def title(self) -> str:
+        """Name of the stage, and that it is warming up."""
+        return f"{self.stage}, warm-up" if self.warm_up else self.stage
 
 
 Listener = Callable[[Event], None]
@@ -54,8 +61,8 @@ def train_stage(
 ) -> tuple[keras.Model, Progress]:
     """Trains a stage, from its checkpoint if there is one, and returns the model with its best weights.
 
-    After every epoch the whole state is written: a training that was killed goes on to the same result as
-    one that was not, on the same machine.
+    After the warm-up and every epoch the whole state is written: a training that was killed goes on to the
+    same result as one that was not, on the same machine.
 
     Args:
         stage: Stage to train.
@@ -71,7 +78,7 @@ def train_stage(
     """
     options = stage.options
     _check_shares(stage, strategy)
-    listener(Event(stage.name, 0, options.epochs * stage.steps))  # building and warming up take minutes
+    listener(Event(stage.name, 0, options.epochs * stage.steps))  # building takes a while
     with strategy.scope():
         model = stage.build()
     state = state_of(model)
@@ -80,9 +87,13 @@ def train_stage(
         progress, now, best = load_checkpoint(path)
         _restore(state, now, path)
     else:
-        with strategy.scope():
-            stage.warm_up(model)
         progress, best = Progress(), []
+        with strategy.scope():
+            warmed_up = stage.warm_up(
+                model, lambda step, steps: listener(Event(stage.name, step, steps, warm_up=True))
+            )
+        if warmed_up:
+            save_checkpoint(path, progress, _values(state), best)
     train = compiled_step(model, stage.step(model), strategy)
     test = compiled_step(model, model.test_step, strategy)
     while progress.epochs < options.epochs and not _ended(progress, options, until):
@@ -158,7 +169,7 @@ def run_epoch(
     model.reset_metrics()
     for number, batch in enumerate(shared_out(batches, strategy), start=1):
         step(batch)
-        if look and number % _STEPS_BETWEEN_LOOKS == 0:
+        if look and number % STEPS_BETWEEN_LOOKS == 0:
             look(number)
     return {name: float(value) for name, value in model.get_metrics_result().items()}
 

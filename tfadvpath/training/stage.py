@@ -14,6 +14,12 @@ from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.recipes.stages import Training
 from tfadvpath.training.stage_data import StageData
 
+Look = Callable[[int, int], None]
+
+
+def unheard(step: int, steps: int) -> None:
+    """Takes note of nothing."""
+
 
 class Stage(abc.ABC):
     """One network, or a few that train together: how to build, feed, save and measure them.
@@ -50,8 +56,14 @@ class Stage(abc.ABC):
         """Whether this class trains a stage of those options: two classes may share a stage's name."""
         return True
 
-    def warm_up(self, model: keras.Model) -> None:  # noqa: B027  most stages need none
-        """Prepares a new model before the first epoch."""
+    def warm_up(self, model: keras.Model, look: Look = unheard) -> int:
+        """Prepares a new model before the first epoch; returns the number of steps that it took.
+
+        Args:
+            model: Model as ``build`` returned it.
+            look: Function that is told now and then how many steps are done, and how many there are at most.
+        """
+        return 0
 
     def step(self, model: keras.Model) -> Callable[[Any], Any]:
         """Returns the function of a batch that trains the model by one step."""

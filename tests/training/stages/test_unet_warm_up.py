@@ -36,7 +36,10 @@ def stage(name="cyce", options=OPTIONS):
 def test_networks_learn_what_trained_ones_do_where_that_undoes_itself():
     trained = [line(-1.0, 1.0), line(-1.0, 1.0)]  # the negative of the negative is the image
     networks = [line(1.0, 0.0), line(0.5, 0.2)]
-    learn_to_undo(networks, trained, OPTIONS, stage())
+    looks = []
+    assert learn_to_undo(networks, trained, OPTIONS, stage(), lambda *look: looks.append(look)) == 400
+    assert looks[0] == (25, 400)
+    assert looks[-1] == (400, 400)
     for network in networks:
         assert slope_and_offset(network) == pytest.approx([-1.0, 1.0], abs=0.02)
     assert slope_and_offset(trained[0]) == [-1.0, 1.0]
@@ -100,7 +103,7 @@ def test_a_network_learns_the_pairs_of_a_trained_generator():
 def test_without_steps_nothing_is_learnt():
     network = line(0.5, 0.3)
     none = SyCEOptions(warm_up_steps=0)
-    learn_to_copy(network, 1, none, stage())
-    learn_to_undo([network], [line(1.0, 0.0)], none, stage())
-    learn_pairs(network, None, none, stage())
+    assert learn_to_copy(network, 1, none, stage()) == 0
+    assert learn_to_undo([network], [line(1.0, 0.0)], none, stage()) == 0
+    assert learn_pairs(network, None, none, stage()) == 0
     assert slope_and_offset(network) == pytest.approx([0.5, 0.3])

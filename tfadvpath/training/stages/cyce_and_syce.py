@@ -18,7 +18,7 @@ from tfadvpath.models.unet import UNet
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import CyCEOptions, SyCEOptions
 from tfadvpath.training.panels import pair_panel
-from tfadvpath.training.stage import adam
+from tfadvpath.training.stage import Look, adam, unheard
 from tfadvpath.training.stages.generator import GeneratorStage
 from tfadvpath.training.stages.registry import register
 from tfadvpath.training.stages.unet_warm_up import learn_to_copy, learn_to_undo
@@ -59,18 +59,18 @@ class _DomainStage(GeneratorStage):
         )
         return model
 
-    def warm_up(self, model: DomainGenerator) -> None:
+    def warm_up(self, model: DomainGenerator, look: Look = unheard) -> int:
         if self.data.start_from:
             networks = self.networks(model)
             for name, unet in networks.items():
                 unet.set_weights(self.data.start_from[name].get_weights())
             trained = [self.data.start_from[name] for name in networks]
-            learn_to_undo(model.generators, trained, self.options, self)
-            return
+            return learn_to_undo(model.generators, trained, self.options, self, look)
         first, second = model.generators
-        learn_to_copy(first, 1, self.options, self)
+        steps = learn_to_copy(first, 1, self.options, self, look)
         if self.options.warm_up_steps:
             second.set_weights(first.get_weights())
+        return steps
 
     def networks(self, model: DomainGenerator) -> Mapping[str, keras.Model]:
         return {f"generator_{k}": unet for k, unet in enumerate(model.generators)}

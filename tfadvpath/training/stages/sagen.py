@@ -16,7 +16,7 @@ from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import SAGenOptions
 from tfadvpath.training.panels import pair_panel
-from tfadvpath.training.stage import adam
+from tfadvpath.training.stage import Look, adam, unheard
 from tfadvpath.training.stages.generator import GeneratorStage
 from tfadvpath.training.stages.registry import register
 from tfadvpath.training.stages.unet_warm_up import learn_pairs, learn_to_copy
@@ -43,12 +43,12 @@ class SAGenStage(GeneratorStage):
         model.compile(adam(options, options.epochs * self.steps), jit_compile=use_xla("auto"))
         return model
 
-    def warm_up(self, model: SAGen) -> None:
+    def warm_up(self, model: SAGen, look: Look = unheard) -> int:
         if self.data.start_from:
             generators = (self.data.start_from[f"generator_{k}"] for k in (0, 1))
-            learn_pairs(model.network, SyCE(self.classifier, tuple(generators)), self.options, self)
-        else:
-            learn_to_copy(model.network, 2, self.options, self)
+            trained = SyCE(self.classifier, tuple(generators))
+            return learn_pairs(model.network, trained, self.options, self, look)
+        return learn_to_copy(model.network, 2, self.options, self, look)
 
     def networks(self, model: SAGen) -> Mapping[str, keras.Model]:
         return {"network": model.network}

@@ -19,23 +19,37 @@ from tfadvpath.generators.base import PairGenerator, clip_inward, descend
 from tfadvpath.metrics.sharpness import high_frequency_energy, structural_similarity
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import UNetOptions
-from tfadvpath.training.loop import on_every_device, shared_out
+from tfadvpath.training.loop import STEPS_BETWEEN_LOOKS, on_every_device, shared_out
+from tfadvpath.training.stage import Look, unheard
 from tfadvpath.training.stages.generator import GeneratorStage
 
 # A copy is sharp from this SSIM on, and with the image's high frequencies within this share.
 _SIMILAR, _SHARP = 0.97, 0.1
 _LOOKED_AT = 32  # validation images
-_STEPS_BETWEEN_LOOKS = 50
+_STEPS_BETWEEN_QUESTIONS = 50
 # Seed of the images' order within a recipe's seed, far from the stages' own.
 _ORDER = 3_000
 
 
-def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage: GeneratorStage) -> int:
+def learn_to_copy(
+    network: keras.Model,
+    copies: int,
+    options: UNetOptions,
+    stage: GeneratorStage,
+    look: Look = unheard,
+) -> int:
     """Teaches a network to reproduce its input, ``copies`` times along the channels.
 
     Without it the first hundreds of steps learn just this, at several times the cost of a step. It ends when
     the copies of validation images are sharp, or after ``warm_up_steps``: an adversary that is a blurred copy
     differs from the image at every edge, and the maps would show those.
+
+    Args:
+        network: Network to teach.
+        copies: Number of copies that it makes.
+        options: Options with the warm-up's steps and learning rate.
+        stage: Stage that gives the images.
+        look: Function that is told how far the warm-up is.
 
     Returns:
         Number of steps that were taken.
@@ -62,7 +76,8 @@ def learn_to_copy(network: keras.Model, copies: int, options: UNetOptions, stage
         copied = np.clip(network.predict_on_batch(looked_at)[..., : looked_at.shape[-1]], 0.0, 1.0)
         return is_sharp(looked_at, copied)
 
-    return _run(step, [batches((images,), order, 2 * stage.per_class)], sharp)
+    images_of_step = batches((images,), order, 2 * stage.per_class)
+    return _run(step, [images_of_step], options.warm_up_steps, look, sharp)
 
 
 def is_sharp(images: np.ndarray, copies: np.ndarray) -> bool:
@@ -83,21 +98,30 @@ def learn_to_undo(
     trained: Sequence[keras.Model],
     options: UNetOptions,
     stage: GeneratorStage,
-) -> None:
+    look: Look = unheard,
+) -> int:
     """Teaches U-Nets to change an image as trained ones do, and to undo that.
 
     With g the trained U-Net of a class, C the clip to [0, 1] and x_a = C(g(x)), a network learns x -> x_a and
     x_a -> x. Left to SyCE's loss alone, x_s gets the decision back by a spot painted at the same place in
     every image, long before it shows what x_a lacks.
 
+    The loss is the squared error in units of the change, ||. - x_a||^2 / ||x - x_a||^2 and
+    ||. - x||^2 / ||x - x_a||^2. The reconstruction error of the generators' losses would weigh every pixel
+    alike, and a network that leaves x_a as it is has nearly none: few pixels were changed.
+
     Args:
         networks: U-Nets of class 0 and class 1, with the weights to begin with.
         trained: Trained U-Nets of the same classes, which cross the decision; they are not changed.
         options: Options with the warm-up's steps and learning rate.
         stage: Stage that gives the images of both predicted classes.
+        look: Function that is told how far the warm-up is.
+
+    Returns:
+        Number of steps that were taken.
     """
     if not options.warm_up_steps:
-        return
+        return 0
     rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
     optimizer = keras.optimizers.Adam(rate)
     weights = [weight for network in networks for weight in network.trainable_variables]
@@ -109,15 +133,21 @@ def learn_to_undo(
             for images, network, across in zip(domains, networks, trained, strict=True):
                 adversary = tf.clip_by_value(across(images, training=False), 0.0, 1.0)
                 both = clip_inward(network(tf.concat([images, adversary], axis=0), training=True))
-                loss += losses.reconstruction(tf.concat([adversary, images], axis=0), both)
+                changed, undone = tf.split(both, 2)
+                loss += losses.relative_error(changed, adversary, images)
+                loss += losses.relative_error(undone, images, adversary)
         descend(optimizer, loss, weights, tape)
 
-    _run(step, _epochs(options, stage))
+    return _run(step, _epochs(options, stage), options.warm_up_steps, look)
 
 
 def learn_pairs(
-    network: keras.Model, trained: PairGenerator, options: UNetOptions, stage: GeneratorStage
-) -> None:
+    network: keras.Model,
+    trained: PairGenerator,
+    options: UNetOptions,
+    stage: GeneratorStage,
+    look: Look = unheard,
+) -> int:
     """Teaches a network with two heads the stable image and the adversary that a trained generator makes.
 
     Left to SAGen's loss alone, for minutes the heads make one and the same change in images of both classes:
@@ -128,9 +158,13 @@ def learn_pairs(
         trained: Generator that makes the pairs to learn; it is not changed.
         options: Options with the warm-up's steps and learning rate.
         stage: Stage that gives the images, as many of each predicted class.
+        look: Function that is told how far the warm-up is.
+
+    Returns:
+        Number of steps that were taken.
     """
     if not options.warm_up_steps:
-        return
+        return 0
     rate = keras.optimizers.schedules.CosineDecay(options.warm_up_learning_rate, options.warm_up_steps)
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
@@ -142,7 +176,7 @@ def learn_pairs(
             loss = losses.reconstruction(wanted, clip_inward(network(images, training=True)))
         descend(optimizer, loss, network.trainable_variables, tape)
 
-    _run(step, _epochs(options, stage))
+    return _run(step, _epochs(options, stage), options.warm_up_steps, look)
 
 
 def _epochs(options: UNetOptions, stage: GeneratorStage) -> Iterable[tf.data.Dataset]:
@@ -156,6 +190,8 @@ def _epochs(options: UNetOptions, stage: GeneratorStage) -> Iterable[tf.data.Dat
 def _run(
     step: Callable[[Any], None],
     epochs: Iterable[tf.data.Dataset],
+    most: int,
+    look: Look,
     done: Callable[[], bool] | None = None,
 ) -> int:
     """Runs a step on every batch, on the devices of the strategy whose scope this is.
@@ -163,6 +199,8 @@ def _run(
     Args:
         step: Function of a batch.
         epochs: Batches, epoch by epoch.
+        most: Number of all batches.
+        look: Function that is told how far the warm-up is.
         done: Function that is asked now and then whether to end.
 
     Returns:
@@ -175,6 +213,8 @@ def _run(
         for batch in shared_out(batches_of_epoch, strategy):
             compiled(batch)
             steps += 1
-            if done is not None and steps % _STEPS_BETWEEN_LOOKS == 0 and done():
+            if steps % STEPS_BETWEEN_LOOKS == 0:
+                look(steps, most)
+            if done is not None and steps % _STEPS_BETWEEN_QUESTIONS == 0 and done():
                 return steps
     return steps
