@@ -22,6 +22,8 @@ from tfadvpath.batch.results import write_study
 from tfadvpath.errors import InputError
 from tfadvpath.explanation import Explanation, PathExplanation, StudyExplanation
 from tfadvpath.studies.study import read_study
+from tfadvpath.writers.dicom.header import read_source
+from tfadvpath.writers.dicom.made_by import MadeBy
 from tfadvpath.writers.formats import formats
 
 
@@ -166,6 +168,26 @@ def test_an_identifier_follows_from_what_the_object_is_made_of(tmp_path):
     assert {read.SeriesInstanceUID for read in first.values()}.isdisjoint(
         read.SeriesInstanceUID for read in other_bundle.values()
     )
+
+
+AUTO = {"steps": "auto", "tolerance": 0.05, "maps": ["fi_v2", "fi_v1"]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"steps": 50}, {"steps": 20}, False),
+        ({"precision": "float32"}, {"precision": "bfloat16"}, False),
+        (AUTO, {**AUTO, "tolerance": 0.1}, False),
+        (AUTO, {**AUTO, "maps": ["fi_v1", "fi_v2"]}, False),
+        ({"steps": 50, "maps": ["fi_v2"]}, {"steps": 50, "maps": ["fi_v1"]}, True),
+        ({"formats": ["dicom"]}, {"formats": ["dicom", "png"]}, True),
+    ],
+)
+def test_objects_have_the_same_identifiers_where_the_settings_give_the_same_maps(one, other, same, tmp_path):
+    source = read_source(explained(an_xray(tmp_path)).study)
+    identifiers = [MadeBy(source, settings).uid("instance") for settings in (one, other)]
+    assert (identifiers[0] == identifiers[1]) == same
 
 
 def test_a_series_holds_objects_of_one_modality_and_numbers_them(tmp_path):

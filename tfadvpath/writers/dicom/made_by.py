@@ -17,8 +17,20 @@ from tfadvpath.writers.dicom.header import Source
 
 MANUFACTURER = "tfadvpath"
 WARNING = "research use, not for diagnosis"
-# The settings that a map depends on. Which maps and formats were asked for changes none of them.
-_SETTINGS = ("tfadvpath", "bundle", "method", "steps", "path", "lengths", "seed")
+# The settings that a map depends on. Which maps and formats were asked for changes none of them, but for the
+# steps "auto": there the first map asked for tells when an image has steps enough.
+_SETTINGS = (
+    "tfadvpath",
+    "bundle",
+    "method",
+    "steps",
+    "tolerance",
+    "precision",
+    "path",
+    "lengths",
+    "seed",
+)
+_AUTO, _OF_AUTO = "auto", ("maps",)
 _NOT_KNOWN = "not recorded"
 # Series of a study are told apart by their numbers in most viewers.
 _SERIES_STEP = 1000
@@ -61,7 +73,8 @@ class MadeBy:
         Args:
             *what: Words that tell it from all others of the same source and settings.
         """
-        settings = {name: self.settings.get(name) for name in _SETTINGS}
+        names = _SETTINGS + (_OF_AUTO if self.settings.get("steps") == _AUTO else ())
+        settings = {name: self.settings.get(name) for name in names}
         instances = [image.SOPInstanceUID for image in self.source.images]
         return str(generate_uid(entropy_srcs=[*instances, json.dumps(settings, sort_keys=True), *what]))
 
@@ -90,7 +103,7 @@ class MadeBy:
         parameters = {"bundle sha256": self.bundle}
         return parameters | {
             name: str(self.settings[name])
-            for name in ("steps", "path", "seed")
+            for name in ("steps", "tolerance", "precision", "path", "seed")
             if self.settings.get(name) is not None
         }
 
