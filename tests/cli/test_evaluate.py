@@ -138,12 +138,6 @@ def test_what_the_bundle_cannot_do_is_one_line(bundle, tmp_path, options, says):
     assert not (tmp_path / "out").exists()
 
 
-def test_pixels_are_replaced_by_the_fixed_point_gan_unless_asked_otherwise(bundle, tmp_path):
-    run = RUNNER.invoke(app, ["evaluate", str(bundle), "--out", str(tmp_path / "out")])
-    assert run.exit_code == 2
-    assert run.stderr.startswith("--perturbation: the bundle tiny has no fixed_point_gan.")
-
-
 @pytest.mark.slow
 def test_a_folder_with_other_files_is_not_written_to(bundle, tmp_path):
     (tmp_path / "table.csv").write_text("file,patient,label\n")

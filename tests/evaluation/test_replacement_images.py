@@ -7,7 +7,12 @@ from support import tiny
 from tfadvpath import metrics
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation.replacement_images import PERTURBATIONS, check_perturbation, perturbed_images
+from tfadvpath.evaluation.replacement_images import (
+    PERTURBATIONS,
+    check_perturbation,
+    chosen_perturbation,
+    perturbed_images,
+)
 
 IMAGES = np.random.default_rng(0).random((40, 32, 32, 1)).astype(np.float32)
 
@@ -42,6 +47,12 @@ def test_a_bundle_without_the_generator_names_the_others():
         check_perturbation(bundle(), "fixed_point_gan")
     for name in PERTURBATIONS:
         check_perturbation(bundle(fixed_point_gan=Halved()), name)
+
+
+def test_the_papers_perturbation_is_taken_where_a_bundle_has_it():
+    assert chosen_perturbation(bundle(fixed_point_gan=Halved()), "auto") == "fixed_point_gan"
+    assert chosen_perturbation(bundle(), "auto") == "blur"
+    assert chosen_perturbation(bundle(fixed_point_gan=Halved()), "noise") == "noise"
 
 
 def test_an_unknown_name_is_refused():

@@ -17,7 +17,8 @@ class ExplainOptions:
     """Options of explaining and writing studies.
 
     Attributes:
-        method: Name of the explainer.
+        method: Name of the explainer; "auto" is "syce" of a bundle that has it, else another generator's, see
+            ``bundle.method``.
         maps: Names of the maps to write; None is all of the method.
         formats: Names of the formats to write; None is all but those that are written on request, as DICOM
             is. One that does not apply to a study is passed over.
@@ -53,7 +54,7 @@ class ExplainOptions:
             the run.
     """
 
-    method: str = "syce"
+    method: str = "auto"
     maps: Sequence[str] | None = None
     formats: Sequence[str] | None = None
     channel: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -26,6 +27,7 @@ from tfadvpath.batch.recording import WriteResults, note_earlier, note_failure
 from tfadvpath.batch.signals import signals_held
 from tfadvpath.batch.writing import Done, Result, Writing, usual_processes
 from tfadvpath.bundle.bundle import Bundle, load_bundle
+from tfadvpath.bundle.method import chosen_method
 from tfadvpath.bundle.pair_verdict import pair_verdict
 from tfadvpath.errors import ERROR_LOG, InputError
 from tfadvpath.explainers.base import Explainer
@@ -108,6 +110,7 @@ def explain_studies(
             cluster cannot be reached, or its processes do not start.
     """
     options = options or ExplainOptions()
+    options = dataclasses.replace(options, method=chosen_method(bundle, options.method))
     check_engine(options)
     whole = Path(out)
     out = folder_of_part(whole, options.part_id, options.num_parts)
@@ -237,6 +240,7 @@ def prepared(bundle: Bundle | Path | str, options: ExplainOptions) -> tuple[Expl
             what a format needs is not installed.
     """
     folder = None if isinstance(bundle, Bundle) else bundle
+    options = dataclasses.replace(options, method=chosen_method(bundle, options.method))
     if not isinstance(bundle, Bundle):
         bundle = load_bundle(bundle, _generators_of(options.method))
     get = functools.partial(

@@ -40,9 +40,9 @@ def evaluate(
         str,
         typer.Option(
             help="What pixels are replaced with: fixed_point_gan, blur, zero, noise or inpainting; or two of "
-            "them, separated by a comma.",
+            "them, separated by a comma. auto: the fixed-point GAN of a bundle that has one, else blur.",
         ),
-    ] = "fixed_point_gan",
+    ] = "auto",
     subset: Annotated[
         int,
         typer.Option(

@@ -33,7 +33,12 @@ def explain(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets a folder for each study.")] = Path(
         "explanations"
     ),
-    method: Annotated[str, typer.Option(help="How the images are explained.")] = "syce",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="How the images are explained; auto: by syce, or else by another generator of the bundle."
+        ),
+    ] = "auto",
     maps: Annotated[str, typer.Option(help="Names separated by commas, or all.")] = "all",
     formats: Annotated[
         str,

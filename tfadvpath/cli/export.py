@@ -28,7 +28,9 @@ def export(
         Path, typer.Option(metavar="MODELS", help="Gets NAME/VERSION, the next version of the model.")
     ],
     name: Annotated[str | None, typer.Option(help="Of the model. Without it: the bundle's.")] = None,
-    method: Annotated[str, typer.Option(help="syce, cyce or sagen.")] = "syce",
+    method: Annotated[
+        str, typer.Option(help="syce, cyce or sagen; auto: the first of them that the bundle has.")
+    ] = "auto",
     map_name: Annotated[
         str, typer.Option("--map", help="fi_v2_smooth, fi_v2, fi_v1 or difference.")
     ] = "fi_v2_smooth",

@@ -20,8 +20,12 @@ def view(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1. 0 takes a free one.")] = 7860,
     method: Annotated[
-        str, typer.Option(help="How images are explained, until the page says other.")
-    ] = "syce",
+        str,
+        typer.Option(
+            help="How images are explained, until the page says other; auto: by syce, or else by another "
+            "generator of the bundle."
+        ),
+    ] = "auto",
     steps: Annotated[
         int | None,
         typer.Option(min=1, help="Points of the path where the gradient is taken. Default: 50."),

@@ -26,7 +26,7 @@ from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.pairs import load_judges, measure_pairs
 from tfadvpath.evaluation.references import reference_maps
-from tfadvpath.evaluation.replacement_images import check_perturbation
+from tfadvpath.evaluation.replacement_images import check_perturbation, chosen_perturbation
 from tfadvpath.evaluation.report.head import facts
 from tfadvpath.evaluation.report.pictures import Shown, show
 from tfadvpath.evaluation.report.report import About, write_report
@@ -111,6 +111,7 @@ def evaluate(
     if options.subset == 1:
         raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
     _check_method_options(options)
+    options = dataclasses.replace(options, perturbation=chosen_perturbation(bundle, options.perturbation))
     check_perturbation(bundle, options.perturbation)
     if options.second_perturbation is not None:
         check_perturbation(bundle, options.second_perturbation)

@@ -25,7 +25,8 @@ class EvaluationOptions:
             squares, as nearly as whole ones can.
         region: Side in pixels of the squares that AOPC replaces; None is the paper's 8 pixels of 224.
         perturbation: Name of what replaces pixels: "fixed_point_gan", or one of
-            ``tfadvpath.metrics.PERTURBATIONS``.
+            ``tfadvpath.metrics.PERTURBATIONS``; "auto" is "fixed_point_gan", as in the paper, of a bundle
+            that has these networks, else "blur".
         second_perturbation: Name of what replaces them in a second measurement of AOPC and R, since both
             depend on it; None measures once.
         controls: Whether the maps of ``controls`` are measured as well.
@@ -45,7 +46,7 @@ class EvaluationOptions:
     steps: int = 224
     region_steps: int = 100
     region: int | None = None
-    perturbation: str = "fixed_point_gan"
+    perturbation: str = "auto"
     second_perturbation: str | None = None
     controls: bool = True
     subset: int = 32

@@ -14,7 +14,20 @@ from tfadvpath.errors import InputError
 
 FIXED_POINT_GAN = "fixed_point_gan"
 PERTURBATIONS = (FIXED_POINT_GAN, *metrics.PERTURBATIONS)
+_AUTO, _WITHOUT_NETWORKS = "auto", "blur"
 _BATCH = 32
+
+
+def chosen_perturbation(bundle: Bundle, name: str) -> str:
+    """Returns the name of a perturbation, in place of "auto" the fixed-point GAN, or blur without one.
+
+    Args:
+        bundle: Bundle that is evaluated.
+        name: Name of the perturbation, or "auto".
+    """
+    if name != _AUTO:
+        return name
+    return FIXED_POINT_GAN if FIXED_POINT_GAN in bundle.generators else _WITHOUT_NETWORKS
 
 
 def check_perturbation(bundle: Bundle, name: str) -> None:

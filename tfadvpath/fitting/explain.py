@@ -11,6 +11,7 @@ import numpy as np
 from tfadvpath import explainers
 from tfadvpath.batch.run import get_explainer
 from tfadvpath.bundle.bundle import Bundle, load_bundle
+from tfadvpath.bundle.method import AUTO, OF_A_CLASSIFIER, chosen_method
 from tfadvpath.errors import InputError, first_line
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import Explanation, check_images
@@ -24,10 +25,6 @@ from tfadvpath.fitting.images import (
 )
 from tfadvpath.studies.find import find_studies
 from tfadvpath.studies.study import read_study
-
-# Methods of a bundle, the one that explains unless another is named first; and that of a classifier alone.
-_OF_A_BUNDLE = ("syce", "cyce", "sagen")
-_OF_A_CLASSIFIER = "integrated_gradients"
 
 
 def explain(
@@ -67,10 +64,9 @@ def explain(
     if isinstance(model, (str, Path)) and Path(model).is_dir():
         model = load_bundle(model)
     if isinstance(model, Bundle):
-        chosen = method or next((name for name in _OF_A_BUNDLE if name in model.generators), _OF_A_CLASSIFIER)
-        explainer = get_explainer(model, chosen, **given)
+        explainer = get_explainer(model, chosen_method(model, method or AUTO), **given)
         return _answered(explainer, _plain(images, model.image_size, model.recipe.data.volume_channel))
-    return _by_classifier(model, images, method or _OF_A_CLASSIFIER, given)
+    return _by_classifier(model, images, method or OF_A_CLASSIFIER, given)
 
 
 def _plain(images: Any, size: tuple[int, int] | None, channel: int | None) -> np.ndarray:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.bundle.manifest import library_versions
+from tfadvpath.bundle.method import chosen_method
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.adversarial_path import AdversarialPath
 from tfadvpath.explainers.generator_path import STRAIGHT
@@ -48,7 +49,7 @@ def export_saved_model(
     folder: Path | str,
     *,
     name: str | None = None,
-    method: str = "syce",
+    method: str = AUTO,
     map_name: str = "fi_v2_smooth",
     steps: int | str = 50,
     tolerance: float = 0.05,
@@ -72,7 +73,8 @@ def export_saved_model(
         bundle: Bundle with the generator of the method.
         folder: Folder of all models.
         name: Name of the model; None is the bundle's.
-        method: Name of the method: "syce", "cyce" or "sagen".
+        method: Name of the method: "syce", "cyce" or "sagen"; "auto" is the first of them that the bundle
+            has.
         map_name: Name of the map: "fi_v2_smooth", "fi_v2", "fi_v1" or "difference".
         steps: Number of points of the path where the gradient is taken, or "auto": as many as each image
             needs, which XLA cannot compile.
@@ -114,6 +116,7 @@ def export_saved_model(
         "kernel_size": kernel_size,
         "path": path,
     }
+    method = chosen_method(bundle, method)
     explainer = _explainer(bundle, method, given, sizes[-1])
     if map_name not in explainer.map_names:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from tfadvpath.batch.job import Job
 from tfadvpath.batch.options import ExplainOptions
 from tfadvpath.batch.run import prepared
 from tfadvpath.bundle.bundle import Bundle, load_bundle
+from tfadvpath.bundle.method import chosen_method
 from tfadvpath.errors import InputError
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import StudyExplanation
@@ -42,10 +44,10 @@ class Explaining:
 
     def __init__(self, bundle: Bundle | Path | str, options: ExplainOptions):
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-        self.options = options
+        self.options = dataclasses.replace(options, method=chosen_method(self.bundle, options.method))
         self.busy = threading.RLock()
         self._kept: OrderedDict[tuple[str, int | str | None], tuple[Explainer, Job]] = OrderedDict()
-        self._prepared(options.method, options.steps)
+        self._prepared(self.options.method, options.steps)
 
     @property
     def methods(self) -> tuple[str, ...]:

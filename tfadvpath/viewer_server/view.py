@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfadvpath.batch.options import ExplainOptions
 from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.bundle.method import AUTO
 from tfadvpath.studies.limits import MEMORY_LIMIT, TIME_LIMIT
 from tfadvpath.viewer_server.server import serving
 
@@ -19,7 +20,7 @@ def view(
     bundle: Bundle | Path | str,
     *,
     port: int = PORT,
-    method: str = "syce",
+    method: str = AUTO,
     steps: int | None = None,
     batch_size: int = 16,
     memory_limit: int = MEMORY_LIMIT,
@@ -36,7 +37,8 @@ def view(
     Args:
         bundle: Bundle, or its folder.
         port: Number of the port of 127.0.0.1; 0 takes a free one.
-        method: Name of the method that is chosen at first.
+        method: Name of the method that is chosen at first; "auto" is "syce" of a bundle that has it, else
+            another generator's.
         steps: Number of points of the path that is chosen at first; None is the method's default.
         batch_size: Number of images that are explained at once.
         memory_limit: Bytes of memory that reading one study may take.
