@@ -86,19 +86,19 @@ notebooks: $(VENV)/.installed-notebooks
 loader-check: $(VENV)/.installed-serving
 	$(MAKE) --no-print-directory -C export/loader_check PYTHON=$(abspath $(BIN)/python)
 	rm -rf build/models
-	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/models --sizes 1,3,8 --xla
+	$(BIN)/tfadvpath export bundles/phantom_brain --out build/models --sizes 1,3,8 --xla
 	$(MAKE) --no-print-directory -C export/loader_check check PYTHON=$(abspath $(BIN)/python) \
 	  VERSION=$(CURDIR)/build/models/phantom_brain/1 SIZES="1 3 8"
 
 # A real server: it joins requests of several clients, over HTTP and gRPC.
 triton-check: $(TRITON_VENV)/.installed $(VENV)/.installed-serving
 	rm -rf build/triton
-	$(BIN)/tfadvpath export tfadvpath/assets/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
+	$(BIN)/tfadvpath export bundles/phantom_brain --out build/triton --sizes 1,2,4 --steps 10
 	$(BIN)/python tests/triton/check.py build/triton/phantom_brain/1 $(TRITON_VENV)/bin/python
 
 # A real archive: it gets sources and results, and what it gives back is compared with the arrays.
 pacs-check: $(VENV)/.installed-test
-	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py tfadvpath/assets/phantom_brain
+	PYTHONPATH=tests $(BIN)/python tests/pacs/check_orthanc.py bundles/phantom_brain
 
 # A real browser: it moves every control of the pages, and leaves pictures of them in build/viewer.
 viewer-check: $(VENV)/.installed-test build/axe/node_modules/axe-core/axe.min.js
@@ -165,43 +165,22 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[$*]'
 	@touch $@
 
-# tensorflow-addons has no build for a later Python than 3.11.
+# Each other package has an environment of its own, by Python 3.11: tensorflow-addons has no build for a later
+# one. Triton's package needs NumPy 1.
 $(PARITY_VENV)/.installed: tests/parity/requirements.txt
-	python3.11 -m venv $(PARITY_VENV)
-	$(PARITY_BIN)/python -m pip install -q -r tests/parity/requirements.txt
-	@touch $@
-
 $(QUANTUS_VENV)/.installed: tests/parity/requirements-quantus.txt
-	python3.11 -m venv $(QUANTUS_VENV)
-	$(QUANTUS_VENV)/bin/python -m pip install -q -r tests/parity/requirements-quantus.txt
-	@touch $@
-
 $(CAPTUM_VENV)/.installed: tests/parity/requirements-captum.txt
-	python3.11 -m venv $(CAPTUM_VENV)
-	$(CAPTUM_VENV)/bin/python -m pip install -q -r tests/parity/requirements-captum.txt
-	@touch $@
-
-$(PEERS_CAPTUM_VENV)/.installed: benchmarks/peers/requirements-captum.txt
-	python3.11 -m venv $(PEERS_CAPTUM_VENV)
-	$(PEERS_CAPTUM_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-captum.txt
-	@touch $@
-
-# Xplique asks for TensorFlow with CUDA, which a measurement on the processor does not need.
-$(PEERS_XPLIQUE_VENV)/.installed: benchmarks/peers/requirements-xplique.txt
-	python3.11 -m venv $(PEERS_XPLIQUE_VENV)
-	$(PEERS_XPLIQUE_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-xplique.txt
-	$(PEERS_XPLIQUE_VENV)/bin/python -m pip install -q --no-deps xplique==2.0.2
-	@touch $@
-
-$(PEERS_SALIENCY_VENV)/.installed: benchmarks/peers/requirements-saliency.txt
-	python3.11 -m venv $(PEERS_SALIENCY_VENV)
-	$(PEERS_SALIENCY_VENV)/bin/python -m pip install -q -r benchmarks/peers/requirements-saliency.txt
-	@touch $@
-
-# Triton's package for Python needs NumPy 1.
 $(TRITON_VENV)/.installed: tests/triton/requirements.txt
-	python3.11 -m venv $(TRITON_VENV)
-	$(TRITON_VENV)/bin/python -m pip install -q -r tests/triton/requirements.txt
+$(PEERS_CAPTUM_VENV)/.installed: benchmarks/peers/requirements-captum.txt
+$(PEERS_SALIENCY_VENV)/.installed: benchmarks/peers/requirements-saliency.txt
+$(PEERS_XPLIQUE_VENV)/.installed: benchmarks/peers/requirements-xplique.txt
+# Xplique asks for TensorFlow with CUDA, which a measurement on the processor does not need.
+$(PEERS_XPLIQUE_VENV)/.installed: ALONE := xplique==2.0.2
+
+%/.installed:
+	python3.11 -m venv $(@D)
+	$(@D)/bin/python -m pip install -q -r $^
+	$(if $(ALONE),$(@D)/bin/python -m pip install -q --no-deps $(ALONE))
 	@touch $@
 
 # pip has no way to ask for the oldest versions, uv has. Bounds are those of the oldest Python: later ones have

@@ -3,8 +3,8 @@
     python benchmarks/device_speed.py [--size 224] [--steps 50] [--images 1,8,32] [--chunks 25,50,100]
                                       [--limit 180]
 
-First the maps of the shipped bundle's phantoms by XLA are compared with those of the graph. Then ResNet50V2
-with random weights is measured: float32, on a GPU also TF32, and bfloat16. Each variant is compiled and
+First the maps of bundles/phantom_brain by XLA are compared with those of the graph. Then ResNet50V2 with
+random weights is measured: float32, on a GPU also TF32, and bfloat16. Each variant is compiled and
 called once, then three times more, until --limit seconds are over. A pass of gradients of ResNet50V2 takes
 14 GFLOP a point at 224 pixels, in proportion to the pixels; "share" is that of the matrix rate of the same
 type, by products of matrices with a side of 8192 on a GPU and of 2048 on a processor.
@@ -22,6 +22,7 @@ import results
 import tensorflow as tf
 
 import tfadvpath as tap
+from bundles import PHANTOM_BRAIN
 from tfadvpath.models import resnet50_classifier
 
 GFLOP = 14.0 / 224**2  # a pixel of a point
@@ -34,7 +35,7 @@ def numbers(text: str) -> list[int]:
 
 def largest_difference() -> dict[str, float]:
     """Maps by XLA and by the graph, of one phantom of either class: the largest difference, relative."""
-    bundle = tap.load_bundle(tap.DEMONSTRATION)
+    bundle = tap.load_bundle(PHANTOM_BRAIN)
     part = bundle.recipe.data.load("test", bundle.recipe.seed)
     images = np.asarray(part.images[[np.argmin(part.labels), np.argmax(part.labels)]])
     pair = bundle.generators["cyce"].generate(images)

@@ -2,8 +2,9 @@
 
     python benchmarks/normalization.py [--patients 150] [--epochs 3] [--seeds 2]
 
-Trains CyCE, and SyCE from it, as training/phantom_brain.yaml does against the shipped classifier, with fewer
-patients and epochs. They are measured on the recipe's validation patients; test patients are not touched.
+Trains CyCE, and SyCE from it, as training/phantom_brain.yaml does, against the classifier of
+bundles/phantom_brain, with fewer patients and epochs. They are measured on the recipe's validation patients;
+test patients are not touched.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import keras
 import results
 import tensorflow as tf
 
-from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from bundles import PHANTOM_BRAIN
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.bundle.figures import pair_figures
 from tfadvpath.recipes.recipe import Recipe, load_recipe
 from tfadvpath.training.logbook import Logbook
@@ -54,7 +56,7 @@ def main() -> None:
 def trained(recipe: Recipe, parts, name: str, begin, normalization: str, seed: int) -> tuple[dict, dict]:
     """Trains one stage, and returns its networks and what they are worth on the validation images."""
     make_deterministic(seed)
-    data = with_classifier(StageData(recipe.name, parts), load_bundle(DEMONSTRATION).classifier)
+    data = with_classifier(StageData(recipe.name, parts), load_bundle(PHANTOM_BRAIN).classifier)
     data = dataclasses.replace(data, start_from=begin)
     options = recipe.stages[name].model_copy(update={"normalization": normalization})
     stage = stage_class(name, options)(options, data, seed)

@@ -17,7 +17,7 @@ import results
 from scipy.stats import spearmanr
 
 import tfadvpath as tap
-from tfadvpath.bundle.bundle import DEMONSTRATION
+from bundles import PHANTOM_BRAIN
 from tfadvpath.path.importance import INTEGRATED
 
 EXACT = 1000
@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bundle", type=Path, default=DEMONSTRATION)
+    parser.add_argument("--bundle", type=Path, default=PHANTOM_BRAIN)
     parser.add_argument("--generators", type=lambda text: text.split(","), default=["syce", "cyce"])
     parser.add_argument("--part", default="test", choices=["validation", "test"])
     parser.add_argument("--images", type=int, default=64)

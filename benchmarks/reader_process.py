@@ -3,10 +3,11 @@
     python benchmarks/reader_process.py [--files 60] [--repeats 5] [--folder DIR]
 
 Two figures for each kind of file. "read": the files are read one after the other and nothing else is done;
-the ratio is the price of the way through a pipe. "explain": the files are read and explained by the shipped
-bundle's CyCE with 8 points of the path, as `tfadvpath explain` does without writing; the ratio is what a user
-sees, where the process reads ahead while the device computes. Both ways alternate; the process is started
-and everything compiled before anything is timed. --folder takes files of your own in place of generated ones.
+the ratio is the price of the way through a pipe. "explain": the files are read and explained by
+bundles/phantom_brain's CyCE with 8 points of the path, as `tfadvpath explain` does without writing; the ratio
+is what a user sees, where the process reads ahead while the device computes. Both ways alternate; the process
+is started and everything compiled before anything is timed. --folder takes files of your own in place of
+generated ones.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ import results
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+from bundles import PHANTOM_BRAIN
 from tfadvpath import explainers
 from tfadvpath.batch.explain import explained
 from tfadvpath.batch.plan import Task
 from tfadvpath.batch.reading import read_studies
-from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.studies.reader_process import ReaderProcess
 
 
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="files of your own")
     given = parser.parse_args()
-    bundle = load_bundle(DEMONSTRATION)
+    bundle = load_bundle(PHANTOM_BRAIN)
     explainer = explainers.get("cyce", bundle, steps=8)
     measured = {}
     with tempfile.TemporaryDirectory() as temporary, ReaderProcess() as reader:

@@ -22,7 +22,8 @@ import results
 import tensorflow as tf
 
 import tfadvpath as tap
-from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from bundles import PHANTOM_BRAIN
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 from tfadvpath.serving import GrpcClient
 from tfadvpath.serving.stand_in import stand_in_server
@@ -30,7 +31,7 @@ from tfadvpath.serving.stand_in import stand_in_server
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=DEMONSTRATION)
+    parser.add_argument("--bundle", type=Path, default=PHANTOM_BRAIN)
     parser.add_argument("--steps", type=_numbers, default=[20, 50])
     parser.add_argument("--sizes", type=_numbers, default=[1, 2, 4, 8])
     parser.add_argument("--repeats", type=int, default=20)

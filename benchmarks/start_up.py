@@ -24,10 +24,12 @@ from pathlib import Path
 
 import results
 
+from bundles import PHANTOM_BRAIN
+
 STEPS = ("imports", "loading", "tracing", "computing", "writing", "ending")
 
 
-def measure_steps(bundle: str, image: Path, out: Path) -> None:
+def measure_steps(bundle: Path, image: Path, out: Path) -> None:
     """Prints the seconds of each step in this process but its end, and the time at which that begins."""
     times = [time.perf_counter()]
 
@@ -68,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bundle", default="tfadvpath/assets/phantom_brain")
+    parser.add_argument("--bundle", type=Path, default=PHANTOM_BRAIN)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps-of", nargs=2, type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -4,10 +4,10 @@
     python benchmarks/throughput.py --memory-files 200,2000
 
 "Compute alone" is one loop over the same images, read before, by the same explainer in the same batches.
-"Files" is `tfadvpath.explain_studies` with that explainer, whose graph is traced before. All
-else of a run is in its time, such as the start of its processes and the table at its end. Both alternate; the
-ratio is that of neighbours. At 64 pixels the networks are the shipped bundle's, at other sizes ResNet50V2 and
-U-Nets of the usual width with random weights. PNG files are 320 pixels wide, DICOM files 512, NIfTI volumes
+"Files" is `tfadvpath.explain_studies` with that explainer, whose graph is traced before. All else of a run is
+in its time, such as the start of its processes and the table at its end. Both alternate; the ratio is that of
+neighbours. At 64 pixels the networks are those of bundles/phantom_brain, at other sizes ResNet50V2 and U-Nets
+of the usual width with random weights. PNG files are 320 pixels wide, DICOM files 512, NIfTI volumes
 128x128x20. Memory is the largest sum over the process and its children, shared pages counted once, each
 number of files in a fresh process with two steps of the path.
 """
@@ -32,6 +32,7 @@ import results
 from reader_process import radiograph, write_dicom, write_nifti
 
 import tfadvpath as tap
+from bundles import PHANTOM_BRAIN
 from tfadvpath.batch.run import get_explainer
 from tfadvpath.bundle.bundle import save_bundle
 from tfadvpath.models.unet import UNet
@@ -52,7 +53,7 @@ KINDS = {"PNG": (".png", write_png), "DICOM": (".dcm", write_dicom_512), "NIfTI"
 
 
 def bundle_of(size: int, folder: Path) -> tap.Bundle:
-    demonstration = tap.load_bundle(tap.DEMONSTRATION)
+    demonstration = tap.load_bundle(PHANTOM_BRAIN)
     if size == demonstration.image_size[0]:
         return demonstration
     shape = (size, size, 1)
@@ -142,7 +143,7 @@ def measure_memory(files: int) -> None:
         thread = threading.Thread(target=watch)
         thread.start()
         options = tap.ExplainOptions(formats=["npz", "png"], steps=2)
-        tap.explain_studies(tap.DEMONSTRATION, place / "in", place / "out", options)
+        tap.explain_studies(PHANTOM_BRAIN, place / "in", place / "out", options)
         ended.set()
         thread.join()
     print(peak[0])

@@ -2,7 +2,7 @@
 
     python docs/reading_examples.py
 
-The networks are those that the package ships, and no network was trained on these patients.
+The networks are those of bundles/phantom_brain, and no network was trained on these patients.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 IMAGES = Path(__file__).parent / "images"
+BUNDLE = Path(__file__).parents[1] / "bundles" / "phantom_brain"
 MAP = "fi_v2_smooth"
 
 
@@ -57,7 +58,7 @@ def first(where: np.ndarray) -> int:
 
 
 def main() -> None:
-    bundle = tap.load_bundle(tap.DEMONSTRATION)
+    bundle = tap.load_bundle(BUNDLE)
     size = bundle.image_size[0]
     slices = phantom_brain_slices(
         range(700_000, 700_030), size, min_tumour_pixels=8, min_body_fraction=0.1, twins=True

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 from support.broken_files import nifti_bytes, picture, png_bytes, volume
+from support.bundles import PHANTOM_BRAIN
 from support.series import decimals, noise, oblique, write_series
 from support.tiny import write_tiny_bundle
 
 from tfadvpath import ExplainOptions, explain_studies
 from tfadvpath.batch.outcomes import Failure, Success
-from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.path.gaussian import gaussian_filter
 from tfadvpath.studies.study import read_study
@@ -226,7 +227,7 @@ def test_nothing_to_explain_is_refused(bundle, tmp_path):
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_a_real_volume_as_a_series_has_its_maps_where_the_volume_lies(real_data, tmp_path):
-    """Written as a scanner would, explained by the shipped bundle, and compared in millimetres."""
+    """Written as a scanner would, explained by trained networks, and compared in millimetres."""
     source = nib.load(real_data / "brain_tumor_progression" / "01" / "Pre_Scan_T1.nii.gz")
     voxels = np.asarray(source.dataobj, np.float64)  # [columns, rows, slices] of the series
     slope = np.ptp(voxels) / 60000
@@ -249,7 +250,7 @@ def test_a_real_volume_as_a_series_has_its_maps_where_the_volume_lies(real_data,
     )
     ordered = paths[::-1] if backwards else paths
     options = ExplainOptions(method="syce", steps=4, maps=["fi_v2_smooth", "difference"])
-    summary = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    summary = explain_studies(PHANTOM_BRAIN, tmp_path / "in", tmp_path / "out", options)
     assert (summary.failures, summary.ignored, summary.remarks) == ([], [], [])
     [study] = summary.studies
     assert study["folder"] == "series_004"
@@ -278,7 +279,7 @@ def test_each_image_has_as_many_steps_as_it_needs_and_the_record_says_so(tmp_pat
         picture_of_seed = np.roll(picture(), 5 * seed, axis=0).astype(np.uint8)
         (tmp_path / "in" / f"{seed}.png").write_bytes(png_bytes(picture_of_seed))
     options = ExplainOptions(steps="auto", tolerance=0.1, precision="bfloat16", formats=["npz"])
-    summary = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    summary = explain_studies(PHANTOM_BRAIN, tmp_path / "in", tmp_path / "out", options)
     assert summary.steps == "auto"
     [row, *_] = parquet.read_table(tmp_path / "out" / "ledger.parquet").to_pylist()
     assert (row["steps"], row["tolerance"], row["precision"]) == (None, 0.1, "bfloat16")
@@ -288,8 +289,8 @@ def test_each_image_has_as_many_steps_as_it_needs_and_the_record_says_so(tmp_pat
         arrays = np.load(tmp_path / "out" / study["folder"] / "explanation.npz")
         assert arrays["steps"].tolist() == study["steps_taken"]
         assert arrays["fi_v2_smooth"].dtype == np.float32
-    again = explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", options)
+    again = explain_studies(PHANTOM_BRAIN, tmp_path / "in", tmp_path / "out", options)
     assert again.resumed == 3
     other = dataclasses.replace(options, tolerance=0.05)
     with pytest.raises(InputError, match=r"tolerance 0\.1 for 0\.05"):
-        explain_studies(DEMONSTRATION, tmp_path / "in", tmp_path / "out", other)
+        explain_studies(PHANTOM_BRAIN, tmp_path / "in", tmp_path / "out", other)

@@ -109,7 +109,7 @@ def embedded_pictures(page):
 
 @pytest.mark.slow
 def test_the_demo_writes_phantoms_explanations_and_a_page(demonstration, tmp_path):
-    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "2", "--steps", "auto"])
+    run = RUNNER.invoke(app, ["demo", str(tmp_path / "out"), "--patients", "2"])
     assert run.exit_code == 0, run.output
     out = tmp_path / "out"
     summary = json.loads((out / "explanations/summary.json").read_text())
@@ -158,14 +158,14 @@ def test_the_demo_trains_the_shipped_recipe_when_asked(demonstration, tmp_path, 
 
     monkeypatch.setattr(tfadvpath.demo.demo, "train_recipe", train)
     out = tmp_path / "out"
-    run = RUNNER.invoke(app, ["demo", str(out), "--patients", "1", "--train", "--json"])
+    run = RUNNER.invoke(app, ["demo", str(out), "--patients", "1", "--train", "--json", "--steps", "3"])
     assert run.exit_code == 0, run.output
     assert trained == [(RECIPE, ("classifier", "syce"))]
     assert (out / "bundle/manifest.json").exists()
     summary = json.loads(run.stdout)
     assert summary["measured"]["patients"] == 1
     assert "steps_taken" not in summary["studies"][0]
-    assert "<dt>Steps of the path</dt><dd>50</dd>" in (tmp_path / "out/report.html").read_text(
+    assert "<dt>Steps of the path</dt><dd>3</dd>" in (tmp_path / "out/report.html").read_text(
         encoding="utf-8"
     )
 

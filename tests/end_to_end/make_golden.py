@@ -1,4 +1,4 @@
-"""Golden results of the shipped bundle, by the command line alone: maps, measurements, an export's answers.
+"""Golden results of bundles/phantom_brain, by the command line: maps, measurements, an export's answers.
 
 The golden file was written by this script at revision 62b59e2, before the package was rebuilt in rooms:
 
@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-BUNDLE = Path(__file__).parents[2] / "tfadvpath" / "assets" / "phantom_brain"
+BUNDLE = Path(__file__).parents[2] / "bundles" / "phantom_brain"
 SLICES = (12, 20)  # of the volume of 42 slices; both have tumour
 KERNEL = ("--sigma", "2", "--kernel-size", "28")  # in pixels
 OF_REPLACED_PIXELS = ("relevance", "aopc", "flip_rate")

@@ -1,4 +1,4 @@
-"""The export of the shipped bundle gives the library's maps by every way that a deployment may take.
+"""The export of a trained bundle gives the library's maps by every way that a deployment may take.
 
 The C++ loader, which needs a compiler, is checked by ``make loader-check``.
 """
@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.bundles import PHANTOM_BRAIN
 from support.serving import assert_same_maps, relative
 from support.shared import made_once, shared_folder
 
 from tfadvpath import explainers
-from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
+from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
 from tfadvpath.saved_model.export import export_saved_model
 from tfadvpath.serving import GrpcClient, RestClient
@@ -32,7 +33,7 @@ MAP = "fi_v2_smooth"
 
 @pytest.fixture(scope="module")
 def bundle():
-    return load_bundle(DEMONSTRATION)
+    return load_bundle(PHANTOM_BRAIN)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def version(bundle, tmp_path_factory):
     def make(folder):
         export_saved_model(bundle, folder, sizes=COUNTS, steps=STEPS)
 
-    folder = made_once(shared_folder(tmp_path_factory) / "shipped_1_3_8_by_10", make)
+    folder = made_once(shared_folder(tmp_path_factory) / "phantom_brain_1_3_8_by_10", make)
     return folder / bundle.recipe.name / "1"
 
 

@@ -1,4 +1,4 @@
-"""The shipped bundle gives the maps, the measurements and the export that it gave at revision 62b59e2."""
+"""bundles/phantom_brain gives the maps, measurements and export that it gave at revision 62b59e2."""
 
 from __future__ import annotations
 

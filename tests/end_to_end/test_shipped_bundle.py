@@ -9,7 +9,7 @@ from tfadvpath import explainers, metrics
 from tfadvpath.bundle.bundle import DEMONSTRATION, load_bundle
 from tfadvpath.recipes.recipe import load_recipe
 
-RECIPE = Path(__file__).parents[2] / "training" / "phantom_brain.yaml"
+RECIPE = Path(__file__).parents[2] / "training" / "phantom_brain_128.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def bundle():
 
 @pytest.fixture(scope="module")
 def test_slices(bundle):
-    patients = bundle.recipe.data.patients.model_copy(update={"test": 6})
+    patients = bundle.recipe.data.patients.model_copy(update={"test": 3})
     data = bundle.recipe.data.model_copy(update={"patients": patients})
     return data.load("test", bundle.recipe.seed)
 
@@ -34,8 +34,8 @@ def test_its_images_are_those_of_the_recipe_beside_it(bundle):
     assert bundle.recipe.data == load_recipe(RECIPE).data
 
 
-def test_it_is_under_9_mb():
-    assert sum(path.stat().st_size for path in DEMONSTRATION.rglob("*") if path.is_file()) < 9e6
+def test_it_is_under_8_mb():
+    assert sum(path.stat().st_size for path in DEMONSTRATION.rglob("*") if path.is_file()) < 8e6
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def test_nothing_is_advised_about_good_pairs():
         (
             {"keep_rate": 0.5},
             "The adversaries cross, but the stable images do not keep the decision: train longer .*"
-            "syce.loss_weights.keep",
+            "syce.warm_up_steps",
         ),
         (
             {"undoing": 0.4},

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from support.bundles import PHANTOM_BRAIN
 
 import tfadvpath as tap
 from tfadvpath.datasets.phantoms.brain_slices import phantom_brain_slices
@@ -129,8 +130,8 @@ def test_a_pair_of_networks_needs_a_classifier():
 
 
 @pytest.mark.slow
-def test_the_shipped_cyce_starts_its_path_on_the_starts_side():
-    bundle = tap.load_bundle(tap.DEMONSTRATION)
+def test_a_trained_cyce_starts_its_path_on_the_starts_side():
+    bundle = tap.load_bundle(PHANTOM_BRAIN)
     images = phantom_brain_slices(range(900_000, 900_002), 64, 2, 10, 0.05, True).images[:8]
     for name in ("cyce", "syce"):
         generator = bundle.generators[name]

@@ -32,7 +32,7 @@ from tfadvpath.recipes.stages import CLASSIFIER
 if TYPE_CHECKING:
     from tfadvpath.generators.base import AgainstClassifier
 
-DEMONSTRATION = Path(__file__).parents[1] / "assets" / "phantom_brain"
+DEMONSTRATION = Path(__file__).parents[1] / "assets" / "phantom_brain_128"
 
 
 @dataclass(frozen=True, eq=False)

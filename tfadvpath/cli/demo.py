@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow
-from tfadvpath.cli.path_options import steps_of
+from tfadvpath.cli.path_options import AUTO, steps_of
 from tfadvpath.cli.train import training_shown
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="First train the bundle anew, in OUT/bundle.")
     ] = False,
-    patients: Annotated[int, typer.Option(min=1, help="How many phantoms.")] = 8,
+    patients: Annotated[int, typer.Option(min=1, help="How many phantoms.")] = 4,
     steps: Annotated[
         str,
         typer.Option(metavar="NUMBER|auto", help="Points of the path; auto: as many as each slice needs."),
-    ] = "50",
+    ] = AUTO,
     seed: Annotated[int, typer.Option(min=0, help="Draws the phantoms among those held out.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurements as JSON.")] = False,
 ) -> None:
@@ -38,7 +38,7 @@ def demo(
     The phantoms are none that the shipped networks were trained on. OUT gets the phantoms, a folder of maps
     for each, and report.html with pictures and measurements, which opens in any browser.
 
-    Example: tfadvpath demo demo/ --patients 4
+    Example: tfadvpath demo demo/ --patients 8
 
     Exit code: 0 done, 2 wrong use, 3 a fault of tfadvpath, 130 or 143 interrupted.
     """

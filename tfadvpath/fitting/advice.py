@@ -134,9 +134,11 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
             f"Too few adversaries{of} cross the decision: {longer}, or raise {weight(first, 'flip')}."
         )
     elif value("keep_rate", 1.0) < _ENOUGH_KEPT:
+        # A heavier `keep` would let SyCE paint something else that keeps the decision.
+        raised = weight(last, "keep") if last == "sagen" else named(f"{last}.warm_up_steps")
         found.append(
             "The adversaries cross, but the stable images do not keep the decision: "
-            f"{longer}, or raise {weight(last, 'keep')}."
+            f"{longer}, or raise {raised}."
         )
     by_cyce = ", and until then explain by CyCE (`--method cyce`)" if stages[:-1] == ["cyce"] else ""
     by_class = figures.get("undoing_by_class") or {}

@@ -31,7 +31,7 @@ _VALIDATION = 0.45
 # Steps that no training needs more of, and steps of an epoch, after which the networks are measured.
 _MOST_STEPS, _EPOCH_STEPS = 4000, 75
 _MOST_EPOCHS = 20
-_UNDO_SHARE, _MOST_UNDO = 0.3, 600  # of a stage's time, and in steps
+_UNDO_SHARE, _MOST_UNDO = 0.5, 1500  # of a stage's time, and in steps
 _WIDTHS = {"GPU": (16, 32, 64, 128, 128), "CPU": (8, 16, 32, 64, 64)}
 _FEW_STEPS = 500  # of a stage: then narrower networks are taken, whose step costs this share
 _NARROWER = 0.6
@@ -125,11 +125,11 @@ def recipe_for(
         "syce": {
             **common,
             "start_from": "cyce",
-            "warm_up_learning_rate": 1e-3,
-            "keep_target": 0.97,
+            "warm_up_learning_rate": 5e-4,
             "learning_rate": 2e-4,
             "discriminator_learning_rate": 1e-3,
-            "loss_weights": {"flip": 0.5, "cycle": 10.0},
+            # No target of `keep`: its weight would rise until x_s keeps the decision by anything at all.
+            "loss_weights": {"flip": 0.5, "keep": 0.05, "cycle": 10.0},
         },
         "sagen": {
             **common,
