@@ -96,7 +96,7 @@ SHOWN = {
     "prepare": [
         Shown(
             "Make two generated brains with their tumours as NIfTI files.",
-            "tfadvpath prepare phantom-brain --patients 2 --size 64 --out phantoms",
+            "tfadvpath prepare phantom-brain --patients 2 --size 128 --out phantoms",
         )
     ],
     "explain": [

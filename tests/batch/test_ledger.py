@@ -24,7 +24,7 @@ from tfadvpath.files import only_writer
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    for name in ("load_bundle", "get_explainer"):  # put back afterwards
+    for name in ("load_bundle", "get_explainer", "chosen_method"):  # put back afterwards
         monkeypatch.setattr(tfadvpath.batch.run, name, getattr(tfadvpath.batch.run, name))
     use_the_explainer_of_batches()
 

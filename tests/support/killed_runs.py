@@ -65,6 +65,7 @@ def use_the_explainer_of_batches(pause: float = 0.0) -> None:
     """Lets ``explain_studies`` use OfItsBatch, with a bundle that needs no loading."""
     bundle = SimpleNamespace(recipe=RECIPE, digest="0" * 64, image_size=(SIZE, SIZE), figures={})
     tfadvpath.batch.run.load_bundle = lambda *_: bundle
+    tfadvpath.batch.run.chosen_method = lambda _, method: "syce" if method == "auto" else method
     tfadvpath.batch.run.get_explainer = lambda *_, **options: OfItsBatch(options["batch_size"], pause)
 
 

@@ -21,7 +21,7 @@ def main(folder, stages, stage=None, number=0):
         if event.stage == stage and heard.count(stage) == int(number):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    loop._STEPS_BETWEEN_LOOKS = 1  # an event after every step: a run can die inside an epoch
+    loop.STEPS_BETWEEN_LOOKS = 1  # an event after every step: a run can die inside an epoch
     classifier.resnet50_classifier = tiny.small_classifier
     train(tiny.EVERY_STAGE, folder, stages.split(","), resume=True, listener=listen)
 

@@ -110,7 +110,6 @@ def explain_studies(
             cluster cannot be reached, or its processes do not start.
     """
     options = options or ExplainOptions()
-    options = dataclasses.replace(options, method=chosen_method(bundle, options.method))
     check_engine(options)
     whole = Path(out)
     out = folder_of_part(whole, options.part_id, options.num_parts)
@@ -141,7 +140,7 @@ def explain_studies(
                 ledger.rows,
                 named,
                 out,
-                options.method,
+                job.made_with["method"],
                 job.made_with["steps"],
                 job.maps,
                 job.pair,

@@ -48,10 +48,10 @@ def explain(
 
     Example:
         >>> from tfadvpath import DEMONSTRATION
-        >>> image = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (1, 64, 1))
+        >>> image = np.tile(np.linspace(0, 1, 128, dtype=np.float32), (1, 128, 1))
         >>> explanation = explain(DEMONSTRATION, image, steps=4)
         >>> explanation.maps["fi_v2_smooth"].shape
-        (1, 64, 64, 1)
+        (1, 128, 128, 1)
     """
     given = options if steps is None else {"steps": steps, **options}
     of_fit = getattr(model, "bundle", None)

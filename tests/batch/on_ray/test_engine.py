@@ -29,7 +29,7 @@ ON_RAY = dataclasses.replace(OPTIONS, engine="ray", ray_address="local")
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    for name in ("load_bundle", "get_explainer"):  # put back afterwards
+    for name in ("load_bundle", "get_explainer", "chosen_method"):  # put back afterwards
         monkeypatch.setattr(tfadvpath.batch.run, name, getattr(tfadvpath.batch.run, name))
 
 
