@@ -123,6 +123,9 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
         keys.append(key)
         return key
 
+    def residuals() -> str:
+        return " and ".join(named(f"{stage}.residual") for stage in stages)
+
     flips = value("flip_rate", 1.0)
     by_class = figures.get("flip_rate_by_class") or {}
     behind = [
@@ -154,14 +157,13 @@ def advice(figures: Mapping[str, Any], training: Training) -> tuple[str, ...]:
         )
     if value("chequer_ratio", 0.0) > _CHEQUERED:
         found.append(
-            "The change is chequered: raise "
-            f"{' and '.join(named(f'{stage}.residual') for stage in stages)}, "
-            "so that it is made at a lower resolution, or train longer."
+            f"The change is chequered: raise {residuals()}, so that it is made at a lower resolution, or "
+            "train longer."
         )
     if min(value("adversary_sharpness", 1.0), value("stable_sharpness", 1.0)) < _SHARP:
         found.append(
-            f"The images that are made are blurred: {longer}; with `residual` in the recipe the generators "
-            "add a change to the image and cannot blur it."
+            f"The images that are made are blurred: {longer}, or raise {residuals()}: a change that is made "
+            "at a lower resolution cannot blur."
         )
     if value("adversary_similarity", 1.0) < _NEAR:
         found.append(
