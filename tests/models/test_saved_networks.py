@@ -11,7 +11,7 @@ NETWORK = tfadvpath.DEMONSTRATION / "syce" / "generator_0.keras"
 LOAD = f"""
 model = keras.saving.load_model({str(NETWORK)!r}, compile=False)
 assert type(model).__module__ == "tfadvpath.models.unet", type(model)
-assert model.encode(keras.ops.zeros((1, 64, 64, 1)))[0].shape[0] == 1
+assert model.encode(keras.ops.zeros((1, 128, 128, 1)))[0].shape[0] == 1
 """
 
 
