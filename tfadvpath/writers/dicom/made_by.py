@@ -17,20 +17,10 @@ from tfadvpath.writers.dicom.header import Source
 
 MANUFACTURER = "tfadvpath"
 WARNING = "research use, not for diagnosis"
-# The settings that a map depends on. Which maps and formats were asked for changes none of them, but for the
-# steps "auto": there the first map asked for tells when an image has steps enough.
-_SETTINGS = (
-    "tfadvpath",
-    "bundle",
-    "method",
-    "steps",
-    "tolerance",
-    "precision",
-    "path",
-    "lengths",
-    "seed",
-)
-_AUTO, _OF_AUTO = "auto", ("maps",)
+# Settings that no map depends on. With steps "auto" the first map asked for tells when an image has steps
+# enough.
+_OF_WRITING = ("formats", "channel", "maps")
+_OF_WRITING_WITH_AUTO = ("formats", "channel")
 _NOT_KNOWN = "not recorded"
 # Series of a study are told apart by their numbers in most viewers.
 _SERIES_STEP = 1000
@@ -73,8 +63,8 @@ class MadeBy:
         Args:
             *what: Words that tell it from all others of the same source and settings.
         """
-        names = _SETTINGS + (_OF_AUTO if self.settings.get("steps") == _AUTO else ())
-        settings = {name: self.settings.get(name) for name in names}
+        unused = _OF_WRITING_WITH_AUTO if self.settings.get("steps") == "auto" else _OF_WRITING
+        settings = {name: value for name, value in self.settings.items() if name not in unused}
         instances = [image.SOPInstanceUID for image in self.source.images]
         return str(generate_uid(entropy_srcs=[*instances, json.dumps(settings, sort_keys=True), *what]))
 
