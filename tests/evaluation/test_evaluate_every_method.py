@@ -48,8 +48,9 @@ def test_every_map_of_the_paper_is_measured(of_all):
         assert measured.seconds > 0
 
 
-def test_the_percentiles_are_those_of_the_recipes_data(of_all):
-    assert of_all.summary.options == dataclasses.replace(FEW, percentiles=(98.0, 99.0))
+def test_the_percentiles_and_the_perturbation_are_those_of_the_bundle(of_all):
+    chosen = {"percentiles": (98.0, 99.0), "perturbation": "fixed_point_gan"}
+    assert of_all.summary.options == dataclasses.replace(FEW, **chosen)
 
 
 def test_the_papers_claims_are_judged(of_all):
