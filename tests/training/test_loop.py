@@ -1,5 +1,6 @@
 """The loop on a model of one weight, whose every step is known."""
 
+import time
 from types import SimpleNamespace
 
 import keras
@@ -100,6 +101,7 @@ class WarmedUp(Line):
 
     def warm_up(self, model, look=unheard):
         self.warmed_up = True
+        time.sleep(0.5)
         for step in (25, 50):
             look(step, 80)
         model.layers[-1].kernel.assign([[1.0]])
@@ -119,9 +121,11 @@ def test_a_stage_stopped_after_its_warm_up_does_not_warm_up_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(WarmedUp(stopped_after=0, epochs=2), tmp_path / "stopped")
     resumed = WarmedUp(epochs=2)
-    other, _ = train(resumed, tmp_path / "stopped")
+    other, progress = train(resumed, tmp_path / "stopped")
     assert not hasattr(resumed, "warmed_up")
     assert slope(other) == slope(model)
+    # The first epoch took the time of the warm-up as well, though another process did that.
+    assert 0.5 <= progress.warm_up_seconds <= progress.history[0]["seconds"]
 
 
 def test_a_stage_without_warm_up_has_no_result_before_its_first_epoch(tmp_path):

@@ -26,6 +26,7 @@ class Progress:
         best_epoch: Index of the epoch that has it, from 0; -1 before the first.
         since_change: Number of epochs since then, or since the learning rate was lowered.
         history: Numbers that every epoch logged, by name.
+        warm_up_seconds: Seconds that the warm-up took, which the first epoch's "seconds" hold as well.
     """
 
     epochs: int = 0
@@ -33,6 +34,7 @@ class Progress:
     best_epoch: int = -1
     since_change: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    warm_up_seconds: float = 0.0
 
 
 def state_of(model: keras.Model) -> list[keras.Variable]:

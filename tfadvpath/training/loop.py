@@ -87,11 +87,12 @@ def train_stage(
         progress, now, best = load_checkpoint(path)
         _restore(state, now, path)
     else:
-        progress, best = Progress(), []
+        progress, best, began = Progress(), [], time.monotonic()
         with strategy.scope():
             warmed_up = stage.warm_up(
                 model, lambda step, steps: listener(Event(stage.name, step, steps, warm_up=True))
             )
+        progress.warm_up_seconds = time.monotonic() - began + (0.0 if progress.history else progress.warm_up_seconds)
         if warmed_up:
             save_checkpoint(path, progress, _values(state), best)
     train = compiled_step(model, stage.step(model), strategy)
@@ -106,7 +107,8 @@ def train_stage(
             held_out = held_out.unbatch().batch(stage.batch, drop_remainder=True)
         logs |= {f"val_{name}": value for name, value in run_epoch(model, test, strategy, held_out).items()}
         _check(stage.name, epoch, folder, logs)
-        logs |= {"epoch": epoch, "learning_rate": rate, "seconds": time.monotonic() - began}
+        seconds = time.monotonic() - began + (0.0 if progress.history else progress.warm_up_seconds)
+        logs |= {"epoch": epoch, "learning_rate": rate, "seconds": seconds}
         _note(progress, logs, stage.rank(logs))
         if progress.best_epoch == epoch:
             best = _values(state)
