@@ -15,7 +15,9 @@ import collections
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import results
@@ -45,6 +47,32 @@ def seconds_by_kind(folder: Path) -> dict[str, float]:
     return dict(seconds)
 
 
+def profiled(run: Callable[[], object], times: int) -> dict[str, Any]:
+    """Runs something that was run before; returns the median of its seconds and the shares of its operations.
+
+    Args:
+        run: What is profiled; it ends when its result is there.
+        times: How often it is run.
+    """
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder)
+        for _ in range(times):
+            begin = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - begin)
+        tf.profiler.experimental.stop()
+        kinds = seconds_by_kind(Path(folder))
+    total = sum(kinds.values())
+    ranked = sorted(kinds.items(), key=lambda item: -item[1])[:SHOWN]
+    for kind, taken in ranked:
+        print(f"  {kind:40} {taken / times:7.3f} s  {taken / total:6.1%}")
+    return {
+        "seconds": round(statistics.median(seconds), 3),
+        "shares": {kind: round(taken / total, 4) for kind, taken in ranked},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -63,25 +91,10 @@ def main() -> None:
             lambda x, probability=probability: scores_and_gradients(probability, x)[1], autograph=False
         )
         run(points)
-        times = []
-        with tempfile.TemporaryDirectory() as folder:
-            tf.profiler.experimental.start(folder)
-            for _ in range(given.passes):
-                begin = time.perf_counter()
-                run(points).numpy()
-                times.append(time.perf_counter() - begin)
-            tf.profiler.experimental.stop()
-            kinds = seconds_by_kind(Path(folder))
-        total = sum(kinds.values())
-        ranked = sorted(kinds.items(), key=lambda item: -item[1])
-        figures[form] = {
-            "seconds_of_the_pass": round(statistics.median(times), 3),
-            "points_a_second": round(given.points / statistics.median(times), 2),
-            "shares": {kind: round(seconds / total, 4) for kind, seconds in ranked[:SHOWN]},
-        }
-        print(f"\n{form}: {given.points / statistics.median(times):.1f} points a second")
-        for kind, seconds in ranked[:SHOWN]:
-            print(f"  {kind:32} {seconds / given.passes:7.3f} s  {seconds / total:6.1%}")
+        print(f"\n{form}")
+        found = profiled(lambda run=run: run(points).numpy(), given.passes)
+        print(f"  {given.points / found['seconds']:.1f} points a second")
+        figures[form] = {"points_a_second": round(given.points / found["seconds"], 2), **found}
     results.write("profile_pass", {"size": given.size, "points": given.points, "forms": figures})
 
 

@@ -19,10 +19,10 @@ import results
 import tensorflow as tf
 
 from tfadvpath.datasets.labelled_images import LabelledImages
-from tfadvpath.models import resnet50_classifier
 from tfadvpath.models.precision import policy, with_policy
 from tfadvpath.recipes.data import PARTS
 from tfadvpath.recipes.recipe import Recipe, load_recipe
+from tfadvpath.recipes.stages import CLASSIFIER
 from tfadvpath.training.loop import compiled_step
 from tfadvpath.training.run import POLICIES
 from tfadvpath.training.stage_data import StageData
@@ -87,7 +87,9 @@ def a_step(recipe: Recipe, name: str, precision: str, is_compiled: bool) -> tupl
     batch = next(iter(stage.batches(0)))
     images = options.batch_size * (2 if getattr(stage, "paired", False) else 1)
     strategy = tf.distribute.get_strategy()
-    step = compiled_step(model, model.train_step, strategy) if is_compiled else model.train_step
+    step = stage.step(model)
+    if is_compiled:
+        step = compiled_step(model, step, strategy)
 
     def run() -> object:
         step(batch)
@@ -101,11 +103,14 @@ def random_data(recipe: Recipe, precision: str) -> StageData:
     size, count = recipe.data.image_size, 2 * max(options.batch_size for options in recipe.stages.values())
     images = np.random.default_rng(0).random((count, size, size, 1), np.float32)
     half = (np.arange(count) % 2).astype(np.float32)
-    part = LabelledImages(images, half, np.zeros(images.shape[:3], bool), half.astype(str))
-    classifier = resnet50_classifier((size, size, 1), weights=None, width=recipe.classifier.width)
+    # All of it is a finding, which a recipe may have its classifier learn.
+    part = LabelledImages(images, half, np.ones(images.shape[:3], bool), half.astype(str))
+    parts = dict.fromkeys(PARTS, part)
+    stage = stage_class(CLASSIFIER, recipe.classifier)(recipe.classifier, StageData(recipe.name, parts), 0)
+    classifier = stage.networks(stage.build())[CLASSIFIER]
     if precision != "float32":
         classifier = with_policy(classifier, POLICIES[precision])
-    return StageData(recipe.name, dict.fromkeys(PARTS, part), classifier, dict.fromkeys(PARTS, half))
+    return StageData(recipe.name, parts, classifier, dict.fromkeys(PARTS, half))
 
 
 if __name__ == "__main__":
