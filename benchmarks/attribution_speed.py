@@ -4,17 +4,22 @@
     python benchmarks/attribution_speed.py --size 64 --images 1,2 --repeats 1        a trial
 
 `make peers` makes the peers' environments, which --venv-captum, --venv-xplique and --venv-saliency name. The
-processor computes, with all cores. Each contestant is a process of its own; one works at a time, and they
-alternate in an order that rotates by repetition.
+processor computes, with all cores, unless --device is gpu. Each contestant is a process of its own; one works
+at a time, and they alternate in an order that rotates by repetition.
 
-ResNet50V2 has random weights, and moving statistics of random images. Every contestant first gives integrated
-gradients, which must agree with those of a loop of TensorFlow by the same rule of quadrature to a relative L1
-distance of 1e-3. Maps in bfloat16 are described against those in float32 instead. The points in one pass of a
-peer and of the loop are those of --batch that are fastest, tried in processes that end before the timing;
-larger numbers of images than --tune-limit take the choice of the largest below it. This library has its
-default. Of Captum's two ways to bfloat16 the faster is measured.
+ResNet50V2 has random weights, and moving statistics of random images. Every contestant first gives maps,
+integrated gradients or those that follow from them, which must agree with those of a loop of TensorFlow by
+the same rule of quadrature to a relative L1 distance of 1e-3. Maps in bfloat16 are described against those in
+float32 instead. The points in one pass of a peer and of the loop are those of --batch that are fastest, tried
+in processes that end before the timing; larger numbers of images than --tune-limit take the choice of the
+largest below it. Captum shares them among the images, at least one each. This library has its default. Of
+Captum's two ways to bfloat16 the faster at the smallest number of images is measured.
 
-Ratios are of times in the same repetition. A step that steps="auto" saves counts as done, so that the rates
+Each network runs as its library runs it: this one folds batch normalizations into convolutions, PyTorch
+compiles nothing, Captum's weights are frozen and its images have channels last. Ratios are of times in the
+same repetition. "Times the better of Captum and Xplique" is of their float32, also for bfloat16; the ratio
+to Captum in bfloat16 stands beside it. Four calls of a peer are four times the call for one map: Captum's
+gives fi_v1 as well, no peer's gives fi_v2. A step that steps="auto" saves counts as done, so that the rates
 compare times of a map. Memory is the largest resident set of the process during the calls. Other work on the
 cores slows some contestants more than others: the load average is printed before each repetition, and
 after it the share of the cores that went to other processes.
@@ -130,16 +135,19 @@ class Worker:
         contestant: What it measures.
         folder: Folder with the network and the pairs; its error output goes there.
         steps: Points of a path.
+        gpu: Whether it sees the GPUs.
     """
 
-    def __init__(self, contestant: Contestant, folder: Path, steps: int):
+    def __init__(self, contestant: Contestant, folder: Path, steps: int, gpu: bool = False):
         self.contestant = contestant
         self.errors = folder / f"{contestant.name}.txt"
         place = contestant.environment
         python = sys.executable if place is None else place / "bin" / "python"
         script = ROOT / "benchmarks" / "peers" / contestant.script
         command = [python, script, "--kind", contestant.kind, "--folder", folder, "--steps", str(steps)]
-        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+        # On a GPU several processes of TensorFlow live at once, and each would take all of its memory.
+        environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if gpu else {"CUDA_VISIBLE_DEVICES": "-1"}
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command,
@@ -348,18 +356,18 @@ def check_and_tune(
     """
     images = min(_AGREEING_IMAGES, max(given.images))
     references, agreement, choices = {}, {}, {}
-    with contextlib.closing(Worker(LOOP, folder, given.steps)) as loop:
+    with contextlib.closing(Worker(LOOP, folder, given.steps, given.gpu)) as loop:
         for rule in dict.fromkeys(one.rule for one in contestants):
             references[rule] = loop.maps(images, given.batch[-1], rule)
     # All agree before anything is timed.
     for one in contestants:
-        with contextlib.closing(Worker(one, folder, given.steps)) as worker:
+        with contextlib.closing(Worker(one, folder, given.steps, given.gpu)) as worker:
             if one != LOOP:
                 found = worker.maps(images, given.batch[-1] if one.tuned else None, one.rule)
                 agreement[one.name] = compare_maps(one, found, references[one.rule])
     for one in contestants:
         if one.tuned:
-            with contextlib.closing(Worker(one, folder, given.steps)) as worker:
+            with contextlib.closing(Worker(one, folder, given.steps, given.gpu)) as worker:
                 choices[one.name] = tuned(worker, given)
     return agreement, choices
 
@@ -465,9 +473,17 @@ def measure(
 
 
 def add_ratios(
-    measured: list[dict[str, Any]], matrix: dict[str, float], operations: float, steps: int
+    measured: list[dict[str, Any]], matrix: dict[str, list[float]], operations: float, steps: int
 ) -> None:
-    """Adds rates, ratios by repetition, and the share of the matrix product's rate to the measurements."""
+    """Adds rates, ratios by repetition, and the share of the matrix product's rate to the measurements.
+
+    Args:
+        measured: Rows, which get them.
+        matrix: Rates of the matrix product by type, in the order in which the repetitions were measured.
+        operations: Floating-point operations of one step of a path.
+        steps: Steps of a path.
+    """
+    order = list(dict.fromkeys(one["images"] for one in measured))
     by_row = {(one["name"], one["images"], one["calls"]): one["seconds"] for one in measured}
     for one in measured:
         images, calls, seconds = one["images"], one["calls"], one["seconds"]
@@ -485,10 +501,16 @@ def add_ratios(
         if one["name"] == FLOAT32.name:
             pairs = zip(seconds, by_row[ONE_MAP.name, images, 1], strict=True)
             one["to_one_map"] = spread(four / single for four, single in pairs)
+        ways = ((name, images, calls) for name in (CAPTUM_CAST, CAPTUM_AUTOCAST))
+        half = next((by_row[way] for way in ways if way in by_row), None)
+        if half and "bfloat16" in one["name"]:
+            pairs = zip(half, seconds, strict=True)
+            one["to_captum_in_bfloat16"] = spread(there / here for there, here in pairs)
         dtype = "bfloat16" if "bfloat16" in one["name"] else "float32"
-        taken = one["steps_taken"] / steps
-        rate = one["path_steps_per_second"]["median"] * taken * operations / 1e9
-        one["share_of_matrix_rate"] = rate / matrix[dtype]
+        first = order.index(images) * len(seconds)
+        rates = zip(matrix[dtype][first : first + len(seconds)], seconds, strict=True)
+        done = images * one["steps_taken"] * calls * operations / 1e9
+        one["share_of_matrix_rate"] = spread(done / taken / rate for rate, taken in rates)
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:
@@ -505,7 +527,7 @@ def goals(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
     def goal(name: str, images: int, key: str, least: float, sign: int = 1) -> None:
         one = by_name.get((name, images), {})
         if key in one:
-            value = one[key] if isinstance(one[key], float) else one[key]["median"]
+            value = one[key]["median"]
             met = sign * value >= sign * least
             found.append(
                 {
@@ -538,8 +560,9 @@ def markdown(figures: dict[str, Any]) -> str:
             one["images"],
             _spread_said(one["path_steps_per_second"], ".1f"),
             _spread_said(one.get("to_better_peer"), ".2f"),
+            _spread_said(one.get("to_captum_in_bfloat16"), ".2f"),
             _spread_said(one["to_loop"], ".2f"),
-            f"{100 * one['share_of_matrix_rate']:.0f} %",
+            _spread_said(one["share_of_matrix_rate"], ".2f"),
             f"{one['steps_taken']:.3g}",
             one["peak_mib"],
         ]
@@ -566,6 +589,7 @@ def markdown(figures: dict[str, Any]) -> str:
                 "images",
                 "path steps a second",
                 "times the better of Captum and Xplique",
+                "times Captum in bfloat16",
                 "times the loop",
                 "share of the matrix rate",
                 "steps",
@@ -635,7 +659,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--ours", type=names(OURS), default=list(OURS), help="float32 is always measured")
     for peer in PEERS:
         parser.add_argument(f"--venv-{peer}", type=Path, default=ROOT / f".venv-peers-{peer}")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     given = parser.parse_args()
+    given.gpu = given.device == "gpu"
     if unfit := [points for points in given.batch if points < 1 or given.steps % points]:
         parser.error(f"--batch must be divisors of --steps, which is {given.steps}. Received: {unfit}")
     for peer in given.peers:
@@ -648,11 +674,13 @@ def options() -> argparse.Namespace:
 
 
 @contextlib.contextmanager
-def working(contestants: list[Contestant], folder: Path, steps: int) -> Iterator[dict[str, Worker]]:
+def working(
+    contestants: list[Contestant], folder: Path, given: argparse.Namespace
+) -> Iterator[dict[str, Worker]]:
     """Starts a process for each, one after the other, and ends all."""
     with contextlib.ExitStack() as stack:
         yield {
-            one.name: stack.enter_context(contextlib.closing(Worker(one, folder, steps)))
+            one.name: stack.enter_context(contextlib.closing(Worker(one, folder, given.steps, given.gpu)))
             for one in contestants
         }
 
@@ -673,11 +701,11 @@ def main() -> None:
         }
         slower = max(least, key=least.__getitem__, default="")
         contestants = [one for one in contestants if one.name != slower]
-        with working([*contestants, MATRIX], folder, given.steps) as workers:
+        with working([*contestants, MATRIX], folder, given) as workers:
             measured, rates, loads = measure(workers, choices, given)
             versions = {name: worker.versions for name, worker in workers.items()}
     matrix = {dtype: statistics.median(values) for dtype, values in rates.items()}
-    add_ratios(measured, matrix, operations, given.steps)
+    add_ratios(measured, rates, operations, given.steps)
     figures = {
         "size": given.size,
         "steps": given.steps,

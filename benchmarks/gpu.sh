@@ -49,7 +49,7 @@ part() { # NAME SECONDS COMMAND...
 "$PYTHON" -c 'import tensorflow as tf; print("GPUs:", tf.config.list_physical_devices("GPU"))' 2>/dev/null
 part device_speed 150 "$PYTHON" device_speed.py "${device[@]}"
 if [ -x "$PYTHON_CAPTUM" ]; then
-  part attribution_speed 170 "$PYTHON" attribution_speed.py --peers captum \
+  part attribution_speed 170 "$PYTHON" attribution_speed.py --device gpu --peers captum \
     --venv-captum "$(dirname "$(dirname "$PYTHON_CAPTUM")")" "${attribution[@]}"
 fi
 part throughput 90 "$PYTHON" throughput.py "${throughput[@]}"

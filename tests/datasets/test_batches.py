@@ -1,4 +1,5 @@
 import numpy as np
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,3 +33,15 @@ def test_batches_keep_items_of_several_arrays_together(tmp_path):
     np.testing.assert_array_equal(np.concatenate([y[:, 0] for _, y in seen]), order)
     assert {str(y.dtype.name) for _, y in seen} == {"float32"}
     assert batches((mapped,), order, 2).element_spec.shape.as_list() == [None, 2, 3, 1]
+
+
+def test_no_data_set_that_is_made_of_batches_waits_for_a_thread_that_tunes_it():
+    one, other = (batches((np.zeros((6, 1), np.float32),), np.arange(6), 2) for _ in (0, 1))
+    made = [
+        one,
+        one.map(tf.abs).prefetch(2),
+        one.take(1),
+        one.unbatch().batch(3),
+        tf.data.Dataset.zip(one, other),
+    ]
+    assert [each.options().autotune.enabled for each in made] == [False] * 5

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfadvpath.datasets.batches import untuned
 from tfadvpath.datasets.builder import LEVELS
 from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.datasets.prepare import SUMMARY
@@ -168,7 +169,7 @@ class Prepared:
             examples = builder.as_dataset(
                 split=part,
                 decoders={"image": skip, "mask": skip},
-                read_config=tfds.ReadConfig(try_autocache=False),
+                read_config=tfds.ReadConfig(options=untuned(), try_autocache=False),
             )
             yield from tfds.as_numpy(examples)
         except (tf.errors.OpError, ValueError, AssertionError, OSError) as error:

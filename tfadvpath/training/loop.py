@@ -92,7 +92,7 @@ def train_stage(
             warmed_up = stage.warm_up(
                 model, lambda step, steps: listener(Event(stage.name, step, steps, warm_up=True))
             )
-        progress.warm_up_seconds = time.monotonic() - began + (0.0 if progress.history else progress.warm_up_seconds)
+        progress.warm_up_seconds = time.monotonic() - began
         if warmed_up:
             save_checkpoint(path, progress, _values(state), best)
     train = compiled_step(model, stage.step(model), strategy)
