@@ -659,6 +659,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--ours", type=names(OURS), default=list(OURS), help="float32 is always measured")
     for peer in PEERS:
         parser.add_argument(f"--venv-{peer}", type=Path, default=ROOT / f".venv-peers-{peer}")
+    parser.add_argument("--name", default="attribution_speed", help="of the file of results")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     given = parser.parse_args()
     given.gpu = given.device == "gpu"
@@ -721,7 +722,7 @@ def main() -> None:
         "measured": measured,
         "goals": goals(measured),
     }
-    results.write("attribution_speed", figures)
+    results.write(given.name, figures)
     print(markdown(figures))
 
 
