@@ -16,13 +16,14 @@ largest below it. Captum shares them among the images, at least one each. This l
 Captum's two ways to bfloat16 the faster at the smallest number of images is measured.
 
 Each network runs as its library runs it: this one folds batch normalizations into convolutions, PyTorch
-compiles nothing, Captum's weights are frozen and its images have channels last. Ratios are of times in the
-same repetition. "Times the better of Captum and Xplique" is of their float32, also for bfloat16; the ratio
-to Captum in bfloat16 stands beside it. Four calls of a peer are four times the call for one map: Captum's
-gives fi_v1 as well, no peer's gives fi_v2. A step that steps="auto" saves counts as done, so that the rates
-compare times of a map. Memory is the largest resident set of the process during the calls. Other work on the
-cores slows some contestants more than others: the load average is printed before each repetition, and
-after it the share of the cores that went to other processes.
+compiles nothing, Captum's weights are frozen and its images have channels last, and Xplique's data sets are
+not tuned, since their end would wait for the thread that tunes. Ratios are of times in the same repetition.
+"Times the better of Captum and Xplique" is of their float32, also for bfloat16; the ratio to Captum in
+bfloat16 stands beside it. Four calls of a peer are four times the call for one map: Captum's gives fi_v1 as
+well, no peer's gives fi_v2. A step that steps="auto" saves counts as done, so that the rates compare times of
+a map. Memory is the largest resident set of the process during the calls. Other work on the cores slows some
+contestants more than others: the load average is printed before each repetition, and after it the share of
+the cores that went to other processes.
 """
 
 from __future__ import annotations

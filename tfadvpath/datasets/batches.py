@@ -48,8 +48,8 @@ def batches(arrays: Sequence[np.ndarray], order: np.ndarray, batch_size: int) ->
 def untuned() -> tf.data.Options:
     """Returns options of a data set, and of all that is made from it, that TensorFlow does not tune.
 
-    Nothing here has a number that it could choose. But the end of a tuned data set often waits for the thread
-    that tunes, which sleeps twice as long each time, up to a minute: an epoch of 100 seconds took 150.
+    The end of a tuned data set often waits for the thread that tunes, which sleeps twice as long each time,
+    up to a minute: an epoch of 106 seconds took 151. Batches have no number that it could choose.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
