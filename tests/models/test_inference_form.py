@@ -146,7 +146,10 @@ def test_layers_of_other_classes_are_called_as_they_are():
 
 @pytest.mark.slow
 def test_convolutions_behind_the_first_compute_in_half_precision_and_the_answer_does_not():
-    model = with_statistics(convolutions())
+    image = keras.Input((SIZE, SIZE, 1))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(8, 3)(image)))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, activation="relu")(x))
+    model = with_statistics(keras.Model(image, layers.Dense(1, activation="sigmoid")(x)))
     x = images()
     form = InferenceForm(model, "bfloat16")
     graph = tf.function(form, autograph=False).get_concrete_function(tf.TensorSpec(x.shape)).graph
@@ -154,6 +157,25 @@ def test_convolutions_behind_the_first_compute_in_half_precision_and_the_answer_
     assert types == ["float32", "bfloat16"]
     assert form(x).dtype == tf.float32
     np.testing.assert_allclose(form(x), model(x, training=False), atol=2e-2)
+
+
+def test_separable_convolutions_compute_in_float32():
+    image = keras.Input((SIZE, SIZE, 8))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(16, 1, use_bias=False)(image)))
+    x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, use_bias=False)(x))
+    x = layers.BatchNormalization()(layers.Conv2D(24, 1, use_bias=False)(layers.ReLU()(x)))
+    x = layers.Conv2D(32, 1, activation="relu")(x)
+    model = with_statistics(keras.Model(image, layers.GlobalAveragePooling2D()(x)))
+    form = InferenceForm(model, "bfloat16")
+    graph = tf.function(form, autograph=False).get_concrete_function(images(channels=8)).graph
+    operations = [each for each in graph.get_operations() if "Conv2" in each.type or "Depthwise" in each.type]
+    kinds = [(each.type, each.outputs[0].dtype.name) for each in operations]
+    assert kinds == [
+        ("Conv2D", "bfloat16"),
+        ("DepthwiseConv2dNative", "float32"),
+        ("Conv2D", "float32"),
+        ("Conv2D", "bfloat16"),
+    ]
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ class _Convolved:
 
     layer: keras.layers.Layer
     images: tf.Tensor
+    separable: bool
 
 
 class InferenceForm:
@@ -45,8 +46,9 @@ class InferenceForm:
     that it does not know are called as they are.
 
     With ``dtype`` "bfloat16" the convolutions compute in that type, and so does what lies between them. The
-    convolution of the image, sums of branches (the stream of a residual network) and over whole images, and
-    the classifier's last layers compute in float32. Normalizations are folded in float32.
+    convolution of the image, separable convolutions, sums of branches (the stream of a residual network) and
+    over whole images, and the classifier's last layers compute in float32. Normalizations are folded in
+    float32.
 
     Args:
         model: Functional or sequential model of one input and one output.
@@ -79,6 +81,8 @@ class InferenceForm:
         assert graph is not None  # as the constructor saw, or `_answers`
         values = {id(symbol): value for symbol, value in zip(model.inputs, inputs, strict=True)}
         uses: dict[int, list[Any]] = {id(symbol): [None] for symbol in model.outputs}
+        # What a depthwise convolution gave, up to the convolution of all channels that completes it.
+        halves: set[int] = set()
         for node in graph:
             for symbol in node.input_tensors:
                 uses.setdefault(id(symbol), []).append(node)
@@ -86,19 +90,26 @@ class InferenceForm:
             if node.is_input:
                 continue
             arguments, named = node.arguments.fill_in(values)
+            depthwise = isinstance(node.operation, layers.DepthwiseConv2D)
+            completes = not depthwise and any(id(symbol) in halves for symbol in node.input_tensors)
+            if depthwise or (completes and not isinstance(node.operation, layers.Conv2D)):
+                halves.update(id(symbol) for symbol in node.output_tensors)
+            separable = depthwise or completes
             folds = all(
                 _has_convolution(node) and use is not None and _folds(use, node)
                 for use in uses[id(node.output_tensors[0])]
             )
             if folds:
-                values[id(node.output_tensors[0])] = _Convolved(node.operation, arguments[0])
+                values[id(node.output_tensors[0])] = _Convolved(node.operation, arguments[0], separable)
                 continue
-            answers = self._answers(node.operation, arguments, named)
+            answers = self._answers(node.operation, arguments, named, separable)
             for symbol, answer in zip(node.output_tensors, answers, strict=True):
                 values[id(symbol)] = answer
         return [values[id(symbol)] for symbol in model.outputs]
 
-    def _answers(self, operation: Any, arguments: Any, named: dict[str, Any]) -> list[tf.Tensor]:
+    def _answers(
+        self, operation: Any, arguments: Any, named: dict[str, Any], separable: bool
+    ) -> list[tf.Tensor]:
         """Returns the tensors that a layer, a model or an operation answers with."""
         first: Any = arguments[0] if arguments else None
         if isinstance(first, _Convolved):
@@ -117,7 +128,11 @@ class InferenceForm:
                 return [
                     operation.activation(
                         self._convolution(
-                            operation, first, tf.convert_to_tensor(operation.kernel), _bias(operation)
+                            operation,
+                            first,
+                            tf.convert_to_tensor(operation.kernel),
+                            _bias(operation),
+                            separable,
                         )
                     )
                 ]
@@ -142,13 +157,15 @@ class InferenceForm:
         shift = shift if bias is None else shift + scale * bias
         if isinstance(layer, layers.DepthwiseConv2D):
             scale = tf.reshape(scale, kernel.shape[2:])
-        return self._convolution(layer, convolved.images, kernel * scale, shift)
+        return self._convolution(layer, convolved.images, kernel * scale, shift, convolved.separable)
 
-    def _convolution(self, layer: Any, images: tf.Tensor, kernel: Any, bias: tf.Tensor | None) -> tf.Tensor:
+    def _convolution(
+        self, layer: Any, images: tf.Tensor, kernel: Any, bias: tf.Tensor | None, separable: bool
+    ) -> tf.Tensor:
         # The points of a path differ by less than half precision tells apart, and so does what the network
-        # first makes of them.
-        of_image = kernel.shape[2] <= _IMAGE_CHANNELS
-        images, kernel = (tf.cast(x, tf.float32 if of_image else self.dtype) for x in (images, kernel))
+        # first makes of them. Separable convolutions gain little speed by half precision and lose accuracy.
+        exact = separable or kernel.shape[2] <= _IMAGE_CHANNELS
+        images, kernel = (tf.cast(x, tf.float32 if exact else self.dtype) for x in (images, kernel))
         convolve = keras.ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else keras.ops.conv
         answer = convolve(
             images,
