@@ -16,6 +16,7 @@ from support.evaluations import (
 
 from tfadvpath import metrics
 from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
+from tfadvpath.evaluation.references import RANDOM_ORDER
 from tfadvpath.evaluation.summary import summarise
 
 
@@ -111,6 +112,30 @@ def test_differences_are_paired_with_the_generators_own_with_both_and_with_the_m
 def test_a_map_survives_that_is_nearer_to_the_random_classifiers_than_to_another_image(summary):
     assert summary.maps["syce_difference"].survives
     assert not summary.maps["syce_fi_v2"].survives
+
+
+@pytest.mark.parametrize(("weight", "survives"), [(0.1, False), (0.9, True)])
+def test_weighted_maps_are_judged_by_the_gradients_weight(evaluated, weight, survives):
+    method = measured_method("syce", 0.5, evaluated)
+    for name, own in method.maps.items():
+        own["randomised"] = np.full(4, 0.95)  # the pair, which stays, decides the order of the pixels
+        if name in ("fi_v1", "fi_v2"):
+            own |= {"cascade_weight": np.full((4, 5), weight), "other_weight": np.full(4, 0.3)}
+    found = summarise({"syce": method}, random_orders(evaluated), evaluated, OPTIONS, repeats=50)
+    judged = {one.compared.map_name: one.survives for one in found.maps.values()}
+    assert judged == {"difference": True, "fi_v1": survives, "fi_v2": survives, "fi_v2_smooth": survives}
+
+
+def test_a_random_order_localises_by_chance(evaluated, summary):
+    masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
+    assert len(masks)
+    pixels, area = masks[0].size, masks.sum(axis=(1, 2))
+    for place, percentile in enumerate(OPTIONS.percentiles):
+        selected = round(pixels * (1 - percentile / 100))
+        expected = np.mean(1 - area / pixels)  # of the selected pixels outside the finding
+        found = summary.references[RANDOM_ORDER]["fnr"].at(place, 1)
+        deviation = np.sqrt(expected * (1 - expected) / (selected * 5 * len(masks)))
+        assert found.value == pytest.approx(expected, abs=4 * deviation)
 
 
 def test_a_map_like_those_of_other_images_does_not_survive(evaluated, gradient):

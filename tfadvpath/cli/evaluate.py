@@ -163,8 +163,9 @@ def _method_options(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 def _lines(summary: Summary, out: Path) -> str:
     """Returns Tables 1 and 2 without intervals, the claims, and where the charts and the rest lie."""
+    from tfadvpath.evaluation.claims import FURTHER  # imports NumPy, as above
     from tfadvpath.evaluation.report.report import AOPC_CHART, PAGE
-    from tfadvpath.evaluation.summary import SHORT  # imports NumPy, as above
+    from tfadvpath.evaluation.summary import SHORT
 
     short = min(SHORT, summary.options.region_steps)
     lines: list[str] = []
@@ -182,7 +183,8 @@ def _lines(summary: Summary, out: Path) -> str:
             lines.append(" " * width + "".join(f"{name:>{_width(name)}}" for name in numbers))
         cells = (f"{value:{_width(name)}.3f}" for name, value in numbers.items())
         lines.append(f"{measured.compared.title:{width}}" + "".join(cells))
-    lines += [f"{claim.text}: {claim.verdict}" for claim in summary.claims if claim.comparisons]
+    judged = [claim for claim in summary.claims if claim.comparisons and claim.kind != FURTHER]
+    lines += [f"{claim.text}: {claim.verdict}" for claim in judged]
     lines.append(f"AOPC relative to random orders, by the share replaced: {out / AOPC_CHART}")
     return "\n".join([*lines, f"The report is {out / PAGE}"])
 

@@ -20,7 +20,7 @@ from tfadvpath.explainers.base import Explainer
 # Shares of the layers with weights that have new ones, from the output; 0 is the last layer alone.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 # Maps that are a weight times the squared difference, pixel by pixel.
-_WEIGHTED = ("fi_v1", "fi_v2")
+WEIGHTED = ("fi_v1", "fi_v2")
 # Below this difference of the two images a pixel has no weight that could be told from rounding.
 _LEAST_DIFFERENCE = 1e-4
 
@@ -71,7 +71,7 @@ def cascade(
         of the pair differ by more than 1e-4.
     """
     found: dict[str, list[np.ndarray]] = {name: [] for name in map_names}
-    weights: dict[str, list[np.ndarray]] = {name: [] for name in map_names if name in _WEIGHTED}
+    weights: dict[str, list[np.ndarray]] = {name: [] for name in map_names if name in WEIGHTED}
     for share in shares(method):
         others = make_randomised(share).explain(images, on_progress).maps
         for name in map_names:
@@ -80,17 +80,32 @@ def cascade(
             same = metrics.iou(own, selected, percentile, exact=True)
             found[name].append(np.stack([metrics.rank_correlation(own, other), same], axis=1))
         for name, correlations in weights.items():
-            correlations.append(_weight_correlation(maps[name], others[name], maps["difference"]))
+            correlations.append(weight_correlation(maps[name], others[name], maps["difference"]))
     measured = {name: {"cascade": np.stack(values, axis=1)} for name, values in found.items()}
     for name, correlations in weights.items():
         measured[name]["cascade_weight"] = np.stack(correlations, axis=1)
     return measured
 
 
-def _weight_correlation(own: np.ndarray, other: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Returns the rank correlation of two maps over the squared difference, float64 [K]."""
-    where = difference > _LEAST_DIFFERENCE
-    squared = np.where(where, difference.astype(np.float64), 1.0) ** 2
+def weight_correlation(
+    own: np.ndarray, other: np.ndarray, difference: np.ndarray, other_difference: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the rank correlation of the weights of two sets of maps: each over its squared difference.
+
+    Args:
+        own: float32 [K, H, W, C], maps of ``WEIGHTED``.
+        other: float32 [K, H, W, C], the same of another classifier or of other images.
+        difference: float32 [K, H, W, C], maps "difference" of ``own``.
+        other_difference: The same of ``other``; None where the pair is the same.
+
+    Returns:
+        float64 [K], over the pixels where both differences are above 1e-4; NaN where there are fewer than two.
+    """
+    both = (difference, difference if other_difference is None else other_difference)
+    where = np.minimum(*both) > _LEAST_DIFFERENCE
     flat = (len(own), 1, -1)  # every channel has a weight of its own
-    weights, others = ((one / squared).reshape(flat) for one in (own, other))
+    weights, others = (
+        (one / np.where(where, of.astype(np.float64), 1.0) ** 2).reshape(flat)
+        for one, of in zip((own, other), both, strict=True)
+    )
     return metrics.rank_correlation(weights, others, where.reshape(flat))

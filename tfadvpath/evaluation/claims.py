@@ -3,26 +3,30 @@
 The paper says that its smoothed importances localise better than the difference E, are more relevant than it,
 and outperform the state of the art. So v2 smooth of either generator is compared with its E and with each
 baseline, a verdict each; and with E smooth, which the paper does not have: what v2 smooth has above that is
-the gradient's part, the rest is the filter's. v1 and v2 are compared with E.
+the gradient's part, the rest is the filter's. v1 and v2 are compared with E and each baseline, too. Beside
+that v2 smooth is compared with what knows nothing of the image: a random order, and the mean annotation of
+other patients.
 
 Source: Charachon et al. 2021, sections 4 and 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tfadvpath.evaluation.compared_maps import BASELINES, COMPARED_MAPS, CONTROLS
 from tfadvpath.evaluation.estimates import Estimate
-from tfadvpath.evaluation.summary import SHORT, MeasuredMap, Summary
+from tfadvpath.evaluation.references import AVERAGE_MASK, RANDOM_ORDER
+from tfadvpath.evaluation.summary import SHORT, Summary
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested"
-MAIN, FURTHER = "main", "further"
+MAIN, FURTHER, REFERENCE = "main", "further", "reference"
 # The paper's best first.
 MAIN_ORDER = ("syce", "cyce")
-TITLES = {compared.key: compared.title for compared in (*COMPARED_MAPS, *CONTROLS)}
+_IGNORANT = {RANDOM_ORDER: "a random order", AVERAGE_MASK: "the average mask"}
+TITLES = {compared.key: compared.title for compared in (*COMPARED_MAPS, *CONTROLS)} | _IGNORANT
 
 
 class ClaimedNumber(NamedTuple):
@@ -74,8 +78,10 @@ class Claim:
     Attributes:
         key: Key of the map that is claimed to be better.
         against: Key of the other one.
-        kind: Kind of the claim: ``MAIN`` for v2 smooth, ``FURTHER`` for v1 and v2.
-        comparisons: Comparisons of the two by every number; none where one of the two was not measured.
+        kind: Kind of the claim: ``MAIN`` for v2 smooth, ``FURTHER`` for v1 and v2, ``REFERENCE`` for v2
+            smooth against what knows nothing of the image.
+        comparisons: Comparisons of the two by every number that both have; none where one of the two was not
+            measured.
     """
 
     key: str
@@ -112,19 +118,20 @@ def judge(summary: Summary, left_out: Collection[str] = ()) -> tuple[Claim, ...]
 
     Returns:
         For each generator that was measured, v2 smooth against E, E smooth and each baseline; then v1 and v2
-        against E.
+        against E and each baseline; then v2 smooth against a random order and the average mask.
     """
     claims = []
     baselines = [key for key in BASELINES if key not in left_out]
-    for generator in MAIN_ORDER:
-        if f"{generator}_difference" not in summary.maps:
-            continue
+    generators = [name for name in MAIN_ORDER if f"{name}_difference" in summary.maps]
+    for generator in generators:
         others = [f"{generator}_difference", f"{generator}_difference_smooth", *baselines]
         claims += [_claim(summary, f"{generator}_fi_v2_smooth", other, MAIN) for other in others]
-    for generator in MAIN_ORDER:
-        if f"{generator}_difference" in summary.maps:
-            for name in ("fi_v1", "fi_v2"):
-                claims.append(_claim(summary, f"{generator}_{name}", f"{generator}_difference", FURTHER))
+    for generator in generators:
+        for name in ("fi_v1", "fi_v2"):
+            others = [f"{generator}_difference", *baselines]
+            claims += [_claim(summary, f"{generator}_{name}", other, FURTHER) for other in others]
+    for generator in generators:
+        claims += [_claim(summary, f"{generator}_fi_v2_smooth", other, REFERENCE) for other in _IGNORANT]
     return tuple(claims)
 
 
@@ -147,21 +154,34 @@ def claimed_numbers(summary: Summary) -> list[ClaimedNumber]:
 
 
 def _claim(summary: Summary, key: str, against: str, kind: str) -> Claim:
-    measured = key in summary.maps and against in summary.maps
-    comparisons = [_compare(summary, key, against, n) for n in claimed_numbers(summary)] if measured else []
+    one, other = (_estimates(summary, name) for name in (key, against))
+    comparisons = [
+        _compare(key, against, number, _merit(summary, one, number) - _merit(summary, other, number))
+        for number in claimed_numbers(summary)
+        if number.metric in one and number.metric in other
+    ]
     return Claim(key, against, kind, comparisons)
 
 
-def _compare(summary: Summary, key: str, against: str, number: ClaimedNumber) -> Comparison:
-    one, other = (_merit(summary, summary.maps[name], number) for name in (key, against))
-    advantage = one - other
+def _estimates(summary: Summary, key: str) -> Mapping[str, Estimate]:
+    if key in summary.maps:
+        return summary.maps[key].estimates
+    found = dict(summary.references.get(key, {}))
+    if key == RANDOM_ORDER:
+        by_chance = {name: value for name, value in summary.random.items() if "flipped" not in name}
+        # A map's AOPC is relative to that of random orders.
+        found |= {name: by - by if name.startswith("aopc") else by for name, by in by_chance.items()}
+    return found
+
+
+def _compare(key: str, against: str, number: ClaimedNumber, advantage: Estimate) -> Comparison:
     low, high = advantage.interval()
     return Comparison(key, against, number, float(advantage.value), float(low), float(high))
 
 
-def _merit(summary: Summary, measured: MeasuredMap, number: ClaimedNumber) -> Estimate:
+def _merit(summary: Summary, estimates: Mapping[str, Estimate], number: ClaimedNumber) -> Estimate:
     """Returns a map's number so that more is better, a scalar."""
-    estimate = measured.estimates[number.metric]
+    estimate = estimates[number.metric]
     if number.percentile is not None:
         place = summary.options.percentiles.index(number.percentile)
         # Ties broken: by the paper's rule a map of one value, which says nothing, selects the whole image.

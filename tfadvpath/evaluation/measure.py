@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from tfadvpath import metrics
-from tfadvpath.evaluation.cascade import cascade, shares
+from tfadvpath.evaluation.cascade import WEIGHTED, cascade, shares, weight_correlation
 from tfadvpath.evaluation.controls import control_maps, control_names, needs_random_gradient
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
+from tfadvpath.evaluation.references import DRAWS
 from tfadvpath.evaluation.short_cuts import PLACES, places, share_within
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
@@ -21,7 +22,6 @@ from tfadvpath.explanation import PathExplanation
 Arrays = dict[str, np.ndarray]
 # Number of images that are explained before their maps are measured and let go.
 _CHUNK = 128
-_DRAWS = 5  # number of random orders of each image
 TIE_RULES = ("paper", "exact")
 
 
@@ -41,8 +41,9 @@ class MeasuredMethod:
             [K, 2] (maximum, mean), ``cascade`` [K, L, 2] and ``cascade_weight`` [K, L] as the function of
             this name returns them, at the first percentile of the table, ``randomised`` and ``same_pixels``
             [K] its last step, the whole classifier with random weights, ``other_image`` [K] the rank
-            correlation with the map of another patient's image, NaN where there is one patient. Controls
-            have no ``sensitivity`` and none of the following. ``most``, ``least`` and ``regions`` stand
+            correlation with the map of another patient's image, and ``other_weight`` [K] that of both maps'
+            weights, NaN where there is one patient. Controls have no ``sensitivity`` and none of the
+            following. ``most``, ``least`` and ``regions`` stand
             again, with the ending ``_2``, for the second perturbation.
         seconds: Time to explain one image.
         rates: "crossed" and "kept", bool [R], where there is a path across the decision.
@@ -202,7 +203,9 @@ def measure(
             on_progress(len(images))
     if len(evaluated.subset):
         subset = images[evaluated.subset]
-        patients = np.asarray(evaluated.images.patients)[evaluated.relevance][evaluated.subset]
+        partner = of_another_patient(
+            np.asarray(evaluated.images.patients)[evaluated.relevance][evaluated.subset]
+        )
         sensitivity = _sensitivity(explainer, subset, map_names, options, on_progress)
         own = explainer.explain(subset, on_progress).maps
         percentile = options.percentiles[0]
@@ -213,8 +216,12 @@ def measure(
                 "sensitivity": sensitivity[name],
                 "randomised": whole[:, 0],
                 "same_pixels": whole[:, 1],
-                "other_image": _of_another_image(own[name].sum(axis=3), patients),
+                "other_image": _of_another_image(own[name].sum(axis=3), partner),
             }
+            if name in WEIGHTED:
+                d = own["difference"]
+                floor = weight_correlation(own[name], own[name][partner], d, d[partner])
+                measured[name]["other_weight"] = np.where(partner < 0, np.nan, floor)
     return MeasuredMethod(measured, seconds, rates)
 
 
@@ -235,7 +242,7 @@ def measure_random(
             images,
             perturbed,
             steps=steps,
-            draws=_DRAWS,
+            draws=DRAWS,
             region=region,
             seed=options.seed,
         )
@@ -357,9 +364,8 @@ def _sensitivity(
     return {name: np.stack([one.maximum, one.mean], axis=1) for name, one in measured.items()}
 
 
-def _of_another_image(maps: np.ndarray, patients: np.ndarray) -> np.ndarray:
+def _of_another_image(maps: np.ndarray, partner: np.ndarray) -> np.ndarray:
     """Returns the rank correlation of every map with that of another patient's image, float64 [K]."""
-    partner = of_another_patient(patients)
     return np.where(partner < 0, np.nan, metrics.rank_correlation(maps, maps[partner]))
 
 

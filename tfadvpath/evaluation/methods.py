@@ -38,7 +38,7 @@ FOLDER = "methods"
 # Name of the random orders among the methods, and of the file that says which images were measured.
 RANDOM = "random"
 _IMAGES = "images"
-_FORMAT = 6
+_FORMAT = 7
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,9 @@ from tfadvpath import metrics
 from tfadvpath.evaluation.compared_maps import GENERATORS, ComparedMap, compared_maps, main_map
 from tfadvpath.evaluation.estimates import Estimate, Resampling
 from tfadvpath.evaluation.images import EvaluatedImages
-from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
+from tfadvpath.evaluation.measure import Arrays, MeasuredMethod, RandomOrders
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
+from tfadvpath.evaluation.references import RANDOM_ORDER, random_maps
 from tfadvpath.metrics.replacement import Regions
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 FINDINGS = ("found", "missed", "small", "large")
 # Images by the classifier's decision.
 CLASSES = ("all", "class_0", "class_1")
+# Maps whose weight alone can be compared, and the map that it is taken from.
+_WEIGHTS = {"fi_v1": "fi_v1", "fi_v2": "fi_v2", "fi_v2_smooth": "fi_v2"}
+_OF_SUBSET = (
+    *("sensitivity", "randomised", "other_image", "same_pixels"),
+    *("cascade", "cascade_weight", "other_weight"),
+)
 # Number of steps, each a hundredth of the image, after which AOPC is given; and after all.
 SHORT = 16
 
@@ -38,12 +45,14 @@ class MeasuredMap:
             "average_precision", and "iou_found" and so on [P, 2] by ``FINDINGS``; "relevance" [3] and "aopc"
             [3, region_steps + 1] by ``CLASSES``, AOPC relative to random orders after 0, 1, … steps, and
             both again with the ending "_2" under the second perturbation; "sensitivity" [2], "randomised",
-            "other_image", "same_pixels", "cascade" [L, 2], "cascade_weight" [L] where a subset was drawn;
+            "other_image", "same_pixels", "cascade" [L, 2], and of v1 and v2 "cascade_weight" [L] and
+            "other_weight", where a subset was drawn;
             "short_cuts" [S]; "crossed", "kept" where there is a path.
         survives: Whether the map outlives the randomisation of its classifier: ``metrics.survives``, and it
             is nearer to the map of the randomised classifier than to that of another image, by the paired
-            interval. Maps of one background correlate without that. None where it was not tried, all maps are
-            constant, or there is one patient.
+            interval. Maps of one background correlate without that. Of v1, v2 and v2 smooth the gradient's
+            weight is judged, since the pair, which stays, decides the order of their pixels. None where it
+            was not tried, all maps are constant, or there is one patient.
         seconds: Time to explain one image.
     """
 
@@ -62,8 +71,8 @@ class Summary:
         random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
             anything; "flipped", the share of decisions that the perturbation turns; and the same with the
             ending "_2".
-        references: "iou" and "fnr" [P, 2] of the maps of ``references``, by name; empty where nothing is
-            annotated.
+        references: "iou" and "fnr" [P, 2] of the maps of ``references`` and of random orders, means over
+            five orders an image, by name; empty where nothing is annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "relevance_labelled_1",
@@ -180,18 +189,26 @@ def _references(
     draws: Mapping[str, Resampling],
 ) -> dict[str, dict[str, Estimate]]:
     masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
-    found: dict[str, dict[str, Estimate]] = {}
-    for name, values in maps.items():
+
+    def localisation(values: np.ndarray) -> np.ndarray:
         # A mask has ties by its nature: the rule that breaks them stands for both.
-        by_percentile = [
-            [metric(values, masks, p, exact=True) for p in options.percentiles]
-            for metric in (metrics.iou, metrics.false_negative_rate)
-        ]
-        found[name] = {
-            metric: draws["localised"].mean(np.stack([np.stack(own, axis=1)] * 2, axis=2))
-            for metric, own in zip(("iou", "fnr"), by_percentile, strict=True)
+        return np.stack(
+            [
+                np.stack([metric(values, masks, p, exact=True) for p in options.percentiles], axis=1)
+                for metric in (metrics.iou, metrics.false_negative_rate)
+            ]
+        )
+
+    measured = {name: localisation(values) for name, values in maps.items()}
+    orders = [localisation(values) for values in random_maps(masks, options.seed)]
+    measured[RANDOM_ORDER] = np.mean(orders, axis=0)
+    return {
+        name: {
+            metric: draws["localised"].mean(np.stack([own] * 2, axis=2))
+            for metric, own in zip(("iou", "fnr"), both, strict=True)
         }
-    return found
+        for name, both in measured.items()
+    }
 
 
 class _ByClass:
@@ -236,18 +253,25 @@ def _measured_map(
             relevance = by_class.relevance(own[f"most{ending}"], own[f"least{ending}"])
             estimates[f"relevance{ending}"] = relevance
             estimates[f"aopc{ending}"] = by_class.aopc(own[f"regions{ending}"]) - by_chance[f"aopc{ending}"]
-    for name in ("sensitivity", "randomised", "other_image", "same_pixels", "cascade", "cascade_weight"):
+    for name in _OF_SUBSET:
         if name in own:
             estimates[name] = draws["subset"].mean(own[name])
     estimates["short_cuts"] = draws["relevance"].mean(own["short_cuts"])
     for name, rate in measured.rates.items():
         estimates[name] = draws["relevance"].mean(rate)
-    survives = None
-    if "randomised" in own:
-        low, _ = (estimates["randomised"] - estimates["other_image"]).interval()
-        if not np.isnan(low):
-            survives = metrics.survives(own["randomised"]) and bool(low > 0)
+    survives = _survives(own, measured.maps.get(_WEIGHTS.get(compared.map_name, ""), {}), draws)
     return MeasuredMap(compared, estimates, survives, measured.seconds)
+
+
+def _survives(own: Arrays, weighted: Arrays, draws: Mapping[str, Resampling]) -> bool | None:
+    """Judges by the gradient's weight where a map has one, else by the map."""
+    if "randomised" not in own:
+        return None
+    randomised, floor = own["randomised"], own["other_image"]
+    if "other_weight" in weighted:
+        randomised, floor = weighted["cascade_weight"][:, -1], weighted["other_weight"]
+    low, _ = (draws["subset"].mean(randomised) - draws["subset"].mean(floor)).interval()
+    return None if np.isnan(low) else metrics.survives(randomised) and bool(low > 0)
 
 
 def _stacked(estimates: list[Estimate]) -> Estimate:

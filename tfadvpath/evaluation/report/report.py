@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfadvpath.bundle.pair_verdict import pair_verdict
-from tfadvpath.evaluation.claims import FURTHER, HOLDS, MAIN, ClaimedNumber
+from tfadvpath.evaluation.claims import FURTHER, HOLDS, MAIN, REFERENCE, ClaimedNumber
 from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.report.curves import aopc_chart, iou_chart
 from tfadvpath.evaluation.report.pair_tables import errors_table, pair_table
@@ -79,6 +79,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         further_table(summary),
         cascade_table(summary),
         verdict_table(summary, MAIN, paper, sentence),
+        verdict_table(summary, REFERENCE, None),
         verdict_table(summary, FURTHER, paper, sentence),
         pair_table(summary),
         errors_table(summary),

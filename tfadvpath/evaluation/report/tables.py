@@ -9,8 +9,10 @@ from typing import NamedTuple
 from tfadvpath.evaluation.cascade import SHARES, share_title
 from tfadvpath.evaluation.claims import (
     FAILS,
+    FURTHER,
     HOLDS,
     MAIN,
+    REFERENCE,
     TITLES,
     UNDECIDED,
     Claim,
@@ -20,7 +22,7 @@ from tfadvpath.evaluation.claims import (
 )
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.options import SECOND
-from tfadvpath.evaluation.references import AVERAGE_MASK, BEST_POSSIBLE, SEGMENTATION
+from tfadvpath.evaluation.references import AVERAGE_MASK, BEST_POSSIBLE, RANDOM_ORDER, SEGMENTATION
 from tfadvpath.evaluation.report.paper import PaperTask
 from tfadvpath.evaluation.summary import (
     CLASSES,
@@ -35,6 +37,7 @@ _REFERENCES = {
     BEST_POSSIBLE: "best possible",
     SEGMENTATION: "segmentation network",
     AVERAGE_MASK: "average mask of other patients",
+    RANDOM_ORDER: "random order",
 }
 _CLASS_TITLES = {"all": "all", "class_0": "class 0", "class_1": "class 1"}
 _METRICS = {"iou": "IoU", "fnr": "FNR", "relevance": "R", "aopc": "AOPC"}
@@ -197,7 +200,9 @@ def further_table(summary: Summary) -> Table:
             "against the map of the same classifier with random weights; other image: that of another "
             "patient's image; same pixels: IoU of what both maps of the former select "
             f"({_percent(100 - summary.options.percentiles[0])} of the image). Constant maps have no "
-            "rank correlation; a dash where no map has one. "
+            "rank correlation; a dash where no map has one. Survives: the correlation is at least 0.5 and, "
+            "by its paired interval, above that of the other image; of v1, v2 and v2 smooth it is that of "
+            "the gradient's weight, see Table 3b. "
             f"Over {summary.counts['subset']} of the images of Table 2."
         ]
     columns.append(_Column(Heading("seconds an image", 4), lambda measured: Number(measured.seconds)))
@@ -214,13 +219,15 @@ def cascade_table(summary: Summary) -> Table | None:
         for kind, (name, place) in kinds.items()
         for step, share in enumerate(SHARES)
     ]
+    columns.append(_Column(Heading("weight: other image"), _estimate("other_weight")))
     notes = [
         "The last layer of the classifier, then a growing share of its layers from the output, has random "
         "weights; the pairs of the generators stay. Rank: rank correlation with the map of the trained "
         "classifier. Same pixels: IoU of what both maps select "
         f"({_percent(100 - summary.options.percentiles[0])} of the image). Weight: rank correlation of the "
         "map over the squared difference |x_s - x_a|² where that is above 1e-8, which is what the gradient "
-        "adds to it: a weight that stays the same does not depend on what the classifier has learned. "
+        "adds to it: a weight that stays the same does not depend on what the classifier has learned. Other "
+        "image: that of another patient's image, which weights of the trained classifier have in common. "
         f"Over {summary.counts['subset']} of the images of Table 2."
     ]
     table = _table("table_3b", "Table 3b: cascading randomization", summary, columns, notes)
@@ -239,7 +246,8 @@ def verdict_table(
 
     Args:
         summary: Measurements and judged claims.
-        kind: ``MAIN``: v2 smooth against E, E smooth and each baseline; or ``FURTHER``: v1 and v2.
+        kind: ``MAIN``: v2 smooth against E, E smooth and each baseline; ``FURTHER``: v1 and v2; or
+            ``REFERENCE``: v2 smooth against what knows nothing of the image.
         paper: Task of the paper whose differences stand beside.
         about_paper: Sentence on how they compare with these.
     """
@@ -271,6 +279,8 @@ def verdict_table(
         "ties broken; AOPC is that of all images after 16 %. A claim holds where all of its intervals lie "
         "above 0, and does not hold where one lies below."
     ]
+    if kind == REFERENCE:
+        notes.append("R and AOPC need the classifier's answers, which an average mask was not tried with.")
     if kind == MAIN:
         notes.append(
             "E smooth is the difference without the gradient, smoothed by the same kernel: what v2 smooth "
@@ -280,8 +290,12 @@ def verdict_table(
         first, second = summary.options.perturbations.values()
         notes.append(f"R and AOPC: pixels replaced by {first}; R 2 and AOPC 2: by {second}.")
     notes += [about_paper] if paper else []
-    place, subject = ("4", "v2 smooth") if kind == MAIN else ("5", "v1 and v2")
-    return Table(f"table_{place}", f"Table {place}: is {subject} better?", headings, rows, notes)
+    place, question = {
+        MAIN: ("4", "is v2 smooth better?"),
+        REFERENCE: ("4b", "is v2 smooth better than what knows nothing of the image?"),
+        FURTHER: ("5", "are v1 and v2 better?"),
+    }[kind]
+    return Table(f"table_{place}", f"Table {place}: {question}", headings, rows, notes)
 
 
 def _verdict_text(claim: Claim) -> str:
