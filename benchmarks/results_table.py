@@ -4,8 +4,8 @@
 
 PAGE is the Markdown file. FOLDER is what one of the two commands wrote, and NAME stands for it on the page.
 Each part of the page between ``<!-- NAME KIND -->`` and ``<!-- end -->`` is replaced by a table of that kind:
-origin, maps, verdicts, cascade, pairs, errors, short_cuts of an evaluation, or agreement. Parts of other
-names stay.
+origin, maps, findings, verdicts, chance, further, cascade, pairs, errors, short_cuts of an evaluation, or
+agreement. Parts of other names stay.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class Evaluation:
         return "\n\n".join([f"    {origin['Command']}", *map(_filled, texts)])
 
     def maps(self) -> str:
-        """Returns IoU and FNR with ties broken, R and AOPC of every map, control and reference."""
+        """Returns IoU and FNR with ties broken, R and AOPC of every map, control and reference.
+
+        The paper's numbers stand beside where the data's organ is one of its two.
+        """
         exact = f"{self.percentile} exact"
         columns = {f"IoU {self.percentile}": ("iou", exact), f"FNR {self.percentile}": ("fnr", exact)}
         columns |= {f"IoU {self.percentile}, found": ("iou_found", exact)}
@@ -64,18 +67,65 @@ class Evaluation:
         if self.report["options"]["second_perturbation"]:
             columns |= {"R 2": ("relevance_2", "all"), "AOPC 2 16 %": ("aopc_2", "all 16 %")}
         names = self.titles | {"average_mask": "average mask", "segmentation": "segmentation network"}
-        names |= {"best_possible": "best possible", "random": "random order"}
+        names |= {"best_possible": "best possible"}
         rows = [
             [title, *(self.number(key, *column) for column in columns.values())]
             for key, title in names.items()
             if any((key, *column) in self.numbers for column in columns.values())
         ]
-        return _table(["map", *columns], rows)
+        # AOPC is relative to that of random orders, so their own is left out.
+        row = [
+            self.number("random" if metric.startswith("relevance") else "random_order", metric, part)
+            for metric, part in columns.values()
+        ]
+        rows.append(["random order", *row])
+        heads, papers = ["map", *columns], self._papers()
+        if papers:
+            keys = {title: key for key, title in self.titles.items()} | {"random order": "random"}
+            heads += [f"paper {title}" for title in papers]
+            rows = [
+                [*row, *(papers[title].get(keys.get(row[0], ""), "–") for title in papers)] for row in rows
+            ]
+        return _table(heads, rows)
+
+    def _papers(self) -> dict[str, dict[str, str]]:
+        """Returns the paper's numbers by the title of their column and by the map's key."""
+        found: dict[str, dict[str, str]] = {}
+        titles = {"iou": f"IoU {self.percentile}", "fnr": f"FNR {self.percentile}", "relevance": "R"}
+        for one in self.report.get("paper", []):
+            if one["percentile"] in (None, float(self.percentile)):
+                found.setdefault(titles[one["metric"]], {})[one["map"]] = f"{one['value']:.3f}"
+        return found
+
+    def findings(self) -> str:
+        """Returns IoU with ties broken of found and missed findings, of small and large ones."""
+        parts = ("found", "missed", "small", "large")
+        exact = f"{self.percentile} exact"
+        rows = [
+            [title, *(self.number(key, f"iou_{part}", exact) for part in parts)]
+            for key, title in self.titles.items()
+            if (key, "iou_found", exact) in self.numbers
+        ]
+        return _table(["map", *(f"IoU {self.percentile}, {part}" for part in parts)], rows)
 
     def verdicts(self) -> str:
-        """Returns the verdict of each main claim with its difference in IoU, R and AOPC."""
-        wanted = {
-            ("iou", float(self.percentile)): f"IoU {self.percentile}",
+        """Returns the verdict of each main claim: v2 smooth against E, E smooth and each baseline."""
+        return self._claims("main")
+
+    def chance(self) -> str:
+        """Returns the verdict of v2 smooth against a random order and the average mask."""
+        return self._claims("reference")
+
+    def further(self) -> str:
+        """Returns the verdict of v1 and v2 against E and each baseline."""
+        return self._claims("further")
+
+    def _claims(self, kind: str) -> str:
+        """Returns claims with their difference in IoU, FNR, R and AOPC, and what decided them elsewhere."""
+        percentile = float(self.percentile)
+        shown = {
+            ("iou", percentile): f"IoU {self.percentile}",
+            ("fnr", percentile): f"FNR {self.percentile}",
             ("relevance", None): "R",
             ("aopc", None): "AOPC 16 %",
             ("relevance_2", None): "R 2",
@@ -83,22 +133,34 @@ class Evaluation:
         }
         rows, known = [], set()
         for claim in self.report["claims"]:
-            if claim["kind"] != "main" or not claim["comparisons"]:
+            if claim["kind"] != kind or not claim["comparisons"]:
                 continue
             by_number = {(one["metric"], one["percentile"]): one for one in claim["comparisons"]}
             known |= set(by_number)
-            first = claim["comparisons"][0]
             better = {
                 number: _number({**one, "value": one["better_by"]}) for number, one in by_number.items()
             }
-            names = [self.titles[first[name]] for name in ("map", "against")]
-            rows.append((names, better, claim["verdict"]))
-        columns = {number: title for number, title in wanted.items() if number in known}
+            others = [one for number, one in by_number.items() if number not in shown]
+            counts = [
+                f"{sum(one['verdict'] == verdict for one in others)} {word}"
+                for verdict, word in (("holds", "better"), ("does not hold", "worse"))
+            ]
+            rows.append(
+                (claim["text"].split(" is better than "), better, ", ".join(counts), claim["verdict"])
+            )
+        columns = {number: title for number, title in shown.items() if number in known}
+        heads = ["map", "against", *columns.values()]
+        more = any(number not in shown for number in known)
         return _table(
-            ["map", "against", *columns.values(), "verdict"],
+            [*heads, *(["other percentiles"] if more else []), "verdict"],
             [
-                [*names, *(better.get(number, "–") for number in columns), verdict]
-                for names, better, verdict in rows
+                [
+                    *names,
+                    *(better.get(number, "–") for number in columns),
+                    *([counts] if more else []),
+                    verdict,
+                ]
+                for names, better, counts, verdict in rows
             ],
         )
 
@@ -114,7 +176,10 @@ class Evaluation:
     def pairs(self) -> str:
         """Returns the quality of the pairs, and the verdict on each generator."""
         table = _without_caption(self.folder / "table_6.md")
-        verdicts = [f"**{name}**: {' '.join(one['sentences'])}" for name, one in self.report["pairs"].items()]
+        verdicts = [
+            f"**{name}**: {' '.join(one['sentences']) or 'The pairs reach every limit.'}"
+            for name, one in self.report["pairs"].items()
+        ]
         return "\n\n".join([table, *map(_filled, verdicts)])
 
     def short_cuts(self) -> str:

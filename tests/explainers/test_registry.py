@@ -17,11 +17,11 @@ def computing_code(tmp_path, monkeypatch):
     def changed(name=None, text=""):
         if name:
             (tmp_path / name).write_text(text)
-        registry._computing_code.cache_clear()
+        registry.computing_code.cache_clear()
         return explainers.code("gradient")
 
     yield changed
-    registry._computing_code.cache_clear()
+    registry.computing_code.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["path/one.py", "metrics/one.py", "generators/new.py", "models/one.py"])

@@ -122,7 +122,7 @@ def measure_agreement(
         raise InputError(first.recipe.name, "has test images of one class alone", "Name other bundles")
     x, patients = np.asarray(part.images[rows]), np.asarray(part.patients)[rows]
     decisions = [scores_of(bundle.classifier, x) >= 0.5 for bundle in loaded]
-    chosen_percentile = percentile or float(first.recipe.data.PERCENTILES[0])
+    chosen_percentile = percentile or float(first.recipe.data.percentiles[0])
     found: list[MapAgreement] = []
     for method in chosen:
         maps = [_maps(bundle, method, x, batch_size, seed) for bundle in loaded]

@@ -99,7 +99,7 @@ def weight_correlation(
         other_difference: The same of ``other``; None where the pair is the same.
 
     Returns:
-        float64 [K], over the pixels where both differences are above 1e-4; NaN where there are fewer than two.
+        float64 [K], over the pixels where both differences are above 1e-4; NaN where fewer than two are.
     """
     both = (difference, difference if other_difference is None else other_difference)
     where = np.minimum(*both) > _LEAST_DIFFERENCE

@@ -27,7 +27,7 @@ from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.pairs import load_judges, measure_pairs
 from tfadvpath.evaluation.references import reference_maps
 from tfadvpath.evaluation.replacement_images import check_perturbation, chosen_perturbation
-from tfadvpath.evaluation.report.head import facts
+from tfadvpath.evaluation.report.head import facts, lengths_in_words
 from tfadvpath.evaluation.report.pictures import Shown, show
 from tfadvpath.evaluation.report.report import About, write_report
 from tfadvpath.evaluation.short_cuts import hidden_figures
@@ -106,7 +106,7 @@ def evaluate(
     bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     options = options or EvaluationOptions()
     if not options.percentiles:
-        options = dataclasses.replace(options, percentiles=bundle.recipe.data.PERCENTILES)
+        options = dataclasses.replace(options, percentiles=bundle.recipe.data.percentiles)
     chosen = _chosen_methods(bundle, methods)
     if options.subset == 1:
         raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
@@ -153,11 +153,15 @@ def evaluate(
             evaluation, list(measured), judges, lambda line: hear(Event("Measuring pairs", 0, 0, line))
         )
         summary = dataclasses.replace(summary, pairs=found)
+    _, height, width, _ = evaluated.images.images.shape
+    lengths = lengths_in_words(
+        height, width, options.squares(height, width), evaluation.lengths(list(measured))
+    )
     versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
     about = About(
         data=bundle.recipe.data,
         name=bundle.recipe.name,
-        facts=facts(evaluated, summary),
+        facts=facts(evaluated, summary, lengths),
         missing=[method for method in METHODS if method not in chosen],
         origin={
             "Command": command or "tfadvpath.evaluate(…)",

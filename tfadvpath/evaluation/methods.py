@@ -222,6 +222,15 @@ class Evaluation:
         headers = (read_header(self._path(name)) for name in (RANDOM, *methods))
         return float(sum(header.get("seconds", 0.0) for header in headers))
 
+    def lengths(self, methods: Sequence[str]) -> dict[str, dict[str, float]]:
+        """Returns the lengths in pixels that methods take for the test images, by name, by the method's name.
+
+        Args:
+            methods: Names of explainers.
+        """
+        _, height, width, _ = self.evaluated.images.images.shape
+        return {method: self._explainer(method).lengths(height, width) for method in methods}
+
     def _measure(self, method: str, on_progress: Callable[[float], None]) -> MeasuredMethod | RandomOrders:
         # The numbers of a method must not depend on what ran before it.
         keras.utils.set_random_seed(self.options.seed)
@@ -259,7 +268,7 @@ class Evaluation:
 
 def _code(method: str) -> dict[str, str]:
     """Returns what a method's measurements depend on that its author changes between two runs."""
-    return {} if method == RANDOM else {"code": explainers.code(method)}
+    return {"code": explainers.computing_code() if method == RANDOM else explainers.code(method)}
 
 
 def _of_same_images(arrays: Arrays, others: Arrays) -> bool:

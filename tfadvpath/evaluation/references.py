@@ -13,6 +13,7 @@ from tfadvpath.errors import first_line
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.measured_files import read_arrays, write_arrays
 from tfadvpath.evaluation.segmentation_ceiling import segmentation_maps
+from tfadvpath.explainers import computing_code
 
 # A map that knows the finding, the maps of a network that learned from annotations, the mean annotation, and
 # maps that rank the pixels at random.
@@ -77,6 +78,7 @@ def random_maps(masks: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 def _segmentation(
     bundle: Bundle, evaluated: EvaluatedImages, path: Path, identity: dict[str, Any], seed: int
 ) -> np.ndarray | None:
+    identity = {**identity, "code": computing_code()}
     stored = read_arrays(path, {}, identity)
     if stored is not None:
         return stored.get("maps")

@@ -7,7 +7,7 @@ from tfadvpath.explainers.gradient import Gradient
 from tfadvpath.explainers.integrated_gradients import IntegratedGradients
 from tfadvpath.explainers.mask_generator import GeneratedMask
 from tfadvpath.explainers.mask_perturbation import MaskPerturbation
-from tfadvpath.explainers.registry import code, generator_of, get, names, options
+from tfadvpath.explainers.registry import code, computing_code, generator_of, get, names, options
 
 __all__ = [
     "AdversarialPath",
@@ -18,6 +18,7 @@ __all__ = [
     "IntegratedGradients",
     "MaskPerturbation",
     "code",
+    "computing_code",
     "generator_of",
     "get",
     "names",

@@ -17,7 +17,7 @@ from tfadvpath.explainers.base import Explainer
 
 _Make = TypeVar("_Make", bound=Callable[..., Explainer])
 # A change in one of them can change a map or a figure.
-_COMPUTING_ROOMS = ("explainers", "path", "generators", "models", "metrics", "evaluation")
+_COMPUTING_ROOMS = ("explainers", "path", "generators", "models", "metrics", "evaluation", "datasets")
 _MAKERS: dict[str, Callable[..., Explainer]] = {}
 # Generator that a bundle must hold beside its classifier, by the explainer's name.
 _GENERATORS: dict[str, str] = {}
@@ -106,11 +106,11 @@ def code(name: str) -> str:
         text = inspect.getsource(sys.modules[make.__module__])
     except (KeyError, OSError, TypeError):
         text = f"{make.__module__}.{make.__qualname__}"
-    return hashlib.sha256((text + _computing_code()).encode()).hexdigest()
+    return hashlib.sha256((text + computing_code()).encode()).hexdigest()
 
 
 @functools.cache
-def _computing_code() -> str:
+def computing_code() -> str:
     """Returns the SHA-256 of the modules that maps and their figures are computed by, in hexadecimal."""
     package = pathlib.Path(tfadvpath.__path__[0])
     digest = hashlib.sha256()

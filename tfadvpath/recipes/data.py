@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfadvpath.datasets.prepared import Prepared
 
 PartName = Literal["train", "validation", "test"]
+Organ = Literal["brain", "chest"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
 # Parts whose patients are dealt into folds: never the test part's.
 _DEALT: tuple[PartName, ...] = ("train", "validation")
@@ -48,14 +49,14 @@ class DataSet(Part, abc.ABC):
             that whoever trained the networks has to know.
         GENERATED: Whether the images are phantoms, not patients'.
         ORGAN: Organ in the images, "brain" or "chest", by which published numbers and phantoms are chosen to
-            stand beside them. None is any other.
+            stand beside them. None is any other, or one that the recipe names.
         PERCENTILES: Percentiles of the maps at which Table 1 is measured.
         CHANNEL: Channel of a 4-D volume that the classifier sees, unless an option says it; None where images
             have one.
     """
 
     GENERATED: ClassVar[bool] = False
-    ORGAN: ClassVar[Literal["brain", "chest"] | None] = None
+    ORGAN: ClassVar[Organ | None] = None
     PERCENTILES: ClassVar[tuple[float, ...]] = (90.0, 95.0, 98.0, 99.0)
     CHANNEL: ClassVar[int | None] = None
     task: str
@@ -78,6 +79,16 @@ class DataSet(Part, abc.ABC):
     def volume_channel(self) -> int | None:
         """Index of the channel of a 4-D volume that the classifier sees; None where images have one."""
         return self.CHANNEL
+
+    @property
+    def pictured_organ(self) -> Organ | None:
+        """Organ in the images, "brain" or "chest"; None where it is another or not known."""
+        return self.ORGAN
+
+    @property
+    def percentiles(self) -> tuple[float, ...]:
+        """Percentiles of the maps at which Table 1 is measured."""
+        return self.PERCENTILES
 
     def load(self, part: PartName, seed: int) -> LabelledImages:
         """Returns the labelled images of one part.
@@ -137,7 +148,7 @@ class DataSet(Part, abc.ABC):
             InputError: The folder of prepared images is missing or incomplete.
         """
         # Where there are no folds, data have the fingerprint that they had before there was the option.
-        left_out = {"path", "terms"} | ({"folds", "fold"} if self.folds is None else set())
+        left_out = {"path", "terms", "organ"} | ({"folds", "fold"} if self.folds is None else set())
         content = {"seed": seed, **self.model_dump(mode="json", exclude=left_out), **self._content()}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -344,12 +355,27 @@ class Pneumonia(PreparedData):
 
 @data_set
 class ImageFolder(PreparedData):
-    """Images that a table lists."""
+    """Images that a table lists.
+
+    Attributes:
+        organ: Organ in the images, "brain" or "chest": the paper's numbers of it stand beside those that are
+            measured, at its percentiles. None for any other.
+    """
 
     BUILDER: ClassVar = "tfadvpath.datasets.image_folder.ImageFolder"
     PREPARE_OPTIONS: ClassVar = ("images", "masks")
 
     task: Literal["image-folder"]
+    organ: Organ | None = None
+
+    @property
+    def pictured_organ(self) -> Organ | None:
+        return self.organ
+
+    @property
+    def percentiles(self) -> tuple[float, ...]:
+        of_organ = {kind.ORGAN: kind.PERCENTILES for kind in DATA_SETS.values()}
+        return self.PERCENTILES if self.organ is None else of_organ[self.organ]
 
 
 @data_set

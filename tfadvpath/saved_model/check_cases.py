@@ -109,7 +109,7 @@ def _phantoms(bundle: Bundle, count: int) -> np.ndarray:
     """Returns at least ``count`` images of both classes where the size allows, float32 [N, H, W, 1]."""
     data = bundle.recipe.data
     size = data.image_size
-    if data.ORGAN == "chest":
+    if data.pictured_organ == "chest":
         return phantom_chest_xrays(range(SEED, SEED + count), size, twins=True).images
     slices = phantom_brain_slices([SEED], size, min_tumour_pixels=2, twins=True).images
     return slices[np.linspace(0, len(slices) - 1, 2 * count).astype(int)]

@@ -46,13 +46,21 @@ def test_numbers_stand_where_the_table_has_them():
 def test_a_data_set_is_measured_where_the_paper_has_numbers_of_its_organ(task, organ):
     paper = paper_task(data(task))
     assert paper is paper_task(data(organ))
-    assert tuple(n.percentile for n in paper.numbers if n.metric == "iou") == data(task).PERCENTILES
+    assert tuple(n.percentile for n in paper.numbers if n.metric == "iou") == data(task).percentiles
 
 
 def test_images_of_any_organ_are_measured_at_all_percentiles_and_have_no_paper():
     assert ImageFolder.PERCENTILES == (90, 95, 98, 99)
     assert paper_task(data("image-folder")) is None
     assert about_paper(data("image-folder")) == ""
+
+
+@pytest.mark.parametrize(("organ", "task"), [("brain", "brain-tumour"), ("chest", "pneumonia")])
+def test_an_image_folder_of_an_organ_has_the_papers_numbers_and_percentiles_beside(organ, task):
+    folder = ImageFolder(task="image-folder", path="p", image_size=64, organ=organ)
+    assert paper_task(folder) is paper_task(data(task))
+    assert folder.percentiles == data(task).percentiles
+    assert "another data set" in about_paper(folder)
 
 
 def test_numbers_beside_phantoms_are_for_orientation_only():

@@ -10,9 +10,11 @@ import numpy as np
 from tfadvpath.bundle.figures import classifier_figures
 from tfadvpath.evaluation.estimates import Estimate
 from tfadvpath.evaluation.images import EvaluatedImages
+from tfadvpath.evaluation.options import SECOND
 from tfadvpath.evaluation.replacement_images import FIXED_POINT_GAN
 from tfadvpath.evaluation.summary import Summary
 from tfadvpath.generators.registry import GENERATORS
+from tfadvpath.path.lengths import PAPER_SIDE, length_scale
 
 _BY_NAME = {
     FIXED_POINT_GAN: "the fixed-point GAN's image of the other class",
@@ -23,17 +25,25 @@ _BY_NAME = {
 }
 
 
-def facts(evaluated: EvaluatedImages, summary: Summary) -> dict[str, str]:
-    """Returns sentences on the images, the classifier, the perturbation and the generators, by title."""
+def facts(evaluated: EvaluatedImages, summary: Summary, lengths: str) -> dict[str, str]:
+    """Returns sentences on the images, the classifier, the perturbation and the generators, by title.
+
+    Args:
+        evaluated: Test images.
+        summary: Measurements.
+        lengths: Sentence on the lengths that depend on the images' size, see ``lengths_in_words``.
+    """
     images, counts = evaluated.images, summary.counts
     positives = int((np.asarray(images.labels) == 1).sum())
     found = {
         "Test images": f"{counts['images']} of {counts['patients']} patients, {positives} of class 1, "
         f"{counts['localised']} of these annotated",
         "Classifier": _classifier(evaluated),
-        "Perturbation": f"{_BY_NAME[summary.options.perturbation]}; it turns the decision of "
-        f"{_share(summary.random['flipped'])} of the images",
+        "Perturbation": _perturbation(summary, ""),
     }
+    if SECOND in summary.options.perturbations:
+        found["Second perturbation"] = _perturbation(summary, SECOND)
+    found["Lengths"] = lengths
     for row in GENERATORS.values():
         measured = summary.maps.get(f"{row.name}_difference")
         if measured is not None:
@@ -42,6 +52,37 @@ def facts(evaluated: EvaluatedImages, summary: Summary) -> dict[str, str]:
             if row.has_stable_image:
                 found[row.title] += f", {kept} of the stable images keep it"
     return found
+
+
+def lengths_in_words(
+    height: int, width: int, squares: int, of_methods: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Returns the lengths of the measurement and of the methods in pixels, and the scale that makes them.
+
+    Args:
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        squares: Side of AOPC's squares in pixels.
+        of_methods: Lengths by name, as ``Explainer.lengths`` returns them, by the method's name.
+    """
+    groups: dict[str, list[str]] = {}
+    for method, lengths in of_methods.items():
+        text = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in lengths.items())
+        if text:
+            groups.setdefault(text, []).append(method)
+    parts = [f"{', '.join(methods)}: {text}" for text, methods in groups.items()]
+    scale = length_scale(height, width)
+    return (
+        f"in pixels of these images of {height} x {width}, where a length of the paper, which is for "
+        f"{PAPER_SIDE} pixels, is multiplied by {scale:.3g} unless it was given. AOPC's squares: {squares}. "
+        + "; ".join(parts)
+    )
+
+
+def _perturbation(summary: Summary, ending: str) -> str:
+    name = summary.options.perturbations[ending]
+    flipped = _share(summary.random[f"flipped{ending}"])
+    return f"{_BY_NAME[name]}; it turns the decision of {flipped} of the images"
 
 
 def _classifier(evaluated: EvaluatedImages) -> str:

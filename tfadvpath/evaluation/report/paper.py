@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tfadvpath.evaluation.claims import ClaimedNumber, Comparison
 from tfadvpath.evaluation.compared_maps import COMPARED_MAPS
@@ -42,10 +43,24 @@ class PaperTask:
         advantage = values[comparison.key] - values[comparison.against]
         return -advantage if comparison.number.metric == "fnr" else advantage
 
+    def as_json(self) -> list[dict[str, Any]]:
+        """Returns every number with its metric, percentile and map, as JSON can hold them."""
+        random = {
+            "metric": "relevance",
+            "percentile": None,
+            "map": "random",
+            "value": self.random_relevance[0],
+        }
+        return [
+            {**number._asdict(), "map": key, "value": value}
+            for number, values in self.numbers.items()
+            for key, value in values.items()
+        ] + [random]
+
 
 def paper_task(data: DataSet) -> PaperTask | None:
     """Returns the paper's task of the same organ as a recipe's data; None where there is none."""
-    return _OF_ORGAN.get(data.ORGAN or "")
+    return _OF_ORGAN.get(data.pictured_organ or "")
 
 
 def about_paper(data: DataSet) -> str:
@@ -53,7 +68,7 @@ def about_paper(data: DataSet) -> str:
     task = paper_task(data)
     if task is None:
         return ""
-    if not data.GENERATED:
+    if data.ORGAN is not None and not data.GENERATED:
         return f"Columns named paper hold the published numbers of the same task, {task.title}."
     return (
         f"Columns named paper hold the published numbers on {task.title}: another data set, other networks "

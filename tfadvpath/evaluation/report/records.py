@@ -149,7 +149,7 @@ def _scalars(
         names = {"pointing": "pointing_game", "randomised": "rank_correlation_randomised"}
         names |= {"other_image": "rank_correlation_other_image", "same_pixels": "same_pixels_randomised"}
         names |= {"crossed": "flip_rate", "kept": "keep_rate", "flipped": "flip_rate"}
-        names |= {"flipped_2": "flip_rate_2"}
+        names |= {"flipped_2": "flip_rate_2", "other_weight": "cascade_weight_other_image"}
         yield names.get(name, name), "", estimate
 
 

@@ -106,6 +106,7 @@ def write_report(out: Path, summary: Summary, examples: Sequence[Shown], about: 
         "missing": list(about.missing),
         "failed": dict(summary.failed),
         **as_json(summary),
+        "paper": [] if paper is None else paper.as_json(),
         "origin": dict(about.origin),
     }
     write_json(out / REPORT_FILE, content)
