@@ -8,6 +8,7 @@ from support import tiny
 from support.evaluations import write_whole_bundle
 
 from tfadvpath.bundle.bundle import load_bundle, save_bundle
+from tfadvpath.bundle.record import record_pairs
 from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError
 from tfadvpath.files import sha256
@@ -137,8 +138,11 @@ def test_the_digest_is_that_of_the_content_wherever_the_folder_is(folder, tmp_pa
     first = load_bundle(folder)
     shutil.copytree(folder, tmp_path / "elsewhere")
     assert load_bundle(tmp_path / "elsewhere").digest == first.digest
+    record_pairs(folder, {"syce": {"flip_rate": 0.5}})
+    assert load_bundle(folder).digest == first.digest
     unets = {f"generator_{k}": unet for k, unet in enumerate(first.generators["syce"].generators)}
-    save_bundle(folder, first.classifier, {"syce": unets}, first.recipe, {"test": {}})
+    another = first.recipe.model_copy(update={"seed": 1})
+    save_bundle(folder, first.classifier, {"syce": unets}, another, {"test": {}})
     assert load_bundle(folder).digest != first.digest
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
 import pytest
+from support import evaluations
 from typer.testing import CliRunner
 
 from tfadvpath import explainers
+from tfadvpath.cli.evaluate import _lines
 from tfadvpath.cli.main import app
+from tfadvpath.evaluation.summary import summarise
 
 RUNNER = CliRunner()
 SMALL = ["--images", "4", "--steps", "3", "--subset", "4", "--perturbation", "blur", "--no-segmentation"]
@@ -177,3 +181,19 @@ def test_two_perturbations_are_measured_and_controls_can_be_left_out(bundle, tmp
     metrics = {number["metric"] for number in report["maps"]["gradient"]["numbers"]}
     assert {"relevance", "relevance_2", "aopc", "aopc_2"} <= metrics
     assert (tmp_path / "out/table_2b.md").exists()
+
+
+def test_what_the_pairs_are_worth_is_printed_in_words(tmp_path):
+    images = evaluations.evaluated_images(evaluations.labelled_images())
+    summary = summarise(
+        evaluations.every_method(images),
+        evaluations.random_orders(images),
+        images,
+        evaluations.OPTIONS,
+        repeats=2,
+    )
+    pairs = {"cyce": {"flip_rate": 0.9}, "syce": {"flip_rate": 0.25}}
+    lines = _lines(dataclasses.replace(summary, pairs=pairs), tmp_path).splitlines()
+    assert "Pairs of CyCE: They reach every limit that was measured." in lines
+    [line] = [line for line in lines if line.startswith("Pairs of SyCE")]
+    assert "75 % of the adversaries do not cross the decision" in line

@@ -63,7 +63,8 @@ def test_a_bundle_in_memory_is_measured(run):
     assert run.summary.options.percentiles == (90.0, 95.0, 98.0, 99.0)
     assert run.summary.counts["images"] == 24
     assert run.summary.claims == ()  # it has neither CyCE nor SyCE
-    assert list(run.summary.references) == ["best_possible", "average_mask"]
+    assert list(run.summary.references) == ["best_possible", "average_mask", "random_order"]
+    assert "where a length of the paper" in run.report["facts"]["Lengths"]
 
 
 def test_the_report_is_written(run):
@@ -264,4 +265,12 @@ def test_test_images_of_one_class_are_refused(tmp_path):
 def test_a_second_classifier_that_cannot_be_loaded_is_refused_before_anything_is_measured(tmp_path):
     with pytest.raises(InputError, match=r"`second_classifier`: none\.keras: cannot be loaded"):
         Run(squares(), tmp_path / "out", OPTIONS, methods=["gradient"], second_classifier="none.keras")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_pairs_are_recorded_in_a_bundles_folder_or_not_at_all(tmp_path, pairs):
+    says = "Pass the folder in place of a Bundle" if pairs else "Measure `pairs`"
+    with pytest.raises(InputError, match=re.escape(says)):
+        tfadvpath.evaluate(squares(), tmp_path / "out", OPTIONS, pairs=pairs, record=True)
     assert not (tmp_path / "out").exists()

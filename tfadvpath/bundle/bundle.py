@@ -23,6 +23,7 @@ from tfadvpath.bundle.manifest import (
     seal_bundle,
 )
 from tfadvpath.bundle.networks import Networks, load_network, network_path, save_network
+from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError, quoted
 from tfadvpath.files import put_in_place
 from tfadvpath.generators.registry import GENERATORS
@@ -62,8 +63,14 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of the manifest's content: another bundle has another."""
-        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+        """SHA-256, in hexadecimal, of the networks, the recipe and their origin.
+
+        Figures, charts and cards play no part, so it stays the same where an evaluation is recorded.
+        """
+        files = self.manifest.get("sha256", {})
+        computing = {name: own for name, own in files.items() if name == RECIPE or name.endswith(".keras")}
+        content = sealed({**self.manifest, "sha256": computing})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def load_bundle(folder: Path | str, generators: Collection[str] | None = None) -> Bundle:

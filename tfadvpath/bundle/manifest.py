@@ -22,6 +22,8 @@ from tfadvpath.recipes.stages import CLASSIFIER
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
 FIGURES_FILE = "figures.json"
+HISTORY_FILE = "history.json"
+MODEL_CARD = "model_card.md"
 # Report of ``tfadvpath.fit`` on the bundle that it made.
 FIT_REPORT = "fit.json"
 COPY_AGAIN = "Copy the bundle again"
@@ -68,20 +70,20 @@ def seal_bundle(
     write_json(folder / MANIFEST, sealed(manifest))
 
 
-def add_to_bundle(folder: Path, name: str, text: str) -> None:
-    """Adds a text to a bundle that is sealed, and seals it anew.
+def add_to_bundle(folder: Path, texts: Mapping[str, str]) -> None:
+    """Adds texts to a bundle that is sealed, and seals it anew.
 
     Args:
         folder: Folder of the bundle.
-        name: Name of the file, beside the manifest; an earlier one is replaced.
-        text: Content of the file.
+        texts: Contents of the files by their name, beside the manifest; earlier ones are replaced.
 
     Raises:
         InputError: The folder is no bundle, or its manifest does not fit its files.
     """
     manifest = read_object(folder / MANIFEST)
-    write_text(folder / name, text)
-    files = {**manifest["sha256"], name: sha256(folder / name)}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    files = {**manifest["sha256"], **{name: sha256(folder / name) for name in texts}}
     write_json(folder / MANIFEST, sealed({**manifest, "sha256": dict(sorted(files.items()))}))
 
 

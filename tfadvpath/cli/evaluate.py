@@ -71,6 +71,13 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="A feature extractor to compare adversaries with real images by."),
     ] = None,
+    record: Annotated[
+        bool,
+        typer.Option(
+            "--record",
+            help="Add the figures of the pairs to RUN: its model card and explain then repeat their verdict.",
+        ),
+    ] = False,
     region: Annotated[
         int | None,
         typer.Option(min=1, help="Side in pixels of AOPC's squares; 8 of 224 pixels by default, scaled."),
@@ -140,6 +147,7 @@ def evaluate(
             encoder=encoder,
             listed=listed,
             segmentation=segmentation,
+            record=record,
         )
     if as_json:
         answer((out / REPORT_FILE).read_text(encoding="utf-8").rstrip("\n"))
@@ -162,10 +170,12 @@ def _method_options(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _lines(summary: Summary, out: Path) -> str:
-    """Returns Tables 1 and 2 without intervals, the claims, and where the charts and the rest lie."""
+    """Returns Tables 1 and 2 without intervals, the claims, what the pairs are worth, and where the rest is."""
+    from tfadvpath.bundle.pair_verdict import pair_verdict
     from tfadvpath.evaluation.claims import FURTHER  # imports NumPy, as above
     from tfadvpath.evaluation.report.report import AOPC_CHART, PAGE
     from tfadvpath.evaluation.summary import SHORT
+    from tfadvpath.generators.registry import GENERATORS
 
     short = min(SHORT, summary.options.region_steps)
     lines: list[str] = []
@@ -185,6 +195,9 @@ def _lines(summary: Summary, out: Path) -> str:
         lines.append(f"{measured.compared.title:{width}}" + "".join(cells))
     judged = [claim for claim in summary.claims if claim.comparisons and claim.kind != FURTHER]
     lines += [f"{claim.text}: {claim.verdict}" for claim in judged]
+    for name, figures in summary.pairs.items():
+        sentences = pair_verdict(figures).sentences or ("They reach every limit that was measured.",)
+        lines.append(f"Pairs of {GENERATORS[name].title}: {' '.join(sentences)}")
     lines.append(f"AOPC relative to random orders, by the share replaced: {out / AOPC_CHART}")
     return "\n".join([*lines, f"The report is {out / PAGE}"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle, load_bundle
 from tfadvpath.bundle.manifest import library_versions
 from tfadvpath.bundle.networks import scores_of
+from tfadvpath.bundle.record import record_pairs
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation.claims import judge
 from tfadvpath.evaluation.compared_maps import METHODS, in_order, main_map
@@ -69,6 +71,7 @@ def evaluate(
     encoder: Path | str | None = None,
     listed: Path | str | None = None,
     segmentation: bool = True,
+    record: bool = False,
 ) -> Summary:
     """Measures the methods of a bundle on its test images and compares them: the paper's tables and charts.
 
@@ -93,6 +96,8 @@ def evaluate(
             draw. The paper's authors published such a list for the brain.
         segmentation: Whether a small segmentation network is trained on the annotations of the training
             images, as the ceiling of localisation; it takes about a minute.
+        record: Whether the figures of the pairs are added to the bundle, so that its model card and
+            ``explain`` repeat the verdict that they lead to.
 
     Returns:
         The measurements, with the judged claims and the methods that failed.
@@ -103,6 +108,7 @@ def evaluate(
             measurements made with other options; no method could be measured.
     """
     out = Path(out)
+    folder = _folder_to_record_in(bundle, pairs) if record else None
     bundle = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
     options = options or EvaluationOptions()
     if not options.percentiles:
@@ -172,7 +178,20 @@ def evaluate(
         },
     )
     write_report(out, summary, _examples(evaluation, summary, measured, hear), about)
+    if folder is not None:
+        record_pairs(folder, summary.pairs)
     return summary
+
+
+def _folder_to_record_in(bundle: Bundle | Path | str, pairs: bool) -> Path:
+    if not pairs:
+        raise InputError("`record`", "adds the figures of the pairs, which are left out", "Measure `pairs`")
+    if isinstance(bundle, Bundle):
+        raise InputError("`record`", "writes to a bundle's folder", "Pass the folder in place of a Bundle")
+    folder = Path(bundle)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise InputError(folder, "cannot be written to, so nothing can be recorded", "Copy the bundle first")
+    return folder
 
 
 def _minutes(seconds: float) -> str:

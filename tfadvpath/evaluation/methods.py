@@ -187,6 +187,9 @@ class Evaluation:
             seconds = time.perf_counter() - start
             header = {**self.identity, **_code(method), "method": method, "seconds": round(seconds, 3)}
             header |= {"versions": library_versions(), "git_revision": git_revision()}
+            if method != RANDOM:
+                _, height, width, _ = self.evaluated.images.images.shape
+                header["lengths"] = self._explainer(method).lengths(height, width)
             write_arrays(self._path(method), result.as_arrays(), header)
             yield Measured(method, result, seconds)
 
@@ -223,13 +226,13 @@ class Evaluation:
         return float(sum(header.get("seconds", 0.0) for header in headers))
 
     def lengths(self, methods: Sequence[str]) -> dict[str, dict[str, float]]:
-        """Returns the lengths in pixels that methods take for the test images, by name, by the method's name.
+        """Returns the lengths in pixels that methods took for the test images, by name, by the method's name.
 
         Args:
             methods: Names of explainers.
         """
-        _, height, width, _ = self.evaluated.images.images.shape
-        return {method: self._explainer(method).lengths(height, width) for method in methods}
+        headers = {method: read_header(self._path(method)) for method in methods}
+        return {method: header.get("lengths", {}) for method, header in headers.items()}
 
     def _measure(self, method: str, on_progress: Callable[[float], None]) -> MeasuredMethod | RandomOrders:
         # The numbers of a method must not depend on what ran before it.

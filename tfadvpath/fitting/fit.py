@@ -217,7 +217,7 @@ def fit(
     _train(recipe, out, begun, started, minutes, shown)
     bundle = load_bundle(out)
     report = _report(out, bundle, model, begun, method, minutes, started)
-    add_to_bundle(out, FIT_REPORT, json_text(report.as_json()))
+    add_to_bundle(out, {FIT_REPORT: json_text(report.as_json())})
     return FittedExplainer(load_bundle(out), report, out, method)
 
 

@@ -13,7 +13,13 @@ import keras
 import tensorflow as tf
 
 from tfadvpath.bundle.figures import part_counts
-from tfadvpath.bundle.manifest import git_revision, library_versions, seal_bundle
+from tfadvpath.bundle.manifest import (
+    HISTORY_FILE,
+    MODEL_CARD,
+    git_revision,
+    library_versions,
+    seal_bundle,
+)
 from tfadvpath.bundle.model_card import model_card
 from tfadvpath.bundle.networks import load_network, network_path, save_network
 from tfadvpath.datasets.labelled_images import LabelledImages
@@ -250,8 +256,8 @@ def _seal(run: RunFolder) -> TrainedBundle:
     write_chart(run.out / "reliability.png", reliability_chart(classifier))
     about = {"versions": library_versions(), **provenance, "train": done[CLASSIFIER]["train"]}
     others = {
-        "model_card.md": model_card(recipe, figures, histories, about, run.out),
-        "history.json": json.dumps(histories, indent=2) + "\n",
+        MODEL_CARD: model_card(recipe, figures, histories, about, run.out),
+        HISTORY_FILE: json.dumps(histories, indent=2) + "\n",
     }
     seal_bundle(run.out, recipe, figures, provenance, others, stages=list(done))
     return TrainedBundle(run.out, figures)
