@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import tiny
-from support.evaluations import OPTIONS, evaluated_images
+from support import tiny, toys
+from support.evaluations import OPTIONS, bright_square_classifier, evaluated_images
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation import methods
+from tfadvpath.evaluation import cascade, methods
+from tfadvpath.evaluation.compared_maps import compared_maps
+from tfadvpath.evaluation.controls import control_names
 from tfadvpath.evaluation.measure import MeasuredMethod
 from tfadvpath.evaluation.methods import Evaluation, Failed, Measured
 from tfadvpath.explainers.base import Explainer
@@ -131,6 +133,21 @@ def test_the_seed_reaches_a_method_that_draws(made, tmp_path, monkeypatch):
     list(evaluation(tmp_path, options=options).run(("gradient", "mask_perturbation"), {}))
     seeds = {name: options.get("seed") for name, options in given}
     assert seeds == {"gradient": None, "mask_perturbation": 7}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["syce", "sagen"])
+def test_the_path_of_the_decoder_is_measured_with_controls_and_cascade(tmp_path, method, monkeypatch):
+    monkeypatch.setattr(cascade, "SHARES", (0.0, 1.0))  # each step traces the path anew
+    classifier = bright_square_classifier()
+    bundle = Bundle(classifier, {method: toys.generator(method, classifier)[0]}, tiny.RECIPE, {}, {})
+    given = {method: {"path": "manifold", "steps": 2, "jit_compile": False}}
+    options = dataclasses.replace(OPTIONS, perturbation="zero", method_options=given)
+    _, outcome = Evaluation(bundle, evaluated_images(), options, tmp_path).run((method,), {})
+    assert isinstance(outcome, Measured), outcome.error
+    maps = outcome.result.maps
+    assert {one.map_name for one in compared_maps({method: control_names(method)})} == set(maps)
+    assert maps["difference"]["cascade"].shape == (OPTIONS.subset, 2, 2)
 
 
 def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):
