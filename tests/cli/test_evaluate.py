@@ -131,6 +131,12 @@ def test_a_run_without_any_measured_method_exits_2(bundle, tmp_path, without_gra
         ),
         (["--set", "steps=3"], "--set: 'steps=3' is no METHOD.OPTION=VALUE. Name an option so"),
         (["--set", "gradient.speed=3"], "--set: gradient has no option 'speed'. Choose from"),
+        (
+            ["--set", "cyce.kernel_size=9"],
+            "--set: cyce.kernel_size would smooth its maps by another kernel than those beside them. "
+            "Give --kernel-size, which smooths all alike.",
+        ),
+        (["--kernel-size", "64"], "--sigma, --kernel-size: do not fit these images: A kernel of 64 taps"),
         (["--perturbation", "magic"], "--perturbation: 'magic' is not known. Choose from fixed_point_gan"),
     ],
 )
@@ -173,11 +179,13 @@ def test_the_same_perturbation_twice_is_refused(bundle, tmp_path):
 @pytest.mark.slow
 def test_two_perturbations_are_measured_and_controls_can_be_left_out(bundle, tmp_path):
     options = ["--methods", "gradient", "--perturbation", "blur,noise", "--no-controls", "--subset", "0"]
+    options += ["--sigma", "1.5", "--kernel-size", "9"]
     run = evaluate(bundle, tmp_path / "out", *options)
     assert run.exit_code == 0, run.output
     report = json.loads((tmp_path / "out/report.json").read_text(encoding="utf-8"))
     assert list(report["maps"]) == ["gradient"]
     assert report["options"]["second_perturbation"] == "noise"
+    assert (report["options"]["sigma"], report["options"]["kernel_size"]) == (1.5, 9)
     metrics = {number["metric"] for number in report["maps"]["gradient"]["numbers"]}
     assert {"relevance", "relevance_2", "aopc", "aopc_2"} <= metrics
     assert (tmp_path / "out/table_2b.md").exists()

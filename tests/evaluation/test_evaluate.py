@@ -98,9 +98,17 @@ def test_a_second_call_reads_what_was_measured(run, monkeypatch):
             np.testing.assert_array_equal(again.summary.maps[key].estimates[name].value, estimate.value)
 
 
-def test_other_options_are_refused_in_the_same_folder(run):
-    with pytest.raises(InputError, match=r"was measured with options\.images 4, not 6"):
-        Run(squares(), run.out, dataclasses.replace(OPTIONS, images=6), methods=["gradient"])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"images": 6}, r"was measured with options\.images 4, not 6"),
+        ({"sigma": 2.0}, r"was measured with options\.sigma None, not 2\.0"),
+        ({"kernel_size": 9}, r"was measured with options\.kernel_size None, not 9"),
+    ],
+)
+def test_other_options_are_refused_in_the_same_folder(run, changes, says):
+    with pytest.raises(InputError, match=says):
+        Run(squares(), run.out, dataclasses.replace(OPTIONS, **changes), methods=["gradient"])
 
 
 @pytest.mark.slow
@@ -218,6 +226,14 @@ def test_images_without_annotation_are_said_to_be_left_out(tmp_path):
             {"method_options": {"gradient": {"speed": 2}}},
             r"^`method_options`: gradient has no option 'speed'\. Choose from",
         ),
+        (
+            ["gradient"],
+            {"method_options": {"syce": {"sigma": 2.0}}},
+            r"^`method_options`: syce\.sigma would smooth its maps by another kernel than those beside them"
+            r"\. Give `sigma`, which smooths all alike\.$",
+        ),
+        (["gradient"], {"sigma": -1.0}, r"^`sigma`, `kernel_size`: do not fit these images: `sigma` and `"),
+        (["gradient"], {"kernel_size": 64}, r"^`sigma`, `kernel_size`: do not fit these images: A kernel"),
         (["gradient"], {"perturbation": "magic"}, r"^`perturbation`: 'magic' is not known\. Choose from fix"),
         (
             ["gradient"],

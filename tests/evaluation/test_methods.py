@@ -5,15 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from support import tiny
-from support.evaluations import OPTIONS, evaluated_images
+from scipy import ndimage
+from support import tiny, toys
+from support.evaluations import OPTIONS, bright_square_classifier, evaluated_images
 
-from tfadvpath import explainers
+from tfadvpath import explainers, metrics
 from tfadvpath.bundle.bundle import Bundle
 from tfadvpath.errors import InputError
-from tfadvpath.evaluation import methods
+from tfadvpath.evaluation import cascade, methods
+from tfadvpath.evaluation.compared_maps import compared_maps
+from tfadvpath.evaluation.controls import control_names
 from tfadvpath.evaluation.measure import MeasuredMethod
 from tfadvpath.evaluation.methods import Evaluation, Failed, Measured
+from tfadvpath.evaluation.randomised import without_learning
 from tfadvpath.explainers.base import Explainer
 
 
@@ -131,6 +135,62 @@ def test_the_seed_reaches_a_method_that_draws(made, tmp_path, monkeypatch):
     list(evaluation(tmp_path, options=options).run(("gradient", "mask_perturbation"), {}))
     seeds = {name: options.get("seed") for name, options in given}
     assert seeds == {"gradient": None, "mask_perturbation": 7}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["syce", "sagen"])
+def test_the_path_of_the_decoder_is_measured_with_controls_and_cascade(tmp_path, method, monkeypatch):
+    monkeypatch.setattr(cascade, "SHARES", (0.0, 1.0))  # each step traces the path anew
+    classifier = bright_square_classifier()
+    bundle = Bundle(classifier, {method: toys.generator(method, classifier)[0]}, tiny.RECIPE, {}, {})
+    given = {method: {"path": "manifold", "steps": 2, "jit_compile": False}}
+    options = dataclasses.replace(OPTIONS, perturbation="zero", method_options=given)
+    _, outcome = Evaluation(bundle, evaluated_images(), options, tmp_path).run((method,), {})
+    assert isinstance(outcome, Measured), outcome.error
+    maps = outcome.result.maps
+    assert {one.map_name for one in compared_maps({method: control_names(method)})} == set(maps)
+    assert maps["difference"]["cascade"].shape == (OPTIONS.subset, 2, 2)
+
+
+@pytest.mark.slow
+def test_one_kernel_smooths_the_maps_of_every_method_and_control(tmp_path):
+    classifier = bright_square_classifier()
+    bundle = Bundle(classifier, {"syce": toys.generator("syce", classifier)[0]}, tiny.RECIPE, {}, {})
+    few = {"steps": 2, "jit_compile": False}
+    given = {"integrated_gradients": few, "syce": few}
+    options = dataclasses.replace(
+        OPTIONS, perturbation="zero", subset=0, sigma=1.5, kernel_size=9, method_options=given
+    )
+    evaluated = evaluated_images(options=options)
+    names = ("gradient", "integrated_gradients", "syce")
+    found = {}
+    for outcome in Evaluation(bundle, evaluated, options, tmp_path).run(names, {}):
+        assert isinstance(outcome, Measured), outcome.error
+        found |= outcome.result.maps if outcome.method in names else {}
+
+    images, masks = (part[evaluated.localised] for part in (evaluated.images.images, evaluated.images.masks))
+    maps = {}
+    for name in names:
+        maps |= explainers.get(name, bundle, **given.get(name, {})).explain(images).maps
+    random = explainers.get("syce", without_learning(bundle, "syce", 0), **few).explain(images).maps
+    unsmoothed = {
+        "gradient_smooth": maps["gradient"],
+        "integrated_gradients_smooth": maps["integrated_gradients"],
+        "difference_smooth": maps["difference"],
+        "difference_squared_smooth": maps["difference"] ** 2,
+        "fi_v2_smooth": maps["fi_v2"],
+        "fi_v2_smooth_of_random_gradient": random["fi_v2"],
+    }
+    assert {name for name in found if "smooth" in name} == unsmoothed.keys()
+    for column, values in unsmoothed.items():
+        smooth, in_proportion = (
+            ndimage.gaussian_filter(values, sigma, axes=(1, 2), radius=4, mode="mirror").sum(axis=3)
+            for sigma in (1.5, 2 * 16 / 224)
+        )
+        precision = found[column]["average_precision"]
+        # Rounding may swap pixels that are nearly alike.
+        np.testing.assert_allclose(precision, metrics.average_precision(smooth, masks), atol=2e-3)
+        assert np.abs(precision - metrics.average_precision(in_proportion, masks)).max() > 0.02
 
 
 def test_another_bundle_is_refused_in_the_same_folder(made, tmp_path):

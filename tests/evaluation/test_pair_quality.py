@@ -223,6 +223,17 @@ def test_the_residual_is_that_of_the_explanation():
     np.testing.assert_allclose(found[measured], explanation.completeness_residual, rtol=1e-3, atol=1e-6)
 
 
+def test_the_concentration_is_of_the_map_smoothed_by_the_kernel_that_is_given():
+    kernel = {"sigma": 2.0, "kernel_size": 9}
+    none = {"cout_images": 0, "discriminator_steps": 0}
+    found = pair_quality(Generator(), IMAGES, path_images=5, **none, **kernel).arrays["concentration"]
+    measured = ~np.isnan(found)
+    maps = AdversarialPath(Generator(), **kernel).explain(IMAGES.images[measured]).maps
+    np.testing.assert_allclose(found[measured], metrics.concentration(maps["fi_v2_smooth"]), rtol=1e-3)
+    by_default = quality(Generator).arrays["concentration"][measured]
+    assert np.abs(found[measured] - by_default).min() > 0.01
+
+
 def test_an_interval_is_the_bootstrap_over_patients():
     found = quality(Blurred)
     for name, statistic, values in (

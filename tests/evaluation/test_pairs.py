@@ -66,10 +66,11 @@ class Evaluation:
 
     folder: object
     seed: int = 0
+    sigma: float | None = None
 
     def __post_init__(self):
         self.evaluated = evaluated_images(labelled_images())
-        self.options = EvaluationOptions(seed=self.seed)
+        self.options = EvaluationOptions(seed=self.seed, sigma=self.sigma)
         self.identity = {"options": self.options.as_json()}
         self.bundle = dataclasses.make_dataclass("Bundle", ["generators"])({"syce": "SyCE", "cyce": "CyCE"})
 
@@ -80,7 +81,7 @@ def measured(monkeypatch):
     found = []
 
     def quality(generator, images, **given):
-        found.append((generator, given["second_classifier"], given["seed"]))
+        found.append((generator, given["second_classifier"], given["seed"], given["sigma"]))
         figures = {"flip_rate": 0.5, "images": len(images.images)}
         return dataclasses.make_dataclass("Quality", ["figures"])(figures)
 
@@ -103,7 +104,13 @@ def test_other_judges_or_options_measure_anew(tmp_path, measured):
     other = Judges("a network", None, {"second_classifier": "digest"})
     measure_pairs(Evaluation(tmp_path), ["syce"], other, print)
     measure_pairs(Evaluation(tmp_path, seed=1), ["syce"], other, print)
-    assert [given for _, *given in measured] == [[None, 0], ["a network", 0], ["a network", 1]]
+    measure_pairs(Evaluation(tmp_path, seed=1, sigma=2.0), ["syce"], other, print)
+    assert [given for _, *given in measured] == [
+        [None, 0, None],
+        ["a network", 0, None],
+        ["a network", 1, None],
+        ["a network", 1, 2.0],
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", json.dumps({"identity": 1, "figures": 2})])

@@ -1,8 +1,9 @@
 """The methods with a classifier that has learned nothing."""
 
 import numpy as np
+import pytest
 from support import tiny
-from support.toys import SHAPE, brightness_classifier, domains
+from support.toys import SHAPE, both_classes, brightness_classifier, domains, generator
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
@@ -10,6 +11,8 @@ from tfadvpath.evaluation.randomised import SamePair, without_learning
 from tfadvpath.generators.base import AdversarialPair
 from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.models.mask_decoder import mask_decoder
+from tfadvpath.path.importance import feature_importance
+from tfadvpath.path.paths import ManifoldPath
 
 
 class Negative:
@@ -53,6 +56,28 @@ def test_a_path_stays_where_it_is_and_its_gradient_is_anothers():
     own = explainers.get("syce", trained, **options).explain(images.numpy()).maps
     np.testing.assert_array_equal(maps["difference"], own["difference"])
     assert not np.allclose(maps["fi_v2"], own["fi_v2"])
+
+
+@pytest.mark.slow
+def test_the_network_that_made_a_pair_decodes_its_path_whatever_the_other_classifier_decides():
+    classifier = brightness_classifier()
+    syce, networks = generator("syce", classifier)
+    trained = bundle(syce=syce)
+    images = both_classes(2)
+    options = {"steps": 4, "kernel_size": 5, "jit_compile": False}
+    other = without_learning(trained, "syce", 0)
+    # A classifier without learning that calls every image bright.
+    other.classifier.layers[-1].set_weights([np.full((SHAPE[0], 1), 1.0), np.array([1.0])])
+    found = explainers.get("syce", other, path="manifold", batch_size=4, **options).explain(images.numpy())
+    assert found.decision.all()
+    decisions = classifier(images).numpy()[:, 0] >= 0.5
+    assert decisions.tolist() == [False, True, False, True]
+    for k, network in enumerate(networks):
+        pair, path = (found.start, found.adversary), ManifoldPath(network)
+        expected = feature_importance(other.classifier, *pair, path=path, **options).fi_v2.numpy()
+        away = np.abs(found.maps["fi_v2"] - expected).max(axis=(1, 2, 3))
+        same = away < 1e-4 * expected.max(axis=(1, 2, 3))
+        assert same.tolist() == (decisions == k).tolist()
 
 
 def test_a_mask_generator_looks_at_the_activations_of_the_random_classifier():

@@ -11,6 +11,7 @@ import typer
 
 from tfadvpath.cli.console import Bars, answer, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import SOME_FAILED
+from tfadvpath.cli.path_options import KernelSize, Sigma
 from tfadvpath.errors import InputError, quoted
 from tfadvpath.recipes.yaml_text import parse
 
@@ -82,12 +83,14 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Side in pixels of AOPC's squares; 8 of 224 pixels by default, scaled."),
     ] = None,
+    sigma: Sigma = None,
+    kernel_size: KernelSize = None,
     method_options: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="METHOD.OPTION=VALUE",
-            help="Option of a method, such as syce.sigma=2 or syce.path=manifold. Repeat it for others.",
+            help="Option of a method, such as syce.path=manifold or syce.steps=100. Repeat it for others.",
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Images explained at once.")] = 16,
@@ -123,6 +126,8 @@ def evaluate(
         subset=subset,
         controls=controls,
         region=region,
+        sigma=sigma,
+        kernel_size=kernel_size,
         method_options=_method_options(method_options or []),
         seed=seed,
     )

@@ -11,7 +11,7 @@ import typer
 from tfadvpath.cli.console import Bars, answer, counted, import_tensorflow, in_flags, names_in, say
 from tfadvpath.cli.exit_codes import NOTHING_DONE, SOME_FAILED
 from tfadvpath.cli.limits import MemoryLimit, TimeLimit
-from tfadvpath.cli.path_options import Precision, Tolerance, steps_in
+from tfadvpath.cli.path_options import KernelSize, Precision, Sigma, Tolerance, steps_in
 
 if TYPE_CHECKING:
     from tfadvpath.batch.outcomes import ExplainSummary
@@ -63,18 +63,8 @@ def explain(
     ] = None,
     tolerance: Tolerance = None,
     precision: Precision = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            metavar="PIXELS",
-            help="Standard deviation of the kernel that smooths fi_v2_smooth, in pixels of the classifier's "
-            "images. Without it: the paper's 2 pixels of 224.",
-        ),
-    ] = None,
-    kernel_size: Annotated[
-        int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
-    ] = None,
+    sigma: Sigma = None,
+    kernel_size: KernelSize = None,
     path: Annotated[
         str | None,
         typer.Option(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tfadvpath.cli.console import answer, import_tensorflow, waiting
-from tfadvpath.cli.path_options import Precision, Tolerance, steps_in
+from tfadvpath.cli.path_options import KernelSize, Precision, Sigma, Tolerance, steps_in
 from tfadvpath.errors import InputError
 
 
@@ -43,18 +43,8 @@ def export(
     ] = "50",
     tolerance: Tolerance = None,
     precision: Precision = None,
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            metavar="PIXELS",
-            help="Standard deviation of the kernel that smooths fi_v2_smooth, in pixels of the images. "
-            "Without it: the paper's 2 pixels of 224.",
-        ),
-    ] = None,
-    kernel_size: Annotated[
-        int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
-    ] = None,
+    sigma: Sigma = None,
+    kernel_size: KernelSize = None,
     path: Annotated[
         str,
         typer.Option(

@@ -1,4 +1,4 @@
-"""Options of the verbs that integrate gradients: how many, and how they are computed."""
+"""Options of the verbs that integrate gradients: how many, how computed, and how maps are smoothed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ Tolerance = Annotated[
         help="With --steps auto: relative error of the first map asked for at which an image has steps "
         "enough. Default: .05.",
     ),
+]
+Sigma = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        metavar="PIXELS",
+        help="Standard deviation of the kernel that smooths maps such as fi_v2_smooth, in pixels of the "
+        "classifier's images. Without it: the paper's 2 pixels of 224.",
+    ),
+]
+KernelSize = Annotated[
+    int | None, typer.Option(min=1, help="Taps of that kernel. Without it: twice 7 sigma, 28 of 224.")
 ]
 
 

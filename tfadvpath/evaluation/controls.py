@@ -50,8 +50,8 @@ def control_maps(
         maps: Its maps of some images, float32 [B, H, W, C], by name.
         of_random: The same by the gradient of a classifier with random weights; None where
             ``needs_random_gradient`` does not ask for them.
-        kernel: ``sigma`` and ``kernel_size`` of the kernel that smooths; what is not named is in proportion
-            to the image.
+        kernel: ``sigma`` and ``kernel_size`` of the kernel that smooths; what is None or not named is in
+            proportion to the image.
 
     Returns:
         Maps float32 [B, H, W, C] by the names of ``control_names``: the gradient, integrated gradients, the

@@ -24,7 +24,7 @@ from tfadvpath.evaluation.compared_maps import METHODS, in_order, main_map
 from tfadvpath.evaluation.gallery import choose_examples
 from tfadvpath.evaluation.images import EvaluatedImages, load_evaluated_images
 from tfadvpath.evaluation.measure import MeasuredMethod, RandomOrders
-from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed
+from tfadvpath.evaluation.methods import FOLDER, RANDOM, Evaluation, Failed, smooths
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.pairs import load_judges, measure_pairs
 from tfadvpath.evaluation.references import reference_maps
@@ -35,6 +35,7 @@ from tfadvpath.evaluation.report.report import About, write_report
 from tfadvpath.evaluation.short_cuts import hidden_figures
 from tfadvpath.evaluation.summary import Summary, summarise
 from tfadvpath.files import make_folder
+from tfadvpath.path.lengths import smoothing_kernel
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ def evaluate(
     chosen = _chosen_methods(bundle, methods)
     if options.subset == 1:
         raise InputError("`subset`", "1 image is not one of each class", "Pass 2 or more, or 0")
+    image_shape = tuple(bundle.classifier.input_shape[1:])
+    _check_kernel(options, image_shape)
     _check_method_options(options)
     options = dataclasses.replace(options, perturbation=chosen_perturbation(bundle, options.perturbation))
     check_perturbation(bundle, options.perturbation)
@@ -128,7 +131,6 @@ def evaluate(
     if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
         # A report has many files, of common names.
         raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
-    image_shape = tuple(bundle.classifier.input_shape[1:])
     judges = load_judges(_path(second_classifier), _path(encoder), image_shape)
     make_folder(out)
     keras.utils.set_random_seed(options.seed)
@@ -237,14 +239,29 @@ def _chosen_methods(bundle: Bundle, names: Sequence[str] | None) -> list[str]:
     return [method for method in available if method in names]
 
 
+def _check_kernel(options: EvaluationOptions, image_shape: tuple[int, ...]) -> None:
+    try:
+        smoothing_kernel(image_shape, **options.kernel)
+    except ValueError as error:
+        problem = f"do not fit these images: {error}".rstrip(".")
+        raise InputError("`sigma`, `kernel_size`", problem, "Leave them out for the paper's") from error
+
+
 def _check_method_options(options: EvaluationOptions) -> None:
     for method, given in options.method_options.items():
         if method not in explainers.names():
             raise InputError(
                 "`method_options`", f"{method!r} is no method", f"Choose from {', '.join(explainers.names())}"
             )
-        known = [name for name in explainers.options(method) if name not in ("batch_size", "seed")]
+        of_all = options.kernel if smooths(method) else {}
+        known = [name for name in explainers.options(method) if name not in ("batch_size", "seed", *of_all)]
         for name in given:
+            if name in of_all:
+                raise InputError(
+                    "`method_options`",
+                    f"{method}.{name} would smooth its maps by another kernel than those beside them",
+                    f"Give `{name}`, which smooths all alike",
+                )
             if name not in known:
                 raise InputError(
                     "`method_options`",

@@ -264,8 +264,7 @@ class _Controls:
         self, method: str, make_randomised: Callable[[float], Explainer], options: EvaluationOptions
     ):
         self.method = method
-        given = options.method_options.get(method, {})
-        self._kernel = {name: given[name] for name in ("sigma", "kernel_size") if name in given}
+        self._kernel = options.kernel
         self.names = control_names(method)
         self._make_randomised = make_randomised
         self._randomised: Explainer | None = None

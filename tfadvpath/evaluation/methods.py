@@ -69,6 +69,15 @@ class Failed:
     error: Exception
 
 
+def smooths(method: str) -> bool:
+    """Returns whether a method smooths a map, by the kernel of ``EvaluationOptions``.
+
+    Args:
+        method: Name of the explainer.
+    """
+    return EvaluationOptions().kernel.keys() <= explainers.options(method).keys()
+
+
 class Evaluation:
     """Measures the methods of a bundle on its test images.
 
@@ -263,6 +272,8 @@ class Evaluation:
         given: dict[str, Any] = {"batch_size": self.batch_size}
         if "seed" in explainers.options(method):
             given["seed"] = self.options.seed
+        if smooths(method):
+            given |= self.options.kernel
         return explainers.get(method, models, **given | dict(self.options.method_options.get(method, {})))
 
     def _path(self, name: str) -> Path:

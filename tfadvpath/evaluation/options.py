@@ -30,6 +30,9 @@ class EvaluationOptions:
         second_perturbation: Name of what replaces them in a second measurement of AOPC and R, since both
             depend on it; None measures once.
         controls: Whether the maps of ``controls`` are measured as well.
+        sigma: Standard deviation in pixels of the kernel that smooths the maps of every method and control
+            alike; None is 2 pixels of 224, in proportion to the image's side.
+        kernel_size: Number of taps per axis of that kernel; None is twice 7 σ, 28 at 224 pixels.
         subset: Largest number of those images for the sensitivity to noise and the randomised classifier; 0
             leaves both out.
         samples: Number of disturbed copies of each of them.
@@ -37,8 +40,8 @@ class EvaluationOptions:
         percentiles: Percentiles of Table 1; none are those of the data.
         curve: Percentiles where IoU is taken as well, for a chart.
         method_options: Options of explainers by the method's name and their own, such as
-            ``{"syce": {"sigma": 2.0, "kernel_size": 28}}`` for the paper's pixels whatever the image's size;
-            the rest have their defaults. The controls of a method are smoothed by its kernel.
+            ``{"syce": {"path": "manifold"}}``; the rest have their defaults. Those of the kernel are not
+            among them: maps smoothed by different kernels cannot be compared.
         seed: Seed of every choice, not negative.
     """
 
@@ -49,6 +52,8 @@ class EvaluationOptions:
     perturbation: str = "auto"
     second_perturbation: str | None = None
     controls: bool = True
+    sigma: float | None = None
+    kernel_size: int | None = None
     subset: int = 32
     samples: int = 5
     radius: float = 0.02
@@ -65,6 +70,11 @@ class EvaluationOptions:
             width: Width of the images in pixels.
         """
         return self.region or scaled_pixels(_REGION, height, width)
+
+    @property
+    def kernel(self) -> dict[str, Any]:
+        """``sigma`` and ``kernel_size`` by name, as ``path.gaussian.gaussian_filter`` takes them."""
+        return {"sigma": self.sigma, "kernel_size": self.kernel_size}
 
     @property
     def perturbations(self) -> dict[str, str]:

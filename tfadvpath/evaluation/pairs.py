@@ -99,6 +99,7 @@ def measure_pairs(
                     second_classifier=judges.second_classifier,
                     encoder=judges.encoder,
                     seed=evaluation.options.seed,
+                    **evaluation.options.kernel,
                 )
             except Exception as error:  # the maps are measured by now: their report is worth having
                 say(f"the pairs of {name}: not measured ({type(error).__name__}: {first_line(error)})")

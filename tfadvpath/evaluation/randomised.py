@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from tfadvpath import explainers
 from tfadvpath.bundle.bundle import Bundle
-from tfadvpath.generators.base import AdversarialPair, PairGenerator
+from tfadvpath.generators.base import PairGenerator
 from tfadvpath.generators.mask_generator import MaskGenerator
 from tfadvpath.models.randomize import partly_randomized
 
@@ -17,11 +17,27 @@ from tfadvpath.models.randomize import partly_randomized
 _LEAST_SHARE = 1e-9
 
 
+class JudgedPair(NamedTuple):
+    """An ``AdversarialPair`` whose probability is not that of the classifier that it was made by.
+
+    Attributes:
+        start: Stable images, float32 [B, H, W, C] in [0, 1].
+        adversary: Adversaries, float32 [B, H, W, C] in [0, 1].
+        probability: Outputs of the classifier that judges, for the input images, float32 [B].
+        is_one: Decision of the trained classifier, bool [B]: whether the network of class 1 made the pair.
+    """
+
+    start: tf.Tensor
+    adversary: tf.Tensor
+    probability: tf.Tensor
+    is_one: tf.Tensor
+
+
 class SamePair:
     """Images of a trained generator, judged by another classifier.
 
-    Which of two generators an image goes to stays the trained classifier's decision. So what changes in a map
-    is what the classifier's gradient contributes to it.
+    Which of two networks an image goes to, and which of them decodes its path, stays the trained classifier's
+    decision. So what changes in a map is what the classifier's gradient contributes to it.
 
     Args:
         generator: Trained generator.
@@ -31,8 +47,11 @@ class SamePair:
     def __init__(self, generator: PairGenerator, classifier: keras.Model):
         self.generator = generator
         self.classifier = classifier
+        # The manifold path takes its decoder from them: CyCE and SyCE have the first, SAGen the second.
+        self.generators = getattr(generator, "generators", None)
+        self.network = getattr(generator, "network", None)
 
-    def generate(self, images: tf.Tensor) -> AdversarialPair:
+    def generate(self, images: tf.Tensor) -> JudgedPair:
         """Returns the pair of the trained generator, with the other classifier's probability.
 
         Args:
@@ -40,7 +59,7 @@ class SamePair:
         """
         pair = self.generator.generate(images)
         probability = tf.reshape(self.classifier(images, training=False), [-1])
-        return pair._replace(probability=probability)
+        return JudgedPair(pair.start, pair.adversary, probability, pair.is_one)
 
 
 def without_learning(bundle: Bundle, method: str, seed: int, share: float = 1.0) -> Any:

@@ -106,9 +106,8 @@ class AdversarialPath(Explainer):
     def explain_batch(self, images: tf.Tensor, count: tf.Tensor) -> Mapping[str, Any]:
         pair = self.generator.generate(images)
         # The network that made the pair was chosen by the image, whose decision the start may not share.
-        is_one = pair.probability >= 0.5
         result = integrate_path(
-            self.probability, pair.start, pair.adversary, self.path_options, count, is_one
+            self.probability, pair.start, pair.adversary, self.path_options, count, pair.is_one
         )
         counted = {"steps": result.steps, "map_error": result.map_error}
         return {

@@ -31,6 +31,11 @@ class AdversarialPair(NamedTuple):
     adversary: tf.Tensor
     probability: tf.Tensor
 
+    @property
+    def is_one(self) -> tf.Tensor:
+        """bool [B]: the input image is of class 1, so the network of this class made its pair."""
+        return self.probability >= 0.5
+
 
 @tf.custom_gradient
 def clip_inward(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
