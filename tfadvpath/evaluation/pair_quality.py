@@ -79,13 +79,14 @@ class PairQuality:
             v2 smooth; NaN where they were not measured).
         figures: Figures over all images as JSON can hold them. Names of means and medians have a
             ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
-            Beside those of ``arrays``: "images" and "patients" (counts), "cout_images" and
-            "completeness_residual_images" (counts of those that these two are of), "flip_rate_by_class",
-            "undoing_by_class",
-            "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
-            crosses to, 0.5 is not at all), "encoder_frechet_distance", "encoder_frechet_floor" and
-            "encoder_frechet_images" as ``frechet_figures`` returns them without "encoder_", and "errors_told"
-            as the function of this name returns it. ``pair_figures`` has the same names for the same things.
+            Beside those of ``arrays``: "images" and "patients" (counts), "cout_images",
+            "completeness_residual_images" and "transfer_rate_images" (counts of those that these three are
+            of; the last are those that both classifiers decide alike), "flip_rate_by_class",
+            "undoing_by_class", "discriminator_auc" and "encoder_auc" (how well x_a is told from real images
+            of the class it crosses to, 0.5 is not at all), "encoder_frechet_distance",
+            "encoder_frechet_floor" and "encoder_frechet_images" as ``frechet_figures`` returns them without
+            "encoder_", and "errors_told" as the function of this name returns it. ``pair_figures`` has the
+            same names for the same things.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -174,6 +175,7 @@ def pair_quality(
 
     figures: dict[str, Any] = {"images": len(patients), "patients": len(set(patients.tolist()))}
     figures |= {f"{name}_images": len(rows) for name, rows in rows_of.items()}
+    figures["transfer_rate_images"] = len(_known(arrays.get("transferred", np.zeros(0))))
     for name, array in _MEANS.items():
         figures |= _with_interval(name, arrays.get(array), patients, np.mean)
     for name, array in _BY_CLASS.items():
