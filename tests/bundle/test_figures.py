@@ -9,14 +9,9 @@ from scipy import ndimage
 from support.toys import brightness_classifier
 
 from tfadvpath.bundle.figures import classifier_figures, mask_figures, pair_figures, translation_figures
+from tfadvpath.bundle.frechet_figures import frechet_figures
 from tfadvpath.generators.base import AdversarialPair
-from tfadvpath.metrics import (
-    auc,
-    bootstrap_interval,
-    frechet_distance,
-    high_frequency_energy,
-    structural_similarity,
-)
+from tfadvpath.metrics import auc, bootstrap_interval, high_frequency_energy, structural_similarity
 
 SHAPE = (8, 8, 1)
 PIXELS = 64
@@ -63,15 +58,15 @@ def test_pair_figures_are_those_of_a_known_generator():
     np.testing.assert_allclose(figures["flip_rate_interval"], expected)
 
     features, of_adversary = x.mean(axis=(2, 3)), adversary.mean(axis=(2, 3))
-    distance = figures["frechet_distance"]
-    to_one = frechet_distance(of_adversary[~one], features[one])
-    to_zero = frechet_distance(of_adversary[one], features[~one])
-    assert distance["zero_to_one"] == pytest.approx(to_one, rel=1e-3)
-    assert distance["one_to_zero"] == pytest.approx(to_zero, rel=1e-3)
-    assert distance["mean"] == pytest.approx((to_one + to_zero) / 2, rel=1e-3)
+    expected = frechet_figures(of_adversary, features, one, patients)
+    for name in ("frechet_distance", "frechet_floor"):
+        assert figures[name] == pytest.approx(expected[name], rel=1e-3)
+    assert figures["frechet_images"] == expected["frechet_images"]
     # To class 0 come the bright images that stayed; to class 1 mirrored dark ones, which look like it.
+    distance, floor = figures["frechet_distance"], figures["frechet_floor"]
     assert distance["one_to_zero"] > 5 * distance["zero_to_one"]
-    assert figures["frechet_floor"]["zero_to_one"] < distance["one_to_zero"]
+    assert floor["zero_to_one"] < distance["one_to_zero"]
+    assert floor["mean"] == pytest.approx((floor["zero_to_one"] + floor["one_to_zero"]) / 2)
 
 
 def test_the_floor_is_the_distance_of_two_halves_of_the_class_that_is_reached():
@@ -82,6 +77,21 @@ def test_the_floor_is_the_distance_of_two_halves_of_the_class_that_is_reached():
     floor = pair_figures(Mirror(), images, np.arange(80))["frechet_floor"]
     assert floor["zero_to_one"] == pytest.approx(0, abs=1e-6)
     assert floor["one_to_zero"] > 1e-3
+
+
+def test_changed_images_that_look_real_are_as_far_from_real_ones_as_those_from_each_other():
+    """Mirrored images are drawn as real ones are, of patients whose slices resemble each other."""
+    rng = np.random.default_rng(0)
+    level = rng.uniform(0.1, 0.4, (60, 8))
+    level[::3] = 1 - level[::3]  # one class has half the other's images
+    rows = np.repeat(level, 6, axis=0) + 0.01 * rng.normal(size=(360, 8))
+    images = np.tile(rows[:, :, None, None], (1, 1, 8, 1)).astype(np.float32)
+    gan = types.SimpleNamespace(classifier=steep_classifier(), perturb=lambda x: 1.0 - x)
+    figures = translation_figures(gan, images, np.repeat(np.arange(60), 6))
+    for direction, distance in figures["frechet_distance"].items():
+        assert 0.5 < distance / figures["frechet_floor"][direction] < 2
+    # No set can have more than half of the smaller class.
+    assert all(0 < count <= 60 for count in figures["frechet_images"].values())
 
 
 def test_a_path_from_the_image_itself_has_no_keep_rate():
@@ -120,8 +130,8 @@ def test_translation_figures_are_those_of_a_known_translation():
     x = images.astype(np.float64)
     assert figures["perturbation_distance"] == pytest.approx(np.abs(1 - 2 * x).mean(), rel=1e-5)
     one, features = x.mean(axis=(1, 2, 3)) >= 0.5, x.mean(axis=(2, 3))
-    expected = frechet_distance(1 - features[~one], features[one])
-    assert figures["frechet_distance"]["zero_to_one"] == pytest.approx(expected, rel=1e-3)
+    expected = frechet_figures(1 - features, features, one, patients)["frechet_distance"]
+    assert figures["frechet_distance"] == pytest.approx(expected, rel=1e-3)
 
 
 def test_mask_figures_blur_what_is_not_kept():

@@ -21,6 +21,7 @@ SYCE = {
     "keep_rate_interval": None,
     "frechet_distance": {"zero_to_one": 12.345, "one_to_zero": None, "mean": None},
     "frechet_floor": {"zero_to_one": 1.5, "one_to_zero": None, "mean": None},
+    "frechet_images": {"zero_to_one": 9, "one_to_zero": 1},
 }
 HISTORIES = {
     "classifier": [{"epoch": e, "loss": 1.0, "seconds": 60.0} for e in range(3)],
@@ -75,6 +76,13 @@ def test_figures_stand_with_their_intervals(text):
     assert rows["test"] == ["40", "8", "0.500"]
     assert rows["Classifier"] == ["1 234 567", "3", "3 min"]
     assert rows["SyCE"] == ["89", "5", "2 h 30 min"]
+
+
+def test_a_floor_of_sets_of_another_size_does_not_stand_beside_its_distance():
+    """Figures of an earlier version have no number of images: their floor is of halves of the real images."""
+    earlier = {name: values for name, values in SYCE.items() if name != "frechet_images"}
+    rows = {row[0]: row[1:] for table in tables(card(syce=earlier)) for row in table}
+    assert rows["Fréchet distance to real images, 0 to 1 (floor)"] == ["12.3 (–)", "12.3 (–)"]
 
 
 def test_every_table_is_whole(text):

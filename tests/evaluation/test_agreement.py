@@ -1,18 +1,23 @@
 """Agreement of the maps that bundles make of the same images."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
-from support import tiny
+from support import image_folders, tiny
 
 from tfadvpath import explainers, metrics
 from tfadvpath.bundle.bundle import load_bundle
 from tfadvpath.bundle.networks import scores_of
+from tfadvpath.datasets.image_folder import ImageFolder, ImageFolderConfig
+from tfadvpath.datasets.prepare import prepare
+from tfadvpath.datasets.splits import Shares
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation.agreement import measure_agreement
 from tfadvpath.evaluation.images import balanced
+from tfadvpath.recipes.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +102,76 @@ def test_bundles_of_other_images_are_refused(bundles, tmp_path):
     smaller = type(other)(keras.Sequential(layers), {}, other.recipe, {}, {})
     with pytest.raises(InputError, match=r"takes images of shape \(16, 16, 1\)"):
         measure_agreement([first, smaller], tmp_path)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory):
+    """Images of twelve patients, prepared by two splits: each has test patients that the other trains on."""
+    source = tmp_path_factory.mktemp("source")
+    table = [{"file": f"{k}.png", "patient": f"p{k}", "label": k % 2} for k in range(12)]
+    image_folders.write(source, table)
+    folders = [tmp_path_factory.mktemp("prepared") for _ in range(2)]
+    for seed, folder in enumerate(folders):
+        config = ImageFolderConfig(size=tiny.SIZE, shares=Shares(1, 1, 4), seed=seed)
+        prepare(ImageFolder, source, folder, config)
+    return folders
+
+
+def trained_on(bundle, path, seed=0, classifier=None, **options):
+    """The bundle as if trained on prepared images; its manifest records them as a training does."""
+    values = tiny.RECIPE.model_dump() | {"seed": seed}
+    values["data"] = {"task": "image-folder", "image_size": tiny.SIZE, "path": path, **options}
+    values["classifier"] |= classifier or {}
+    recipe = Recipe.model_validate(values)
+    return dataclasses.replace(bundle, recipe=recipe, manifest={"data": recipe.data.fingerprint(seed)})
+
+
+@pytest.mark.parametrize("options", [{}, {"max_images": 6}], ids=["all", "some"])
+def test_bundles_of_prepared_images_may_be_of_other_seeds(bundles, splits, tmp_path, options):
+    first, control = (
+        trained_on(bundles[0], splits[0], **options),
+        trained_on(bundles[2], splits[0], 1, {"shuffle_labels": True}, **options),
+    )
+    assert first.manifest["data"] != control.manifest["data"]
+    found = measure_agreement([first, control], tmp_path, methods=["gradient"], images=4)
+    expected = [
+        f"tiny, seed 0, {first.digest[:8]}",
+        f"tiny, seed 1, shuffled labels, {control.digest[:8]}",
+    ]
+    assert found.bundles == expected
+    assert json.loads((tmp_path / "agreement.json").read_text())["bundles"] == expected
+    assert f"Bundles: 1: {expected[0]}; 2: {expected[1]}." in (tmp_path / "agreement.md").read_text()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_bundle_that_may_know_the_test_patients_is_refused(bundles, splits, tmp_path, seed):
+    first, other = trained_on(bundles[0], splits[0]), trained_on(bundles[2], splits[1], seed)
+    parts = [one.recipe.data.load(part, 0) for one, part in ((first, "test"), (other, "train"))]
+    assert set(parts[0].patients) & set(parts[1].patients)
+    with pytest.raises(InputError, match="was trained on other images than the first bundle"):
+        measure_agreement([first, other], tmp_path, methods=["gradient"])
+
+
+def test_images_that_were_prepared_anew_are_refused(bundles, splits, tmp_path):
+    """Both were trained on the same images, whose folder now holds others."""
+    trained = [trained_on(bundle, splits[0], seed) for seed, bundle in enumerate(bundles[::2])]
+    moved = [
+        dataclasses.replace(one, recipe=trained_on(one, splits[1], one.recipe.seed).recipe) for one in trained
+    ]
+    with pytest.raises(InputError, match="holds other images than the bundle was trained on"):
+        measure_agreement(moved, tmp_path, methods=["gradient"])
+
+
+def phantoms(bundle, seed, train=3):
+    """The bundle as if trained on phantoms."""
+    values = tiny.RECIPE.model_dump() | {"seed": seed}
+    values["data"]["patients"]["train"] = train
+    recipe = Recipe.model_validate(values)
+    return dataclasses.replace(bundle, recipe=recipe, manifest={"data": recipe.data.fingerprint(seed)})
+
+
+def test_phantoms_of_another_seed_are_other_patients_and_of_another_split_are_not(bundles, tmp_path):
+    first, other = phantoms(bundles[0], 0), phantoms(bundles[2], 1)
+    assert len(measure_agreement([first, other], tmp_path, methods=["gradient"], images=2).maps) == 1
+    with pytest.raises(InputError, match="perhaps on its test patients"):
+        measure_agreement([first, phantoms(bundles[2], 0, train=8)], tmp_path, methods=["gradient"])

@@ -308,6 +308,7 @@ def test_transfer_is_asked_where_both_classifiers_agree():
     after = second(x_a, training=False).numpy()[:, 0] >= 0.5
     assert np.array_equal(np.isnan(found.arrays["transferred"]), ~agreed)
     assert found.figures["transfer_rate"] == pytest.approx((after != before)[agreed].mean())
+    assert found.figures["transfer_rate_images"] == agreed.sum()
 
 
 def test_a_chequered_pair_is_seen():
@@ -321,6 +322,8 @@ def test_without_other_networks_their_figures_are_none():
     for name in ("transfer_rate", "encoder_auc", "discriminator_auc", "completeness_residual"):
         assert found.figures[name] is found.figures[f"{name}_interval"] is None
     assert found.figures["encoder_frechet_distance"] is found.figures["encoder_frechet_floor"] is None
+    assert found.figures["encoder_frechet_images"] is None
+    assert found.figures["transfer_rate_images"] == 0
     assert {"transferred", "completeness_residual"}.isdisjoint(found.arrays)
     same = {name for name, value in quality(Generator).figures.items() if value == found.figures[name]}
     assert {"flip_rate", "cout", "stable_similarity", "adversary_sharpness"} <= same

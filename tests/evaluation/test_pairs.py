@@ -7,12 +7,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from support import tiny
 from support.evaluations import evaluated_images, labelled_images
 
+from tfadvpath.bundle.bundle import Bundle
+from tfadvpath.bundle.manifest import seal_bundle
 from tfadvpath.errors import InputError
 from tfadvpath.evaluation import pairs
 from tfadvpath.evaluation.options import EvaluationOptions
 from tfadvpath.evaluation.pairs import Judges, load_judges, measure_pairs
+from tfadvpath.recipes.recipe import Recipe
 
 SHAPE = (16, 16, 1)
 NOBODY = Judges(None, None, {})
@@ -32,18 +36,30 @@ def encoder(folder):
     return path
 
 
-def test_judges_are_loaded_and_fitted_to_the_images(tmp_path):
-    judges = load_judges(classifier(tmp_path), encoder(tmp_path), SHAPE)
+def phantoms(seed, train=3):
+    """A recipe of phantoms, and their fingerprint."""
+    values = tiny.RECIPE.model_dump() | {"seed": seed}
+    values["data"]["patients"]["train"] = train
+    recipe = Recipe.model_validate(values)
+    return recipe, {"data": recipe.data.fingerprint(seed)}
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory):
+    """A bundle whose pairs are to be judged: its test patients are the phantoms of seeds 5 and 6."""
+    path = classifier(tmp_path_factory.mktemp("explained"))
+    network, (recipe, recorded) = keras.saving.load_model(path), phantoms(0)
+    network.set_weights([one + 1 for one in network.get_weights()])  # whatever the tests' seed is
+    return Bundle(network, {}, recipe, {}, recorded)
+
+
+def test_judges_are_loaded_and_fitted_to_the_images(tmp_path, explained):
+    judges = load_judges(classifier(tmp_path), encoder(tmp_path), explained)
     x = np.zeros((2, *SHAPE), np.float32)
     assert judges.second_classifier.predict(x, verbose=0).shape == (2, 1)
     assert judges.encoder.predict(x, verbose=0).shape[-1] == 5
     assert set(judges.digests) == {"second_classifier", "encoder"}
-    assert load_judges(None, None, SHAPE).digests == {}
-
-
-def test_a_second_classifier_may_be_that_of_a_bundle(tmp_path):
-    classifier(tmp_path).rename(tmp_path / "classifier.keras")
-    assert load_judges(tmp_path, None, SHAPE).second_classifier is not None
+    assert load_judges(None, None, explained).digests == {}
 
 
 @pytest.mark.parametrize(
@@ -54,10 +70,40 @@ def test_a_second_classifier_may_be_that_of_a_bundle(tmp_path):
         ("encoder", lambda folder: folder, "cannot be loaded"),
     ],
 )
-def test_a_judge_that_cannot_be_had_is_said(tmp_path, name, make, message):
+def test_a_judge_that_cannot_be_had_is_said(tmp_path, explained, name, make, message):
     given = {"second_classifier": None, "encoder": None, name: make(tmp_path)}
     with pytest.raises(InputError, match=f"^`{name}`: .*{message}"):
-        load_judges(given["second_classifier"], given["encoder"], SHAPE)
+        load_judges(given["second_classifier"], given["encoder"], explained)
+
+
+def bundle_of(folder, recipe, recorded):
+    """A bundle of a second classifier."""
+    classifier(folder).rename(folder / "classifier.keras")
+    seal_bundle(folder, recipe, {}, recorded, stages=["classifier"])
+    return folder
+
+
+def test_a_second_classifier_may_be_that_of_a_bundle_that_does_not_know_the_test_images(tmp_path, explained):
+    """Phantoms of another recipe's seed are other patients; of eight to train on, two are test patients."""
+    other = tmp_path / "other"
+    other.mkdir()
+    assert load_judges(bundle_of(other, *phantoms(1)), None, explained).second_classifier is not None
+    trained_on_them = tmp_path / "trained_on_them"
+    trained_on_them.mkdir()
+    bundle_of(trained_on_them, *phantoms(0, train=8))
+    with pytest.raises(InputError, match=r"^`second_classifier`: .*_them: was trained on other images"):
+        load_judges(trained_on_them, None, explained)
+    # Of a file nobody knows what it was trained on.
+    assert load_judges(trained_on_them / "classifier.keras", None, explained).second_classifier is not None
+
+
+def test_the_explained_classifier_is_no_second_one(tmp_path, explained):
+    path = tmp_path / "copy.keras"
+    wrapped = keras.Input(SHAPE)  # another file, of the same weights
+    keras.Model(wrapped, explained.classifier(wrapped)).save(path)
+    message = r"^`second_classifier`: .*copy\.keras: holds the weights of the explained .*separately"
+    with pytest.raises(InputError, match=message):
+        load_judges(path, None, explained)
 
 
 @dataclasses.dataclass

@@ -14,21 +14,19 @@ import tensorflow as tf
 
 from tfadvpath import metrics
 from tfadvpath.bundle.features import with_features
+from tfadvpath.bundle.frechet_figures import DIRECTIONS, frechet_figures
 from tfadvpath.files import finite
 from tfadvpath.generators.base import PairGenerator
 from tfadvpath.metrics.sharpness import SSIM_WINDOW, high_frequency_energy, structural_similarity
 from tfadvpath.path.gaussian import gaussian_blur
 
 _BATCH = 64
-_HALVES_SEED = 0
 # Figures of a classifier where no label is known.
 _UNLABELLED: dict[str, Any] = {
     **dict.fromkeys(("auc", "sensitivity", "specificity", "brier", "expected_calibration_error")),
     **{f"{name}_interval": [None, None] for name in ("auc", "sensitivity", "specificity")},
     "reliability": {"mean_score": [], "positive_share": [], "images": []},
 }
-# Which images change, and the class whose real images they should then resemble.
-_DIRECTIONS = {"zero_to_one": (0, 1), "one_to_zero": (1, 0)}
 
 
 def classifier_figures(probability: Any, labels: Any, patients: Any) -> dict[str, Any]:
@@ -96,10 +94,9 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         "flip_rate_by_class": the flip rate by direction ("zero_to_one", "one_to_zero"), with
         "flip_rate_by_class_interval". "adversary_sharpness" and "stable_sharpness": the median over the
         images of the ratio of their high-frequency energy to that of x, 1 where they are as sharp as x. What
-        is said of x_s is None where the path starts at the image itself. "frechet_distance": of the
-        classifier's features between x_a and real images of the class that they cross to, by direction and
-        the "mean" of both. "frechet_floor": the same between two random halves of those real images. Classes
-        are the classifier's decisions. ``pair_verdict`` says what they mean for a reader of the maps.
+        is said of x_s is None where the path starts at the image itself. "frechet_distance",
+        "frechet_floor" and "frechet_images": those of ``frechet_figures``, by the classifier's features.
+        Classes are the classifier's decisions. ``pair_verdict`` says what they mean for a reader of the maps.
     """
     network = with_features(generator.classifier)
     made = {"adversary": "adversary", "stable": "start"} if generator.STABLE else {"adversary": "adversary"}
@@ -147,7 +144,8 @@ def translation_figures(fixed_point_gan: Any, images: np.ndarray, patients: Any)
 
     Returns:
         "images", "patients", "flip_rate", "flip_rate_by_class", "perturbation_distance" (mean |x - x_p|),
-        "frechet_distance" and "frechet_floor": those of ``pair_figures`` with x_p in place of x_a.
+        "frechet_distance", "frechet_floor" and "frechet_images": those of ``pair_figures`` with x_p in place
+        of x_a.
     """
     network = with_features(fixed_point_gan.classifier)
     measured = _over_batches(lambda x: _crossing(network, x, fixed_point_gan.perturb(x)), images)
@@ -207,23 +205,13 @@ def _crossing_figures(
     figures = _counts(patients) | _rate("flip_rate", flipped, patients)
     figures |= _by_class("flip_rate", flipped, decision, patients)
     figures |= _rate(distance_name, measured["distance"], patients)
-    distances, floors = {}, {}
-    for name, (source, target) in _DIRECTIONS.items():
-        real = measured["real"][decision == target]
-        distances[name] = metrics.frechet_distance(measured["features"][decision == source], real)
-        order = np.random.default_rng(_HALVES_SEED).permutation(len(real))
-        half = len(real) // 2
-        floors[name] = metrics.frechet_distance(real[order[:half]], real[order[half:]])
-    for name, values in (("frechet_distance", distances), ("frechet_floor", floors)):
-        mean = float(np.mean(list(values.values())))
-        figures[name] = {key: finite(value) for key, value in (values | {"mean": mean}).items()}
-    return figures
+    return figures | frechet_figures(measured["features"], measured["real"], decision, patients)
 
 
 def _by_class(name: str, values: np.ndarray, decision: np.ndarray, patients: Any) -> dict[str, Any]:
     """Returns the mean of values and its interval by the direction that an image is changed in."""
     figures: dict[str, Any] = {f"{name}_by_class": {}, f"{name}_by_class_interval": {}}
-    for direction, (source, _) in _DIRECTIONS.items():
+    for direction, (source, _) in DIRECTIONS.items():
         of_class = decision == source
         rate = _rate(f"{name}_by_class", values[of_class], np.asarray(patients)[of_class])
         for key, value in rate.items():

@@ -125,6 +125,8 @@ def _of_direction(values: Mapping[str, Any], direction: str) -> dict[str, Any]:
 
 def _frechet(values: Mapping[str, Any], direction: str) -> str:
     distance, floor = (values.get(name, {}).get(direction) for name in ("frechet_distance", "frechet_floor"))
+    if "frechet_images" not in values:  # of an earlier version, whose floor is of sets of another size
+        floor = None
     return "–" if distance is None else f"{distance:.3g} ({'–' if floor is None else f'{floor:.3g}'})"
 
 

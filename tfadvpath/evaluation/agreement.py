@@ -26,6 +26,7 @@ from tfadvpath.evaluation.compared_maps import COSTLY, ComparedMap, compared_map
 from tfadvpath.evaluation.estimates import Estimate, Resampling
 from tfadvpath.evaluation.images import balanced
 from tfadvpath.evaluation.measure import of_another_patient
+from tfadvpath.evaluation.same_images import check_own_images, may_know_test_images
 from tfadvpath.files import finite, make_folder, write_json, write_text
 from tfadvpath.writers.tables import Cell, Heading, Number, Table, comma_separated, latex, markdown
 
@@ -59,7 +60,8 @@ class Agreement:
     """Agreement of the maps of two bundles or more.
 
     Attributes:
-        bundles: Names of the bundles with the beginning of their digests, in the order given.
+        bundles: Names of the bundles, in the order given: those of their recipes, with the seed, whether
+            their classifiers were trained on shuffled labels, and the beginning of their digests.
         maps: Agreement of every map of every two bundles.
         images: Number of test images of the first bundle that were explained.
         patients: Number of their patients.
@@ -91,8 +93,7 @@ def measure_agreement(
     the way to the other decision.
 
     Args:
-        bundles: Two bundles or more, or their folders, of the same data. Generated phantoms may be of
-            different seeds.
+        bundles: Two bundles or more, or their folders, of the same data; they may be of different seeds.
         out: Folder that gets agreement.json, and the table as Markdown, LaTeX and CSV.
         methods: Names of explainers; None is all that every bundle has networks for, but for mask
             perturbation, which takes hundreds of passes for an image.
@@ -104,8 +105,9 @@ def measure_agreement(
         listener: Function that is told what is done, a sentence each.
 
     Raises:
-        InputError: There are fewer than two bundles; they are of other data or other image sizes; a method is
-            unknown or one of the bundles has no network for it.
+        InputError: There are fewer than two bundles; they are of other data or other image sizes; the first
+            one's images are missing, or others than it was trained on; a method is unknown or one of the
+            bundles has no network for it.
     """
     if len(bundles) < 2:
         raise InputError("`bundles`", "one bundle agrees with itself", "Name two or more")
@@ -133,7 +135,7 @@ def measure_agreement(
                 numbers = _agreement(own, other, patients[alike], chosen_percentile) if len(alike) else {}
                 found.append(MapAgreement(compared, i, j, len(alike), numbers))
         listener(f"{method}: measured")
-    names = [f"{bundle.recipe.name} {bundle.digest[:8]}" for bundle in loaded]
+    names = [_name(bundle) for bundle in loaded]
     agreement = Agreement(names, found, len(rows), len(set(patients.tolist())), chosen_percentile)
     _write(out, agreement, command or "tfadvpath.measure_agreement(…)")
     return agreement
@@ -141,6 +143,7 @@ def measure_agreement(
 
 def _check_data(bundles: Sequence[Bundle]) -> None:
     first = bundles[0]
+    check_own_images(first)
     for bundle in bundles[1:]:
         if bundle.classifier.input_shape != first.classifier.input_shape:
             raise InputError(
@@ -149,13 +152,19 @@ def _check_data(bundles: Sequence[Bundle]) -> None:
                 f"{tuple(first.classifier.input_shape[1:])}",
                 "Name bundles of the same images",
             )
-        same_kind = bundle.recipe.data == first.recipe.data and first.recipe.data.GENERATED
-        if not same_kind and bundle.manifest.get("data") != first.manifest.get("data"):
+        if may_know_test_images(first, bundle.recipe, bundle.manifest):
             raise InputError(
                 bundle.recipe.name,
                 "was trained on other images than the first bundle, perhaps on its test patients",
                 "Name bundles of the same data",
             )
+
+
+def _name(bundle: Bundle) -> str:
+    """Returns a name that tells bundles of one recipe apart."""
+    recipe = bundle.recipe
+    control = ", shuffled labels" if recipe.classifier.shuffle_labels else ""
+    return f"{recipe.name}, seed {recipe.seed}{control}, {bundle.digest[:8]}"
 
 
 def _methods(bundles: Sequence[Bundle], names: Sequence[str] | None) -> list[str]:

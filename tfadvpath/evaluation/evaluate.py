@@ -89,7 +89,8 @@ def evaluate(
         command: Command that the report names; None names this function.
         pairs: Whether the pairs of the generators are measured as well: a map is worth what its pair is.
         second_classifier: Keras file, or bundle, of a classifier of the same task that was trained
-            separately: whether adversaries cross its decision too. None leaves that out.
+            separately, on none of the test patients: whether adversaries cross its decision too. None leaves
+            that out.
         encoder: Keras file of a feature extractor, such as one with ImageNet weights, by which adversaries
             are compared with real images. None leaves that out.
         listed: JSON file of a list of images as ``prepare`` takes it, {"train_indexes": [], "val_indexes":
@@ -105,8 +106,9 @@ def evaluate(
 
     Raises:
         InputError: A method, an option of it or the perturbation is unknown, or needs a network that the
-            bundle lacks; the test images cannot be loaded or are of one class; ``out`` holds other files, or
-            measurements made with other options; no method could be measured.
+            bundle lacks; the second classifier is the explained one, or may know the test patients; the test
+            images cannot be loaded or are of one class; ``out`` holds other files, or measurements made with
+            other options; no method could be measured.
     """
     out = Path(out)
     folder = _folder_to_record_in(bundle, pairs) if record else None
@@ -131,7 +133,7 @@ def evaluate(
     if out.is_dir() and any(out.iterdir()) and not (out / FOLDER).is_dir():
         # A report has many files, of common names.
         raise InputError(out, "holds other files than an evaluation's", "Name a new folder")
-    judges = load_judges(_path(second_classifier), _path(encoder), image_shape)
+    judges = load_judges(_path(second_classifier), _path(encoder), bundle)
     make_folder(out)
     keras.utils.set_random_seed(options.seed)
     hear = listener or _silent

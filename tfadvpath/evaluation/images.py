@@ -13,6 +13,7 @@ from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.datasets.splits import read_list
 from tfadvpath.errors import InputError, quoted
 from tfadvpath.evaluation.options import EvaluationOptions
+from tfadvpath.evaluation.same_images import check_own_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +77,7 @@ def load_evaluated_images(
             is missing among them; the list is none, or names images that are no test images.
     """
     recipe = bundle.recipe
-    recorded = bundle.manifest.get("data")
-    if recorded is not None and recorded != recipe.data.fingerprint(recipe.seed):
-        raise InputError(
-            getattr(recipe.data, "path", recipe.name),
-            "holds other images than the bundle was trained on, perhaps in other parts",
-            "Prepare them as for the training",
-        )
+    check_own_images(bundle)
     images = recipe.data.load("test", recipe.seed)
     rows = None if listed is None else _rows_of(listed, images.cases)
     return choose_images(images, scores_of(bundle.classifier, images.images), options, recipe.name, rows)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from tfadvpath import metrics
+from tfadvpath.bundle.frechet_figures import DIRECTIONS, frechet_figures
 from tfadvpath.bundle.networks import scores_of
 from tfadvpath.bundle.pair_verdict import PairVerdict, pair_verdict
 from tfadvpath.datasets.labelled_images import LabelledImages
@@ -29,9 +30,6 @@ Arrays = dict[str, np.ndarray]
 MakePairs = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 _MARGIN = 0.6  # probability of the target class that is not at the decision's very edge
 _COUT_STEPS = 50
-_SPLITS = 5  # random halves of the patients that a Fréchet distance is averaged over
-# Which images change, and the class that they cross to.
-_DIRECTIONS = {"zero_to_one": (0, 1), "one_to_zero": (1, 0)}
 _MEANS = {
     "flip_rate": "crossed",
     "flip_rate_with_margin": "crossed_with_margin",
@@ -81,13 +79,13 @@ class PairQuality:
             v2 smooth; NaN where they were not measured).
         figures: Figures over all images as JSON can hold them. Names of means and medians have a
             ``_interval`` [low, high] of 95 % by bootstrap over patients. None is what could not be measured.
-            Beside those of ``arrays``: "images" and "patients" (counts), "cout_images" and
-            "completeness_residual_images" (counts of those that these two are of), "flip_rate_by_class",
-            "undoing_by_class",
-            "discriminator_auc" and "encoder_auc" (how well x_a is told from real images of the class it
-            crosses to, 0.5 is not at all), "encoder_frechet_distance" and "encoder_frechet_floor" (of x_a to
-            real images of this class, and of these to others of them) by direction, and "errors_told" as the
-            function of this name returns it. ``pair_figures`` has the
+            Beside those of ``arrays``: "images" and "patients" (counts), "cout_images",
+            "completeness_residual_images" and "transfer_rate_images" (counts of those that these three are
+            of; the last are those that both classifiers decide alike), "flip_rate_by_class",
+            "undoing_by_class", "discriminator_auc" and "encoder_auc" (how well x_a is told from real images
+            of the class it crosses to, 0.5 is not at all), "encoder_frechet_distance",
+            "encoder_frechet_floor" and "encoder_frechet_images" as ``frechet_figures`` returns them without
+            "encoder_", and "errors_told" as the function of this name returns it. ``pair_figures`` has the
             same names for the same things.
     """
 
@@ -183,11 +181,12 @@ def pair_quality(
 
     figures: dict[str, Any] = {"images": len(patients), "patients": len(set(patients.tolist()))}
     figures |= {f"{name}_images": len(rows) for name, rows in rows_of.items()}
+    figures["transfer_rate_images"] = len(_known(arrays.get("transferred", np.zeros(0))))
     for name, array in _MEANS.items():
         figures |= _with_interval(name, arrays.get(array), patients, np.mean)
     for name, array in _BY_CLASS.items():
         figures |= {f"{name}_by_class": {}, f"{name}_by_class_interval": {}}
-        for direction, (source, _) in _DIRECTIONS.items():
+        for direction, (source, _) in DIRECTIONS.items():
             of_class = decision == source
             values = arrays[array][of_class] if array in arrays else None
             rate = _with_interval("rate", values, patients[of_class], np.mean)
@@ -325,7 +324,7 @@ def _realism(
 ) -> dict[str, Any]:
     figures: dict[str, Any] = {
         name: None for auc in ("discriminator_auc", "encoder_auc") for name in (auc, f"{auc}_interval")
-    } | {"encoder_frechet_distance": None, "encoder_frechet_floor": None}
+    } | {f"encoder_frechet_{name}": None for name in ("distance", "floor", "images")}
     real_class = decision.astype(np.int64)
     classes = (1 - real_class, real_class)
     if steps:
@@ -338,7 +337,8 @@ def _realism(
         found = separation(made, real, *classes, patients, feature_scores, folds=5, seed=seed)
         figures["encoder_auc"] = finite(found.auc)
         figures["encoder_auc_interval"] = [finite(bound) for bound in found.interval]
-        figures |= _frechet(made, real, real_class, patients, seed)
+        found_by_sets = frechet_figures(made, real, decision, patients, seed)
+        figures |= {f"encoder_{name}": values for name, values in found_by_sets.items()}
     return figures
 
 
@@ -351,43 +351,6 @@ def _features(encoder: keras.Model, images: np.ndarray, batch_size: int = 64) ->
             raise ValueError(f"`encoder` must return [N, D] or [N, h, w, D]. Received: {features.shape}")
         parts.append(features.mean(axis=(1, 2), dtype=np.float64) if features.ndim == 4 else features)
     return np.concatenate(parts).astype(np.float64)
-
-
-def _frechet(
-    made: np.ndarray, real: np.ndarray, real_class: np.ndarray, patients: np.ndarray, seed: int
-) -> dict[str, Any]:
-    """Returns the Fréchet distance of x_a to real images of the class it crosses to, and its floor.
-
-    The patients are cut into two halves. What is made of the first half and what is real of it are both
-    compared with what is real of the second, in sets of one size: the distance grows with fewer images.
-    """
-    generator = np.random.default_rng(seed)
-    names = np.unique(patients)
-    distances: dict[str, list[float]] = {name: [] for name in _DIRECTIONS}
-    floors: dict[str, list[float]] = {name: [] for name in _DIRECTIONS}
-    for _ in range(_SPLITS):
-        first = np.isin(patients, generator.permutation(names)[: len(names) // 2])
-        for name, (source, target) in _DIRECTIONS.items():
-            sets = [
-                made[first & (real_class == source)],
-                real[first & (real_class == target)],
-                real[~first & (real_class == target)],
-            ]
-            size = min(map(len, sets))
-            of_made, of_real, others = (one[generator.permutation(len(one))[:size]] for one in sets)
-            distances[name].append(metrics.frechet_distance(of_made, others))
-            floors[name].append(metrics.frechet_distance(of_real, others))
-    figures = {}
-    for name, found in (("encoder_frechet_distance", distances), ("encoder_frechet_floor", floors)):
-        means = {direction: _mean_of_defined(values) for direction, values in found.items()}
-        means["mean"] = float(np.mean(list(means.values())))
-        figures[name] = {direction: finite(value) for direction, value in means.items()}
-    return figures
-
-
-def _mean_of_defined(values: list[float]) -> float:
-    known = _known(np.array(values))
-    return float(known.mean()) if len(known) else float("nan")
 
 
 def _with_interval(

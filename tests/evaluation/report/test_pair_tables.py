@@ -34,10 +34,17 @@ PAIRS = {
         "flip_rate": 0.9,
         "flip_rate_interval": [0.8, 1.0],
         "keep_rate": None,
+        "transfer_rate": 0.5,
+        "transfer_rate_images": 20,
         "adversary_sharpness": 0.97,
         "errors_told": TOLD,
     },
-    "cyce": {"flip_rate": 0.7, "encoder_frechet_distance": {"mean": 3.0}, "errors_told": {}},
+    "cyce": {
+        "flip_rate": 0.7,
+        "transfer_rate_images": 0,
+        "encoder_frechet_distance": {"mean": 3.0},
+        "errors_told": {},
+    },
 }
 
 
@@ -55,6 +62,7 @@ def test_figures_stand_beside_the_limits_of_the_verdict(summary):
     assert "| Fréchet distance of an encoder's features | – | 3.000 |  |" in lines
     [sharpness] = [line for line in lines if "high frequencies of x_a" in line]
     assert sharpness.endswith("| 0.9 to 1.1 |")
+    assert "| images that both classifiers decide alike | 20 | – |  |" in lines
     assert not any("x_s keeps" in line for line in lines)  # nobody measured it
 
 
@@ -64,6 +72,11 @@ def test_signs_of_errors_stand_beside_the_classifiers_own_uncertainty(summary):
     assert "| SyCE: high COUT | 12 | 5 | 0.600 | -0.100 [-0.300, 0.100] |" in lines
     assert not any(line.startswith("| CyCE") for line in lines)
     assert comma_separated(errors_table(summary)).splitlines()[2].startswith("SyCE: high COUT,12,5,0.6,,,")
+
+
+def test_without_a_second_classifier_no_images_are_counted(summary):
+    alone = dataclasses.replace(summary, pairs={"cyce": PAIRS["cyce"]})
+    assert "both classifiers" not in markdown(pair_table(alone))
 
 
 def test_without_pairs_there_is_no_table(summary):

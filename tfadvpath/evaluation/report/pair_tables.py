@@ -18,6 +18,7 @@ _PAIR_FIGURES = {
     "keep_rate": "x_s keeps the decision",
     "undoing": "cosine of x - x_a and x_s - x_a",
     "transfer_rate": "x_a crosses a second classifier's decision",
+    "transfer_rate_images": "images that both classifiers decide alike",
     "adversary_distance": "mean |x - x_a|",
     "stable_distance": "mean |x - x_s|",
     "adversary_sparsity": "share of the pixels that x_a changes",
@@ -34,6 +35,8 @@ _PAIR_FIGURES = {
     "chequer_ratio": "chequer of x_a - x",
     "completeness_residual": "residual of the completeness",
 }
+# Of those above, which are whole numbers; 0 is where nothing was measured.
+_COUNTS = ("transfer_rate_images",)
 # What is taken for a sign of an error.
 _SIGNS = {
     UNCERTAINTY: "f(x) near 0.5",
@@ -53,8 +56,8 @@ def pair_table(summary: Summary) -> Table | None:
     headings = [Heading("figure"), *(Heading(GENERATORS[name].title) for name in summary.pairs)]
     rows: list[list[Cell]] = []
     for name, title in _PAIR_FIGURES.items():
-        cells = [_pair_number(figures, name) for figures in summary.pairs.values()]
-        if all(math.isnan(cell.value) for cell in cells):
+        cells = [_pair_cell(figures, name) for figures in summary.pairs.values()]
+        if all(isinstance(cell, Number) and math.isnan(cell.value) for cell in cells):
             continue
         rows.append([title, *cells, _limits(name)])
     notes = [
@@ -65,8 +68,10 @@ def pair_table(summary: Summary) -> Table | None:
     return Table("table_6", "Table 6: the pairs", [*headings, Heading("wanted")], rows, notes)
 
 
-def _pair_number(figures: Mapping[str, Any], name: str) -> Number:
+def _pair_cell(figures: Mapping[str, Any], name: str) -> Cell:
     value, interval = figures.get(name), figures.get(f"{name}_interval") or [None, None]
+    if name in _COUNTS:
+        return str(value) if value else Number(float("nan"))
     if isinstance(value, Mapping):  # by direction
         value = value.get("mean")
     return Number(float("nan")) if value is None else Number(float(value), *interval)
