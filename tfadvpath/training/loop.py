@@ -34,8 +34,8 @@ class Event:
         steps: Number of steps of all epochs, or the largest one of the warm-up.
         logs: Numbers that the epoch logged, at its end, else None.
         warm_up: Whether the steps are those of the warm-up.
-        line: What the warm-up measured on validation images after that step, or a warning, for a person to
-            read; else None.
+        line: Sentence on what the warm-up measured on validation images after that step, or a warning; else
+            None.
     """
 
     stage: str

@@ -24,7 +24,7 @@ class Look(Protocol):
         Args:
             step: Number of steps that are done.
             steps: Largest number of them.
-            line: What was measured after that step, as a person reads it; None where nothing was.
+            line: Sentence on what was measured after that step; None where nothing was.
         """
 
 
