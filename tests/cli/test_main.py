@@ -176,6 +176,24 @@ def test_the_demo_has_no_more_phantoms_than_were_held_out(demonstration, tmp_pat
     assert run.stderr == "--patients: 3 asked for, 2 are held out. Ask for fewer.\n"
 
 
+# What the second epoch of a stage logs, the wanted digits and more.
+MEASURED = {
+    "epoch": 1,
+    "loss": 1.25,
+    "flip_rate": 0.5,
+    "val_loss": 2.0,
+    "val_flip_rate": 0.9375,
+    "val_keep_rate": 0.875,
+    "val_adversary_similarity": 0.91234,
+    "val_adversary_sharpness": 0.97123,
+    "val_stable_similarity": 0.96789,
+    "val_stable_sharpness": 1.02123,
+    "val_undoing": 0.55,
+    "val_undoing_zero_to_one": 0.9,
+    "val_undoing_one_to_zero": 0.2,
+}
+
+
 @pytest.mark.slow
 def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
     (tmp_path / "recipe.yaml").write_text(dump_recipe(RECIPE))
@@ -183,8 +201,10 @@ def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
 
     def train(recipe, out, stages, resume, listener):
         asked.append((recipe.seed, recipe.syce.epochs, stages, resume))
+        listener(Event("syce", 1, 4, warm_up=True, line="the copies are sharp"))
         listener(Event("syce", 1, 4))
         listener(Event("syce", 2, 4, {"epoch": 0, "loss": 1.5, "val_loss": 2.25}))
+        listener(Event("syce", 4, 4, MEASURED))
         return TrainedBundle(
             write_tiny_bundle(out), {"validation": {"syce": {"flip_rate": 0.5, "bins": [1]}}}
         )
@@ -193,7 +213,13 @@ def test_train_writes_a_bundle_and_prints_its_figures(tmp_path, monkeypatch):
     arguments = ["train", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "run")]
     run = RUNNER.invoke(app, arguments)
     assert run.exit_code == 0
-    assert run.stderr == "syce, epoch 1: loss 1.5, val_loss 2.25\n"
+    assert run.stderr.splitlines() == [
+        "syce, warm-up: the copies are sharp",
+        "syce, epoch 1: loss 1.5, val_loss 2.25",
+        "syce, epoch 2: loss 1.25, val_loss 2, val_flip_rate 0.9375, val_keep_rate 0.875; "
+        "x_a: similarity 0.912, sharpness 0.971; x_s: similarity 0.968, sharpness 1.021, "
+        "undoing 0.550 (0.900, 0.200)",
+    ]
     assert run.stdout.splitlines() == [
         "validation, syce: flip_rate 0.5",
         f"The bundle is in {tmp_path / 'run'}",

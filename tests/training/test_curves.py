@@ -23,6 +23,10 @@ HISTORIES = {
         stable=[-1.0, 50.0, 0.1],
         flip_rate=[0.1, 0.5, 0.9],
         adversary_distance=[0.03, 0.02, 0.01],
+        val_adversary_similarity=[0.8, 0.9, 0.95],
+        val_stable_sharpness=[1.4, 1.2, 1.1],
+        val_undoing=[-0.1, 0.5, 0.9],
+        val_undoing_zero_to_one=[0.0, 0.6, 0.9],
     ),
 }
 
@@ -50,6 +54,12 @@ def test_each_number_stands_in_its_column():
         "syce: loss": ["loss"],
         "syce: shares of images, AUC": ["flip_rate"],
         "syce: mean distance of a pixel": ["adversary_distance"],
+        "syce: similarity, sharpness, undoing": [
+            "adversary_similarity",
+            "stable_sharpness",
+            "undoing",
+            "undoing_zero_to_one",
+        ],
         "syce: terms of the loss": ["stable"],
     }
     assert set(axes) - set(names) == {"classifier: learning rate", "syce: learning rate"}

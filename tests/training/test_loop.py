@@ -104,6 +104,7 @@ class WarmedUp(Line):
         time.sleep(0.5)
         for step in (25, 50):
             look(step, 80)
+        look(50, 80, "the slope is 0")
         model.layers[-1].kernel.assign([[1.0]])
         return 50
 
@@ -111,12 +112,13 @@ class WarmedUp(Line):
 def test_a_stage_stopped_after_its_warm_up_does_not_warm_up_again(tmp_path):
     events = []
     model, _ = train(WarmedUp(epochs=2), tmp_path, events)
-    assert [(event.title, event.step, event.steps) for event in events[:3]] == [
-        ("line", 0, 6),
-        ("line, warm-up", 25, 80),
-        ("line, warm-up", 50, 80),
+    assert [(event.title, event.step, event.steps, event.line) for event in events[:4]] == [
+        ("line", 0, 6, None),
+        ("line, warm-up", 25, 80, None),
+        ("line, warm-up", 50, 80, None),
+        ("line, warm-up", 50, 80, "the slope is 0"),
     ]
-    assert {event.title for event in events[3:]} == {"line"}
+    assert {event.title for event in events[4:]} == {"line"}
     (tmp_path / "stopped").mkdir()
     with pytest.raises(KeyboardInterrupt):
         train(WarmedUp(stopped_after=0, epochs=2), tmp_path / "stopped")

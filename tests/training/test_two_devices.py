@@ -28,6 +28,12 @@ def test_one_step_on_two_devices_is_one_step_on_one(stages, name):
 
 
 @pytest.mark.slow
+def test_pairs_are_measured_on_two_devices_as_on_one(stages):
+    one, two = stages["cyce"]["adversary_sharpness"]
+    assert one == pytest.approx(two, rel=1e-3)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["copy", "undo"])
 def test_a_warm_up_on_two_devices_is_one_on_one(stages, name):
     steps = stages[f"warm-up, {name}"]

@@ -2,8 +2,8 @@
 
 One step of two generators: they take a pair of batches, and several sub-batches of one. SyCE's step is made
 as CyCE's is; SAGen and the mask generator take one batch, as the fixed-point GAN does; the classifier's step
-is Keras's own. CyCE's step also raises the weight of its target. And three steps of two warm-ups; the third
-is made as the second.
+is Keras's own. CyCE's step also raises the weight of its target, and its pairs are measured after it. And
+three steps of two warm-ups; the third is made as the second.
 
 A process of its own: devices can only be set up before TensorFlow is used.
 """
@@ -58,6 +58,7 @@ def stepped(name, build, strategy):
 
     from tfadvpath.training.checkpoint import state_of
     from tfadvpath.training.loop import compiled_step, run_epoch
+    from tfadvpath.training.pair_measurement import pair_measurement
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
@@ -77,6 +78,8 @@ def stepped(name, build, strategy):
 
     before = values()
     logs = run_epoch(model, compiled_step(model, model.train_step, strategy), strategy, data)
+    if name == "cyce":
+        logs |= pair_measurement(model, (zero, one))()
     return before, values(), logs
 
 
@@ -145,8 +148,10 @@ def main():
     for name, build in models().items():
         before, alone, logs = stepped(name, build, tf.distribute.get_strategy())
         same, shared, shared_logs = stepped(name, build, two)
-        loss = {"loss": [logs["loss"], shared_logs["loss"]]}
-        answer[name] = differences(before, alone, same, shared) | loss
+        logged = {
+            key: [logs[key], shared_logs[key]] for key in ("loss", "adversary_sharpness") if key in logs
+        }
+        answer[name] = differences(before, alone, same, shared) | logged
     for name, how in warm_ups().items():
         before, alone = warmed_up(*how, tf.distribute.get_strategy())
         same, shared = warmed_up(*how, two)

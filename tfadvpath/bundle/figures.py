@@ -111,11 +111,7 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         return measured | images_made
 
     def compare(x: np.ndarray, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if generator.STABLE:
-            measured["undoing"] = metrics.undoing(x, measured["stable_image"], measured["adversary_image"])
-        for name in made:
-            measured |= _detail(name, x, measured.pop(f"{name}_image"))
-        return measured
+        return measured | _compared(x, {name: measured.pop(f"{name}_image") for name in made})
 
     measured = _over_batches(measure, images, compare)
     figures = _crossing_figures(measured, patients, "adversary_distance")
@@ -131,6 +127,36 @@ def pair_figures(generator: PairGenerator, images: np.ndarray, patients: Any) ->
         figures |= _by_class("undoing", undone, measured["before"][known] >= 0.5, of_patients)
     for name in ("stable", "adversary"):
         figures |= _detail_figures(name, measured, patients)
+    return figures
+
+
+def image_figures(
+    x: np.ndarray, adversaries: np.ndarray, stable: np.ndarray | None, ones: np.ndarray
+) -> dict[str, Any]:
+    """Returns those figures of ``pair_figures`` that images alone give, without their intervals.
+
+    Args:
+        x: Images, float32 [N, H, W, C] in [0, 1].
+        adversaries: x_a, float32 [N, H, W, C] in [0, 1].
+        stable: x_s, float32 [N, H, W, C] in [0, 1]; None where the path starts at the image itself.
+        ones: bool [N], whether the classifier assigns x to class 1.
+
+    Returns:
+        "adversary_similarity" (not of images below 11 pixels) and "adversary_sharpness"; where there is an
+        x_s, "stable_similarity", "stable_sharpness", "undoing" and "undoing_by_class" as well.
+    """
+    made = {"adversary": adversaries} if stable is None else {"adversary": adversaries, "stable": stable}
+    rows = _compared(x, made)
+    figures: dict[str, Any] = {}
+    for name, values in rows.items():
+        known = values[~np.isnan(values)]
+        figures[name] = _median(known) if name.endswith("_sharpness") else _mean(known)
+    if stable is not None:
+        known = ~np.isnan(rows["undoing"])
+        figures["undoing_by_class"] = {
+            direction: _mean(rows["undoing"][known & (ones == source)])
+            for direction, (source, _) in DIRECTIONS.items()
+        }
     return figures
 
 
@@ -219,6 +245,21 @@ def _by_class(name: str, values: np.ndarray, decision: np.ndarray, patients: Any
     return figures
 
 
+def _compared(x: np.ndarray, made: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns how the images of pairs compare with x, a row an image.
+
+    Args:
+        x: Images, float32 [N, H, W, C] in [0, 1].
+        made: Images that were made of them, of the same form: "adversary", and "stable" where there is one.
+    """
+    rows = {}
+    if "stable" in made:
+        rows["undoing"] = metrics.undoing(x, made["stable"], made["adversary"])
+    for name, images in made.items():
+        rows |= _detail(name, x, images)
+    return rows
+
+
 def _detail(name: str, x: np.ndarray, made: np.ndarray) -> dict[str, np.ndarray]:
     """Returns how much of the detail of x is in images that were made of it: a row an image."""
     energy = high_frequency_energy(x)
@@ -236,8 +277,7 @@ def _detail_figures(name: str, measured: Mapping[str, np.ndarray], patients: Any
     if similarity in measured:
         figures |= _rate(similarity, measured[similarity], patients)
     ratios = measured.get(sharpness, np.zeros(0))
-    ratios = ratios[~np.isnan(ratios)]
-    return figures | {sharpness: float(np.median(ratios)) if len(ratios) else None}
+    return figures | {sharpness: _median(ratios[~np.isnan(ratios)])}
 
 
 def _over_batches(
@@ -276,6 +316,10 @@ def _rate(name: str, values: np.ndarray, patients: Any) -> dict[str, Any]:
 
 def _mean(values: np.ndarray) -> float | None:
     return float(np.mean(values, dtype=np.float64)) if len(values) else None
+
+
+def _median(values: np.ndarray) -> float | None:
+    return float(np.median(values)) if len(values) else None
 
 
 def _interval(statistic: Callable[..., float], arrays: list[np.ndarray], patients: Any) -> list[float | None]:

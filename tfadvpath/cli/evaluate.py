@@ -175,7 +175,7 @@ def _method_options(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _lines(summary: Summary, out: Path) -> str:
-    """Returns Tables 1 and 2 without intervals, the claims, what the pairs are worth, and where the rest is."""
+    """Returns Tables 1 and 2 without intervals, claims, what pairs are worth, and where the rest lies."""
     from tfadvpath.bundle.pair_verdict import pair_verdict
     from tfadvpath.evaluation.claims import FURTHER  # imports NumPy, as above
     from tfadvpath.evaluation.report.report import AOPC_CHART, PAGE

@@ -108,17 +108,42 @@ def _interval(values: Mapping[str, Any], name: str) -> str:
     return f"{value} [{low}, {high}]"
 
 
+# What an epoch's line says of the pairs: of which image, and under which names it is logged.
+_OF_PAIRS = {
+    "x_a": ("val_adversary_similarity", "val_adversary_sharpness"),
+    "x_s": ("val_stable_similarity", "val_stable_sharpness", "val_undoing"),
+}
+
+
 def training_shown(bars: Bars) -> Listener:
-    """Returns a listener that shows a bar a stage with the time left, and a line for every epoch."""
+    """Returns a listener that shows a bar a stage with the time left, and a line for every epoch.
+
+    What a warm-up measures has lines, too.
+    """
 
     def listen(event: Event) -> None:
         bars.move_to(event.title, event.step, event.steps)
+        if event.line is not None:
+            say(f"{event.title}: {event.line}")
         if event.logs is not None:
-            shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
-            known = {name: event.logs[name] for name in shown if name in event.logs}
-            say(f"{event.stage}, epoch {event.logs['epoch'] + 1:.0f}: {_listed(known)}")
+            say(f"{event.stage}, epoch {event.logs['epoch'] + 1:.0f}: {_of_epoch(event.logs)}")
 
     return listen
+
+
+def _of_epoch(logs: Mapping[str, float]) -> str:
+    """Returns what an epoch's line says: loss and rates, and how good the pairs are, image by image."""
+    shown = ("loss", "val_loss", "val_auc", "val_flip_rate", "val_keep_rate")
+    parts = [_listed({name: logs[name] for name in shown if name in logs})]
+    for image, names in _OF_PAIRS.items():
+        known = [f"{name.rsplit('_', 1)[1]} {logs[name]:.3f}" for name in names if name in logs]
+        if known:
+            parts.append(f"{image}: {', '.join(known)}")
+    by_class = [logs.get(f"val_undoing_{direction}") for direction in ("zero_to_one", "one_to_zero")]
+    if "val_undoing" in logs:
+        said = ", ".join("unknown" if value is None else f"{value:.3f}" for value in by_class)
+        parts[-1] += f" ({said})"
+    return "; ".join(parts)
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -571,6 +571,9 @@ class _Lines:
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
+        if event.line is not None:
+            self._say(f"{event.title}: {event.line}")
+            return
         if event.logs is None and now - self._said < _SECONDS_BETWEEN_LINES:
             return
         self._said = now

@@ -22,6 +22,10 @@ def _is_share(name: str) -> bool:
     return name == "auc" or (name.endswith("_rate") and name != "learning_rate")
 
 
+def _is_of_pairs(name: str) -> bool:
+    return name.endswith(("_similarity", "_sharpness")) or name.startswith("undoing")
+
+
 # Numbers of each column; the last takes what is left.
 _SHARES = "shares of images, AUC"
 _RATE = "learning rate"
@@ -30,6 +34,7 @@ _COLUMNS: Mapping[str, Callable[[str], bool]] = {
     _SHARES: _is_share,
     _RATE: lambda name: name == "learning_rate",
     "mean distance of a pixel": lambda name: name.endswith("_distance"),
+    "similarity, sharpness, undoing": _is_of_pairs,
     "terms of the loss": lambda name: True,
 }
 
@@ -37,7 +42,7 @@ _COLUMNS: Mapping[str, Callable[[str], bool]] = {
 def training_chart(
     histories: Mapping[str, Sequence[Epoch]], best_epochs: Mapping[str, int] | None = None
 ) -> Figure:
-    """Draws a row a stage: loss, shares of images, learning rate, distances, terms of the loss by epoch.
+    """Draws a row a stage: loss, shares of images, learning rate, distances, similarity, terms of the loss.
 
     Validation is solid, training dashed in the same colour; the best epoch is a vertical line. Shares go
     from 0 to 1. Others are on a logarithmic scale where they are positive and more than 20 times apart;

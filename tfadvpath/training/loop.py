@@ -34,6 +34,8 @@ class Event:
         steps: Number of steps of all epochs, or the largest one of the warm-up.
         logs: Numbers that the epoch logged, at its end, else None.
         warm_up: Whether the steps are those of the warm-up.
+        line: Sentence on what the warm-up measured on validation images after that step, or a warning; else
+            None.
     """
 
     stage: str
@@ -41,6 +43,7 @@ class Event:
     steps: int
     logs: dict[str, float] | None = None
     warm_up: bool = False
+    line: str | None = None
 
     @property
     def title(self) -> str:
@@ -90,13 +93,17 @@ def train_stage(
         progress, best, began = Progress(), [], time.monotonic()
         with strategy.scope():
             warmed_up = stage.warm_up(
-                model, lambda step, steps: listener(Event(stage.name, step, steps, warm_up=True))
+                model,
+                lambda step, steps, line=None: listener(
+                    Event(stage.name, step, steps, warm_up=True, line=line)
+                ),
             )
         progress.warm_up_seconds = time.monotonic() - began
         if warmed_up:
             save_checkpoint(path, progress, _values(state), best)
     train = compiled_step(model, stage.step(model), strategy)
     test = compiled_step(model, model.test_step, strategy)
+    measure = stage.measurement(model)
     while progress.epochs < options.epochs and not _ended(progress, options, until):
         epoch, began = progress.epochs, time.monotonic()
         look = functools.partial(_look, stage, model, epoch, folder, listener)
@@ -105,7 +112,8 @@ def train_stage(
         held_out = stage.validation()
         if strategy.num_replicas_in_sync > 1:  # a last, smaller batch cannot be shared out evenly
             held_out = held_out.unbatch().batch(stage.batch, drop_remainder=True)
-        logs |= {f"val_{name}": value for name, value in run_epoch(model, test, strategy, held_out).items()}
+        of_validation = {**run_epoch(model, test, strategy, held_out), **measure()}
+        logs |= {f"val_{name}": value for name, value in of_validation.items()}
         _check(stage.name, epoch, folder, logs)
         seconds = time.monotonic() - began + (0.0 if progress.history else progress.warm_up_seconds)
         logs |= {"epoch": epoch, "learning_rate": rate, "seconds": seconds}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import keras
 import numpy as np
@@ -14,10 +14,21 @@ from tfadvpath.datasets.labelled_images import LabelledImages
 from tfadvpath.recipes.stages import Training
 from tfadvpath.training.stage_data import StageData
 
-Look = Callable[[int, int], None]
+
+class Look(Protocol):
+    """A function that is told how far a warm-up is."""
+
+    def __call__(self, step: int, steps: int, line: str | None = None) -> None:
+        """Takes note of it.
+
+        Args:
+            step: Number of steps that are done.
+            steps: Largest number of them.
+            line: Sentence on what was measured after that step; None where nothing was.
+        """
 
 
-def unheard(step: int, steps: int) -> None:
+def unheard(step: int, steps: int, line: str | None = None) -> None:
     """Takes note of nothing."""
 
 
@@ -61,7 +72,7 @@ class Stage(abc.ABC):
 
         Args:
             model: Model as ``build`` returned it.
-            look: Function that is told now and then how many steps are done, and how many there are at most.
+            look: Function that is told now and then how many steps are done, and what was measured.
         """
         return 0
 
@@ -86,6 +97,13 @@ class Stage(abc.ABC):
     @abc.abstractmethod
     def validation(self) -> tf.data.Dataset:
         """Returns the validation batches, the same ones each time."""
+
+    def measurement(self, model: keras.Model) -> Callable[[], Mapping[str, float]]:
+        """Returns a function that every epoch calls at its end.
+
+        It returns further numbers of validation images by name, changes nothing and draws no random number.
+        """
+        return dict
 
     def rank(self, logs: Mapping[str, float]) -> float | None:
         """Returns the number whose lowest value marks the best epoch; None: the last epoch is the best."""

@@ -30,6 +30,19 @@ def test_the_images_shown_are_some_of_each_class_that_lie_apart():
     assert numbers(sagen().shown()).tolist() == [3, 7, 14, 16]
 
 
+@pytest.mark.parametrize(("zeros", "ones", "taken"), [(100, 40, (16, 16)), (30, 8, (16, 8))])
+def test_pairs_are_measured_on_a_few_images_of_each_class_that_the_seed_draws(zeros, ones, taken):
+    def measured(seed):
+        found = stage("sagen", SAGenOptions(batch_size=4), zeros, ones, seed).measured()
+        return [numbers(images).tolist() for images in found]
+
+    zero, one = measured(0)
+    assert (len(set(zero)), len(set(one))) == taken
+    assert max(zero) < zeros <= min(one)
+    assert measured(0) == [zero, one]
+    assert measured(1)[0] != zero
+
+
 @pytest.mark.parametrize(("batch_size", "taken"), [(4, 4), (5, 4), (8, 8)])
 def test_one_batch_has_as_many_of_each_class_and_leaves_an_odd_one_out(batch_size, taken):
     trained = sagen(batch_size=batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -17,6 +17,7 @@ from tfadvpath.models.discriminators import discriminator
 from tfadvpath.models.unet import UNet
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import CyCEOptions, SyCEOptions
+from tfadvpath.training.pair_measurement import pair_measurement
 from tfadvpath.training.panels import pair_panel
 from tfadvpath.training.stage import Look, adam, unheard
 from tfadvpath.training.stages.generator import GeneratorStage
@@ -77,6 +78,9 @@ class _DomainStage(GeneratorStage):
 
     def figures(self, model: DomainGenerator, part: LabelledImages) -> Mapping[str, Any]:
         return pair_figures(model, part.images, part.patients)
+
+    def measurement(self, model: DomainGenerator) -> Callable[[], Mapping[str, float]]:
+        return pair_measurement(model, self.measured())
 
     def panel(self, model: DomainGenerator) -> np.ndarray:
         return pair_panel(self.shown(), model)

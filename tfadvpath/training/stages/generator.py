@@ -15,7 +15,9 @@ from tfadvpath.training.stage_data import StageData
 
 # Seeds of the orders within a recipe's seed, far from each other.
 _CLASS_0, _CLASS_1 = 1_000, 2_000
+_MEASURED_0, _MEASURED_1 = 4_000, 5_000
 _SHOWN = 4
+_MEASURED = 16  # of each predicted class
 # A tenth of the decisions that does not cross is worse than any loss that is left by then.
 _PENALTY = 100.0
 
@@ -83,6 +85,19 @@ class GeneratorStage(Stage):
         targets = self.options.targets() if isinstance(self.options, UNetOptions) else {}
         missing = sum(max(0.0, share - logs[f"val_{term}_rate"]) for term, share in targets.items())
         return logs["val_loss"] + _PENALTY * missing
+
+    def measured(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the validation images that the pairs are measured on while they train.
+
+        They are 16 of those predicted 0 and 16 of those predicted 1, or all where there are fewer, drawn by
+        the seed: each time the same ones, float32 [N, H, W, C].
+        """
+        images = self.data.parts["validation"].images
+        zero, one = (
+            indices[epoch_order(len(indices), min(_MEASURED, len(indices)), self.seed + offset, 0)]
+            for indices, offset in zip(self.domains["validation"], (_MEASURED_0, _MEASURED_1), strict=True)
+        )
+        return np.asarray(images[np.sort(zero)]), np.asarray(images[np.sort(one)])
 
     def shown(self) -> np.ndarray:
         """Returns the same few validation images each time, of both predictions: float32 [N, H, W, C].

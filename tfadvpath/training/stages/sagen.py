@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from tfadvpath.generators.syce import SyCE
 from tfadvpath.models.two_headed_unet import two_headed_unet
 from tfadvpath.path.compilation import use_xla
 from tfadvpath.recipes.stages import SAGenOptions
+from tfadvpath.training.pair_measurement import pair_measurement
 from tfadvpath.training.panels import pair_panel
 from tfadvpath.training.stage import Look, adam, unheard
 from tfadvpath.training.stages.generator import GeneratorStage
@@ -55,6 +56,9 @@ class SAGenStage(GeneratorStage):
 
     def figures(self, model: SAGen, part: LabelledImages) -> Mapping[str, Any]:
         return pair_figures(model, part.images, part.patients)
+
+    def measurement(self, model: SAGen) -> Callable[[], Mapping[str, float]]:
+        return pair_measurement(model, self.measured())
 
     def panel(self, model: SAGen) -> np.ndarray:
         return pair_panel(self.shown(), model)

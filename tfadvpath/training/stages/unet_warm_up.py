@@ -7,12 +7,14 @@ epochs do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfadvpath.bundle.figures import image_figures
 from tfadvpath.datasets.batches import batches, epoch_order
 from tfadvpath.generators import losses
 from tfadvpath.generators.base import PairGenerator, clip_inward, descend
@@ -26,7 +28,8 @@ from tfadvpath.training.stages.generator import GeneratorStage
 # A copy is sharp from this SSIM on, and with the image's high frequencies within this share.
 _SIMILAR, _SHARP = 0.97, 0.1
 _LOOKED_AT = 32  # validation images
-_STEPS_BETWEEN_QUESTIONS = 50
+# Steps between two measurements of copies, which may end the warm-up, and of how far networks undo.
+_STEPS_BETWEEN_COPIES, _STEPS_BETWEEN_UNDONE = 50, 200
 # Seed of the images' order within a recipe's seed, far from the stages' own.
 _ORDER = 3_000
 
@@ -49,7 +52,8 @@ def learn_to_copy(
         copies: Number of copies that it makes.
         options: Options with the warm-up's steps and learning rate.
         stage: Stage that gives the images.
-        look: Function that is told how far the warm-up is.
+        look: Function that is told how far the warm-up is, and how sharp the copies are; also, where they
+            are not after the last step.
 
     Returns:
         Number of steps that were taken.
@@ -72,16 +76,50 @@ def learn_to_copy(
     held_out = stage.data.parts["validation"].images
     looked_at = np.asarray(held_out[np.linspace(0, len(held_out) - 1, _LOOKED_AT).astype(int)])
 
-    def sharp() -> bool:
-        copied = np.clip(network.predict_on_batch(looked_at)[..., : looked_at.shape[-1]], 0.0, 1.0)
-        return is_sharp(looked_at, copied)
+    def sharp(steps: int) -> bool:
+        answer = network.predict_on_batch(looked_at)
+        # On several devices each of them answers all images; with two copies, the first one counts.
+        copied = np.clip(answer[: len(looked_at), ..., : looked_at.shape[-1]], 0.0, 1.0)
+        detail = copied_detail(looked_at, copied)
+        line = f"after {steps} steps the copies have {detail}"
+        if steps == options.warm_up_steps and not detail.sharp:
+            line = (
+                f"warning, the copies are not sharp after all {steps} steps. They have {detail}. Raise "
+                f"{stage.name}.warm_up_steps, or use {stage.name}.residual"
+            )
+        look(steps, options.warm_up_steps, line)
+        return detail.sharp
 
     images_of_step = batches((images,), order, 2 * stage.per_class)
-    return _run(step, [images_of_step], options.warm_up_steps, look, sharp)
+    return _run(step, [images_of_step], options.warm_up_steps, look, sharp, _STEPS_BETWEEN_COPIES)
 
 
-def is_sharp(images: np.ndarray, copies: np.ndarray) -> bool:
-    """Returns whether copies keep the detail of images: median SSIM and median share of high frequencies.
+@dataclass(frozen=True)
+class CopiedDetail:
+    """How much of the detail of images their copies keep; ``str`` says it with the limits.
+
+    Attributes:
+        similarity: Median structural similarity, at most 1.
+        sharpness: Median ratio of their high frequencies to those of the images, 1 where all are kept.
+    """
+
+    similarity: float
+    sharpness: float
+
+    @property
+    def sharp(self) -> bool:
+        """Whether copies are sharp."""
+        return bool(self.similarity >= _SIMILAR and abs(self.sharpness - 1.0) <= _SHARP)
+
+    def __str__(self) -> str:
+        return (
+            f"structural similarity {self.similarity:.3f} (at least {_SIMILAR} is wanted) and sharpness "
+            f"{self.sharpness:.3f} ({1 - _SHARP:.1f} to {1 + _SHARP:.1f} is wanted)"
+        )
+
+
+def copied_detail(images: np.ndarray, copies: np.ndarray) -> CopiedDetail:
+    """Returns how much of the detail of images their copies keep.
 
     Args:
         images: float32 [N, H, W, C] in [0, 1].
@@ -90,7 +128,7 @@ def is_sharp(images: np.ndarray, copies: np.ndarray) -> bool:
     similarity = np.median(structural_similarity(images, copies))
     energy = high_frequency_energy(images)
     ratio = np.median(high_frequency_energy(copies)[energy > 0] / energy[energy > 0])
-    return bool(similarity >= _SIMILAR and abs(ratio - 1.0) <= _SHARP)
+    return CopiedDetail(float(similarity), float(ratio))
 
 
 def learn_to_undo(
@@ -115,7 +153,7 @@ def learn_to_undo(
         trained: Trained U-Nets of the same classes, which cross the decision; they are not changed.
         options: Options with the warm-up's steps and learning rate.
         stage: Stage that gives the images of both predicted classes.
-        look: Function that is told how far the warm-up is.
+        look: Function that is told how far the warm-up is, and the loss and ``undoing`` of validation images.
 
     Returns:
         Number of steps that were taken.
@@ -138,7 +176,35 @@ def learn_to_undo(
                 loss += losses.relative_error(undone, images, adversary)
         descend(optimizer, loss, weights, tape)
 
-    return _run(step, _epochs(options, stage), options.warm_up_steps, look)
+    @tf.function(autograph=False)
+    def made(domains: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
+        # The loss as above, and x_a and x_s that the networks make of each class.
+        loss, pairs = tf.constant(0.0), []
+        for images, network, across in zip(domains, networks, trained, strict=True):
+            adversary = tf.clip_by_value(across(images, training=False), 0.0, 1.0)
+            changed = tf.clip_by_value(network(images, training=False), 0.0, 1.0)
+            again = network(tf.concat([adversary, changed], axis=0), training=False)
+            undone, stable = tf.split(tf.clip_by_value(again, 0.0, 1.0), 2)
+            loss += losses.relative_error(changed, adversary, images)
+            loss += losses.relative_error(undone, images, adversary)
+            pairs.append([changed, stable])
+        return loss, pairs
+
+    held_out = stage.measured()
+    ones = np.repeat([False, True], [len(images) for images in held_out])
+
+    def measure(steps: int) -> bool:
+        loss, pairs = made(tuple(tf.constant(images) for images in held_out))
+        adversaries, stable = (np.concatenate(each) for each in zip(*pairs, strict=True))
+        figures = image_figures(np.concatenate(held_out), adversaries, stable, ones)
+        zero, one = (
+            "unknown" if value is None else f"{value:.3f}" for value in figures["undoing_by_class"].values()
+        )
+        line = f"undoing {zero} of images predicted 0, {one} of images predicted 1"
+        look(steps, options.warm_up_steps, f"after {steps} steps val_loss {float(loss):.4g}, {line}")
+        return False  # it takes all of its steps
+
+    return _run(step, _epochs(options, stage), options.warm_up_steps, look, measure, _STEPS_BETWEEN_UNDONE)
 
 
 def learn_pairs(
@@ -192,7 +258,8 @@ def _run(
     epochs: Iterable[tf.data.Dataset],
     most: int,
     look: Look,
-    done: Callable[[], bool] | None = None,
+    done: Callable[[int], bool] | None = None,
+    between: int = 1,
 ) -> int:
     """Runs a step on every batch, on the devices of the strategy whose scope this is.
 
@@ -201,7 +268,9 @@ def _run(
         epochs: Batches, epoch by epoch.
         most: Number of all batches.
         look: Function that is told how far the warm-up is.
-        done: Function that is asked now and then whether to end.
+        done: Function of the steps that were taken, which measures and says whether to end. It is asked after
+            the last step, too.
+        between: Number of steps between two of these questions.
 
     Returns:
         Number of steps that were taken.
@@ -215,6 +284,6 @@ def _run(
             steps += 1
             if steps % STEPS_BETWEEN_LOOKS == 0:
                 look(steps, most)
-            if done is not None and steps % _STEPS_BETWEEN_QUESTIONS == 0 and done():
+            if done is not None and (steps % between == 0 or steps == most) and done(steps):
                 return steps
     return steps
