@@ -1,4 +1,4 @@
-"""Whether bundles were trained on the same images: else one of them may know the test images of another."""
+"""Check that bundles were trained on the same images: else one may know the test images of another."""
 
 from __future__ import annotations
 
