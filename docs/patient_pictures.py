@@ -1,11 +1,11 @@
-"""Draws test X-rays of the bundle of chest X-rays: the best, the median and the worst by IoU, and a miss.
+"""Draws test images of a bundle of patients: the best, the median and the worst by IoU, and a miss.
 
-    python docs/chest_pictures.py --data PREPARED [--bundle bundles/nih_cxr]
+    python docs/patient_pictures.py --data PREPARED [--bundle bundles/nih_cxr]
 
-PREPARED is what `tfadvpath prepare image-folder` wrote, see training/nih_cxr.yaml. The pictures are
-docs/images/nih_cxr_*.png; SyCE's is also what the demonstration shows of real X-rays, with the figures of its
-networks. Best, median and worst are among the X-rays that were found and whose pair may be
-read; by the rule, nobody chose them.
+PREPARED is what `tfadvpath prepare image-folder` wrote, see training/nih_cxr.yaml and training/lgg.yaml. The
+pictures are docs/images/NAME_*.png by the recipe's name. SyCE's of the X-rays is also what the demonstration
+shows of real ones, with the figures of its networks. Best, median and worst are among the images that were
+found and whose pair may be read; by the rule, nobody chose them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tfadvpath as tap
 from tfadvpath.demo.chest_x_rays import write_chest_x_rays
 from tfadvpath.metrics import iou
 
-PERCENTILE = 90
+DEMONSTRATED = "nih_cxr"
 
 
 def main() -> None:
@@ -33,25 +33,27 @@ def main() -> None:
     given = parser.parse_args()
     bundle = tap.load_bundle(given.bundle)
     part = bundle.recipe.data.model_copy(update={"path": given.data}).load("test", bundle.recipe.seed)
+    name, percentile = bundle.recipe.name, bundle.recipe.data.percentiles[0]
     diseased = np.flatnonzero(part.masks.any(axis=(1, 2)))
     images, masks = np.asarray(part.images[diseased]), np.asarray(part.masks[diseased])
     for method in ("cyce", "syce"):
         if method not in bundle.generators:
             continue
         explanation = tap.explainers.get(method, bundle).explain(images)
-        hits = iou(explanation.maps[MAP], masks, PERCENTILE)
+        hits = iou(explanation.maps[MAP], masks, percentile)
         read = np.flatnonzero(explanation.decision & explanation.crossed & explanation.kept)
         order = read[np.argsort(-hits[read], kind="stable")]
         shown = order[[0, len(order) // 2, -1]]
         print(f"{method}: {len(read)} of {len(images)} may be read; IoU {hits[shown].round(2)}")
-        draw(f"nih_cxr_{method}.png", [(explanation, int(at), masks[at]) for at in shown])
+        draw(f"{name}_{method}.png", [(explanation, int(at), masks[at]) for at in shown])
         missed = np.flatnonzero(~explanation.decision & explanation.crossed)
         if len(missed):
             at = int(missed[np.argmin(explanation.score[missed])])
-            draw(f"nih_cxr_{method}_missed.png", [(explanation, at, masks[at])])
-    drawn = cv2.imread(str(IMAGES / "nih_cxr_syce.png"))
-    _, content = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    write_chest_x_rays(content.tobytes(), bundle.figures["test"])
+            draw(f"{name}_{method}_missed.png", [(explanation, at, masks[at])])
+    if name == DEMONSTRATED:
+        drawn = cv2.imread(str(IMAGES / f"{name}_syce.png"))
+        _, content = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 85])
+        write_chest_x_rays(content.tobytes(), bundle.figures["test"])
 
 
 if __name__ == "__main__":
