@@ -202,6 +202,6 @@ def test_what_the_pairs_are_worth_is_printed_in_words(tmp_path):
     )
     pairs = {"cyce": {"flip_rate": 0.9}, "syce": {"flip_rate": 0.25}}
     lines = _lines(dataclasses.replace(summary, pairs=pairs), tmp_path).splitlines()
-    assert "Pairs of CyCE: They reach every limit that was measured." in lines
-    [line] = [line for line in lines if line.startswith("Pairs of SyCE")]
+    assert "Pairs of cyce: They reach every limit that was measured." in lines
+    [line] = [line for line in lines if line.startswith("Pairs of syce")]
     assert "75 % of the adversaries do not cross the decision" in line

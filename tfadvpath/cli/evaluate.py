@@ -180,7 +180,6 @@ def _lines(summary: Summary, out: Path) -> str:
     from tfadvpath.evaluation.claims import FURTHER  # imports NumPy, as above
     from tfadvpath.evaluation.report.report import AOPC_CHART, PAGE
     from tfadvpath.evaluation.summary import SHORT
-    from tfadvpath.generators.registry import GENERATORS
 
     short = min(SHORT, summary.options.region_steps)
     lines: list[str] = []
@@ -202,7 +201,7 @@ def _lines(summary: Summary, out: Path) -> str:
     lines += [f"{claim.text}: {claim.verdict}" for claim in judged]
     for name, figures in summary.pairs.items():
         sentences = pair_verdict(figures).sentences or ("They reach every limit that was measured.",)
-        lines.append(f"Pairs of {GENERATORS[name].title}: {' '.join(sentences)}")
+        lines.append(f"Pairs of {name}: {' '.join(sentences)}")
     lines.append(f"AOPC relative to random orders, by the share replaced: {out / AOPC_CHART}")
     return "\n".join([*lines, f"The report is {out / PAGE}"])
 
