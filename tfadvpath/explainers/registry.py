@@ -17,7 +17,16 @@ from tfadvpath.explainers.base import Explainer
 
 _Make = TypeVar("_Make", bound=Callable[..., Explainer])
 # A change in one of them can change a map or a figure.
-_COMPUTING_ROOMS = ("explainers", "path", "generators", "models", "metrics", "evaluation", "datasets", "bundle")
+_COMPUTING_ROOMS = (
+    "explainers",
+    "path",
+    "generators",
+    "models",
+    "metrics",
+    "evaluation",
+    "datasets",
+    "bundle",
+)
 _MAKERS: dict[str, Callable[..., Explainer]] = {}
 # Generator that a bundle must hold beside its classifier, by the explainer's name.
 _GENERATORS: dict[str, str] = {}
