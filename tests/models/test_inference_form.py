@@ -56,6 +56,17 @@ def branches():
     return keras.Model(image, layers.Dense(1, activation="sigmoid")(layers.Flatten()(z)))
 
 
+def strided():
+    """Convolutions of the image with a stride: one that counts for the normalization behind it, one alone."""
+    image = keras.Input((SIZE, SIZE, 1))
+    x = layers.Concatenate()([image, image, image])
+    y = layers.Conv2D(4, 5, strides=2, padding="same", use_bias=False)(x)
+    y = layers.Activation("gelu")(layers.BatchNormalization()(y))
+    z = layers.Conv2D(4, 6, strides=2, activation="tanh")(layers.ZeroPadding2D(2)(x))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, strides=2)(layers.Add()([y, z])))
+    return keras.Model(image, layers.Dense(1, activation="sigmoid")(x))
+
+
 def nested():
     """A model in a model, called twice."""
     image = keras.Input((SIZE, SIZE, 1))
@@ -84,7 +95,7 @@ def of_unknown_layers():
     return keras.Model(image, layers.Dense(1, activation="sigmoid")(layers.GlobalMaxPooling2D()(x)))
 
 
-MODELS = [convolutions, branches, nested, ends_in_normalization, of_unknown_layers]
+MODELS = [convolutions, branches, strided, nested, ends_in_normalization, of_unknown_layers]
 
 
 @pytest.mark.parametrize("make", MODELS)
@@ -112,6 +123,25 @@ def test_a_normalization_behind_a_convolution_costs_nothing_per_pixel():
         if each.type == "Mul" and each.outputs[0].shape.rank == 4 and each.outputs[0].shape[0] == len(x)
     ]
     assert len(products) == 1  # of the normalization that follows an activation
+
+
+def test_the_gradient_of_the_first_convolution_has_no_strides():
+    model = with_statistics(strided())
+    run = tf.function(InferenceForm(model), autograph=False)
+
+    @tf.function(autograph=False)
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            answer = run(x)
+        return tape.gradient(answer, x)
+
+    graph = slope.get_concrete_function(images()).graph
+    nodes = [*graph.as_graph_def().node]
+    nodes += [node for function in graph.as_graph_def().library.function for node in function.node_def]
+    backward = [node for node in nodes if node.op == "Conv2DBackpropInput"]
+    strides = sorted(node.attr["strides"].list.i[1] for node in backward)
+    assert strides == [1, 1, 2]  # the last one is that of a convolution inside the network
 
 
 def test_the_form_follows_the_variables():

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfadvpath.models.image_convolution import strided_convolution
 from tfadvpath.models.keras_internals import graph_nodes
 
 layers = keras.layers
@@ -164,8 +165,12 @@ class InferenceForm:
     ) -> tf.Tensor:
         # The points of a path differ by less than half precision tells apart, and so does what the network
         # first makes of them. Separable convolutions gain little speed by half precision and lose accuracy.
-        exact = separable or kernel.shape[2] <= _IMAGE_CHANNELS
+        of_image = kernel.shape[2] <= _IMAGE_CHANNELS
+        exact = separable or of_image
         images, kernel = (tf.cast(x, tf.float32 if exact else self.dtype) for x in (images, kernel))
+        if of_image and _is_strided(layer) and None not in images.shape[1:]:
+            shift = tf.zeros(kernel.shape[-1:]) if bias is None else bias
+            return strided_convolution(images, kernel, shift, layer.strides[0], layer.padding)
         convolve = keras.ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else keras.ops.conv
         answer = convolve(
             images,
@@ -203,6 +208,21 @@ def _is_plain(layer: Any, *classes: type) -> bool:
         type(layer) in classes
         and getattr(layer, "quantization_mode", None) is None
         and getattr(layer, "data_format", "channels_last") == "channels_last"
+    )
+
+
+def _is_strided(layer: Any) -> bool:
+    """Returns whether ``strided_convolution`` computes the gradient of a convolution faster.
+
+    Of kernels of 3 x 3 pixels with stride 2 it takes as long as TensorFlow's own.
+    """
+    return (
+        isinstance(layer, layers.Conv2D)
+        and layer.groups == 1
+        and layer.strides[0] == layer.strides[1] > 1
+        and min(layer.kernel_size) > 2 * layer.strides[0]
+        and set(layer.dilation_rate) == {1}
+        and layer.padding in ("same", "valid")
     )
 
 

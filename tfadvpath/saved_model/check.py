@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,10 @@ _PROGRAM = Path(__file__).with_name("check_process.py")
 _EXPORT_ANEW = "Do not serve it; export it anew"
 # Of ResNet50V2 at 224 pixels the check takes 3 GB, and with XLA half an hour on two cores.
 MEMORY_LIMIT, TIME_LIMIT = 16 * 2**30, 3600.0
+# A thread that gets no memory may leave the others waiting for it for ever. A process that takes less than a
+# hundredth of one processor for a minute does that, and no work.
+_STALL_SECONDS, _STALL_SHARE = 60.0, 0.01
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,31 +134,79 @@ def _answer(folder: Path, allowed: Sequence[str], memory: int, seconds: float) -
     """
     cpu_seconds = max(1, round(seconds * (os.cpu_count() or 1)))
     options = {"allowed": list(allowed), "memory": memory, "seconds": cpu_seconds}
-    try:
-        # -I: neither the working folder nor PYTHONPATH can lend it modules.
-        finished = subprocess.run(
-            [sys.executable, "-I", str(_PROGRAM), str(folder.resolve()), json.dumps(options)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InputError(
-            folder, f"the check takes more than {seconds:g} seconds", "Raise `time_limit`"
-        ) from error
-    if finished.returncode == 0:
-        return json.loads(finished.stdout.splitlines()[-1])
-    reason = quoted((finished.stderr.strip().splitlines() or ["it said nothing"])[-1])
-    if finished.returncode < 0:  # a library that gets no memory ends its process
-        name = signal.Signals(-finished.returncode).name
+    # -I: neither the working folder nor PYTHONPATH can lend it modules.
+    command = [sys.executable, "-I", str(_PROGRAM), str(folder.resolve()), json.dumps(options)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ},
+    )
+    with process:
+        try:
+            output, errors = _communicate(process, seconds)
+        except subprocess.TimeoutExpired as error:
+            raise InputError(
+                folder, f"the check takes more than {seconds:g} seconds", "Raise `time_limit`"
+            ) from error
+        except _Stalled as error:
+            raise InputError(
+                folder,
+                f"the check did nothing for {_STALL_SECONDS:g} seconds, as one does that gets no memory",
+                _more_memory(memory),
+            ) from error
+        finally:
+            process.kill()
+    if process.returncode == 0:
+        return json.loads(output.splitlines()[-1])
+    reason = quoted((errors.strip().splitlines() or ["it said nothing"])[-1])
+    if process.returncode < 0:  # a library that gets no memory ends its process
+        name = signal.Signals(-process.returncode).name
         raise InputError(
             folder,
             f"the check was ended by {name} ({reason})",
             _more_memory(memory),
         )
-    raise InputError(folder, f"the check ended with code {finished.returncode}: {reason}", _EXPORT_ANEW)
+    raise InputError(folder, f"the check ended with code {process.returncode}: {reason}", _EXPORT_ANEW)
+
+
+class _Stalled(Exception):
+    """The check's process lives, and does nothing."""
+
+
+def _communicate(process: subprocess.Popen[str], seconds: float) -> tuple[str, str]:
+    """Returns what a process prints to both of its streams until it ends.
+
+    Raises:
+        TimeoutExpired: It takes more than the seconds.
+        _Stalled: It did no work for `_STALL_SECONDS`; not seen where the system does not tell.
+    """
+    begin = window = time.monotonic()
+    used = _processor_seconds(process.pid)
+    while True:
+        try:
+            return process.communicate(timeout=min(_POLL_SECONDS, seconds))
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+            if now - begin >= seconds:
+                raise
+            if now - window < _STALL_SECONDS:
+                continue
+            before, used = used, _processor_seconds(process.pid)
+            if used - before < _STALL_SHARE * (now - window):
+                raise _Stalled from None
+            window = now
+
+
+def _processor_seconds(pid: int) -> float:
+    """Returns the seconds of processors that a process took; NaN where the system does not tell."""
+    try:
+        # After the name, which is in parentheses and may hold spaces, utime and stime are the 12th and 13th.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return math.nan
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _more_memory(limit: int) -> str:
