@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from tfadvpath.metrics import (
     iou,
     most_important,
     pointing_game,
+    random_false_negative_rate,
+    random_iou,
     selected_share,
 )
 
@@ -188,3 +192,41 @@ def test_wrong_maps_and_masks_are_named(measure, maps, masks, message):
 def test_a_negative_tolerance_is_refused():
     with pytest.raises(ValueError, match=r"`tolerance` must not be negative\. Received: -1"):
         pointing_game(RAMP, RAMP, -1)
+
+
+@pytest.mark.parametrize("percentile", [40, 75, 90])
+def test_a_random_order_reaches_the_mean_over_all_orders(percentile):
+    masks = np.zeros((4, 2, 4), bool)
+    for row, area in enumerate((0, 1, 3, 8)):
+        masks[row].ravel()[:area] = True
+    count = math.ceil(8 * (100 - percentile) / 100)
+    selections = [list(chosen) for chosen in itertools.combinations(range(8), count)]
+    maps = np.zeros((len(selections), 2, 4))
+    for one, chosen in zip(maps, selections, strict=True):
+        one.ravel()[chosen] = 1 + np.arange(count)
+    for mask, found, outside in zip(
+        masks, random_iou(masks, percentile), random_false_negative_rate(masks, percentile), strict=True
+    ):
+        repeated = np.repeat(mask[np.newaxis], len(maps), axis=0)
+        assert found == pytest.approx(iou(maps, repeated, percentile, exact=True).mean(), abs=1e-12)
+        assert outside == pytest.approx(
+            false_negative_rate(maps, repeated, percentile, exact=True).mean(), abs=1e-12
+        )
+
+
+def test_of_images_of_the_papers_size_a_random_order_is_what_draws_say():
+    mask = np.zeros((1, 224, 224))
+    mask[0, 50:150, 40:90] = 1  # a tenth
+    maps = np.random.default_rng(0).random((20, 224, 224))
+    drawn = iou(maps, np.repeat(mask, 20, axis=0), 98)
+    assert random_iou(mask, 98) == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(20))
+
+
+@pytest.mark.parametrize("function", [random_iou, random_false_negative_rate])
+@pytest.mark.parametrize(
+    ("shape", "percentile", "problem"),
+    [((2, 4), 90, "`masks` must be"), ((1, 2, 4, 3), 90, "`masks` must be"), ((1, 2, 4), 100, "percentile")],
+)
+def test_a_random_order_needs_masks_and_a_percentile(function, shape, percentile, problem):
+    with pytest.raises(ValueError, match=problem):
+        function(np.zeros(shape), percentile)

@@ -14,7 +14,6 @@ from tfadvpath.evaluation.cascade import WEIGHTED, cascade, shares, weight_corre
 from tfadvpath.evaluation.controls import control_maps, control_names, needs_random_gradient
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
-from tfadvpath.evaluation.references import DRAWS
 from tfadvpath.evaluation.short_cuts import PLACES, places, share_within
 from tfadvpath.explainers.base import Explainer
 from tfadvpath.explanation import PathExplanation
@@ -22,6 +21,7 @@ from tfadvpath.explanation import PathExplanation
 Arrays = dict[str, np.ndarray]
 # Number of images that are explained before their maps are measured and let go.
 _CHUNK = 128
+_DRAWS = 5  # random orders of each image
 TIE_RULES = ("paper", "exact")
 
 
@@ -242,7 +242,7 @@ def measure_random(
             images,
             perturbed,
             steps=steps,
-            draws=DRAWS,
+            draws=_DRAWS,
             region=region,
             seed=options.seed,
         )

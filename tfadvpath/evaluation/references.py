@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ from tfadvpath.evaluation.segmentation_ceiling import segmentation_maps
 from tfadvpath.explainers import computing_code
 
 # A map that knows the finding, the maps of a network that learned from annotations, the mean annotation, and
-# maps that rank the pixels at random.
+# what the mean over all orders of the pixels reaches.
 BEST_POSSIBLE, SEGMENTATION, AVERAGE_MASK = "best_possible", "segmentation", "average_mask"
 RANDOM_ORDER = "random_order"
-DRAWS = 5  # number of random orders of each image
 _FILE = "segmentation.maps.npz"
 
 
@@ -61,18 +60,6 @@ def reference_maps(
     if average.any():
         maps[AVERAGE_MASK] = np.broadcast_to(average, masks.shape)
     return maps
-
-
-def random_maps(masks: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """Yields ``DRAWS`` times maps that rank the pixels of every image at random, float32 [M, H, W].
-
-    Args:
-        masks: [M, H, W], of the maps' shape.
-        seed: Seed of the ranks, not negative.
-    """
-    generator = np.random.default_rng(seed)
-    for _ in range(DRAWS):
-        yield generator.random(masks.shape, np.float32)
 
 
 def _segmentation(

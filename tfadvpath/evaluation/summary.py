@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tfadvpath.evaluation.estimates import Estimate, Resampling
 from tfadvpath.evaluation.images import EvaluatedImages
 from tfadvpath.evaluation.measure import Arrays, MeasuredMethod, RandomOrders
 from tfadvpath.evaluation.options import SECOND, EvaluationOptions
-from tfadvpath.evaluation.references import RANDOM_ORDER, random_maps
+from tfadvpath.evaluation.references import RANDOM_ORDER
 from tfadvpath.metrics.replacement import Regions
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class Summary:
         random: Results of random orders: "relevance" [3], "aopc" [3, region_steps + 1], not relative to
             anything; "flipped", the share of decisions that the perturbation turns; and the same with the
             ending "_2".
-        references: "iou" and "fnr" [P, 2] of the maps of ``references`` and of random orders, means over
-            five orders an image, by name; empty where nothing is annotated.
+        references: "iou" and "fnr" [P, 2] of the maps of ``references`` and of random orders, means over all
+            orders, by name; empty where nothing is annotated.
         options: Options of the measurement.
         counts: "images", "patients", "localised", "localised_patients", "without_mask", "relevance",
             "relevance_patients", "relevance_class_1" (by the classifier's decision), "relevance_labelled_1",
@@ -190,18 +191,20 @@ def _references(
 ) -> dict[str, dict[str, Estimate]]:
     masks = np.asarray(evaluated.images.masks[evaluated.localised], bool)
 
-    def localisation(values: np.ndarray) -> np.ndarray:
-        # A mask has ties by its nature: the rule that breaks them stands for both.
-        return np.stack(
-            [
-                np.stack([metric(values, masks, p, exact=True) for p in options.percentiles], axis=1)
-                for metric in (metrics.iou, metrics.false_negative_rate)
-            ]
-        )
+    def localisation(*of: Callable[[float], np.ndarray]) -> np.ndarray:
+        return np.stack([np.stack([metric(p) for p in options.percentiles], axis=1) for metric in of])
 
-    measured = {name: localisation(values) for name, values in maps.items()}
-    orders = [localisation(values) for values in random_maps(masks, options.seed)]
-    measured[RANDOM_ORDER] = np.mean(orders, axis=0)
+    # A mask has ties by its nature: the rule that breaks them stands for both.
+    measured = {
+        name: localisation(
+            partial(metrics.iou, values, masks, exact=True),
+            partial(metrics.false_negative_rate, values, masks, exact=True),
+        )
+        for name, values in maps.items()
+    }
+    measured[RANDOM_ORDER] = localisation(
+        partial(metrics.random_iou, masks), partial(metrics.random_false_negative_rate, masks)
+    )
     return {
         name: {
             metric: draws["localised"].mean(np.stack([own] * 2, axis=2))

@@ -20,6 +20,8 @@ from tfadvpath.metrics.localization import (
     iou,
     most_important,
     pointing_game,
+    random_false_negative_rate,
+    random_iou,
     selected_share,
 )
 from tfadvpath.metrics.perturbation_curves import (
@@ -76,6 +78,8 @@ __all__ = [
     "perturbation_curves",
     "pointing_game",
     "random_curves",
+    "random_false_negative_rate",
+    "random_iou",
     "rank_correlation",
     "relevance_from_curves",
     "reliability",

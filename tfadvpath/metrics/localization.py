@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from tfadvpath.metrics.maps import summed_maps, tie_order
 
@@ -37,7 +38,7 @@ def most_important(maps: Any, percentile: float, exact: bool = False) -> np.ndar
     if not exact:
         selected = flat >= np.percentile(flat, percentile, axis=1, keepdims=True)
     else:
-        count = math.ceil(round((100 - percentile) * flat.shape[1] / 100, 6))
+        count = _selected_count(flat.shape[1], percentile)
         order = tie_order(flat.shape[1])
         descending = order[np.argsort(-flat[:, order], axis=1, kind="stable")]
         selected = np.zeros(flat.shape, bool)
@@ -110,6 +111,62 @@ def false_negative_rate(maps: Any, masks: Any, percentile: float, exact: bool = 
     """
     selected, annotated = _selected_and_annotated(maps, masks, percentile, exact)
     return _pixels(selected & ~annotated) / _pixels(selected)
+
+
+def random_iou(masks: Any, percentile: float) -> np.ndarray:
+    """Returns the mean of ``iou`` over all orders of the pixels: what a map that knows nothing reaches.
+
+    The number of annotated pixels among the k most important ones of n is hypergeometric. The mean is over
+    its distribution, without any draw.
+
+    Args:
+        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100).
+
+    Returns:
+        float64 [B] in [0, 1].
+
+    Raises:
+        ValueError: Another shape or percentile.
+
+    Example:
+        >>> half = np.array([[[True, True], [False, False]]])
+        >>> random_iou(half, percentile=75)  # one pixel of four: it is annotated in half of the orders
+        array([0.25])
+    """
+    pixels, areas = _areas(masks, percentile)
+    selected = _selected_count(pixels, percentile)
+    unique, places = np.unique(areas, return_inverse=True)
+    means = []
+    for area in unique:
+        common = np.arange(min(selected, area) + 1)
+        shares = common / (selected + area - common)
+        means.append(stats.hypergeom.pmf(common, pixels, area, selected) @ shares)
+    found: np.ndarray = np.array(means, float)[places.reshape(-1)]
+    return found
+
+
+def random_false_negative_rate(masks: Any, percentile: float) -> np.ndarray:
+    """Returns the mean of ``false_negative_rate`` over all orders of the pixels.
+
+    It is the share of the image that is not annotated, whatever the percentile.
+
+    Args:
+        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
+        percentile: Percentile of the map's values from which pixels are important, in (0, 100).
+
+    Returns:
+        float64 [B] in [0, 1].
+
+    Raises:
+        ValueError: Another shape or percentile.
+
+    Example:
+        >>> random_false_negative_rate(np.array([[[True, False], [False, False]]]), percentile=75)
+        array([0.75])
+    """
+    pixels, areas = _areas(masks, percentile)
+    return 1 - areas / pixels
 
 
 def pointing_game(maps: Any, masks: Any, tolerance: float = 0) -> np.ndarray:
@@ -198,9 +255,28 @@ def _pixels(chosen: np.ndarray) -> NDArray[np.int64]:
 
 
 def _checked(maps: Any, percentile: float) -> np.ndarray:
+    _check_percentile(percentile)
+    return summed_maps(maps)
+
+
+def _check_percentile(percentile: float) -> None:
     if not 0 < percentile < 100:
         raise ValueError(f"`percentile` must be between 0 and 100. Received: {percentile}")
-    return summed_maps(maps)
+
+
+def _selected_count(pixels: int, percentile: float) -> int:
+    """Returns how many of an image's pixels are at or above a percentile: a part of one counts."""
+    return math.ceil(round((100 - percentile) * pixels / 100, 6))
+
+
+def _areas(masks: Any, percentile: float) -> tuple[int, np.ndarray]:
+    """Returns the pixels of an image, and how many of each are annotated, int64 [B]."""
+    _check_percentile(percentile)
+    shape = np.shape(masks)
+    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,)):
+        raise ValueError(f"`masks` must be [B, H, W] or [B, H, W, 1]. Received: shape {shape}")
+    annotated = np.asarray(masks).reshape(shape[:3]) != 0
+    return annotated[0].size if len(annotated) else 1, annotated.sum(axis=(1, 2))
 
 
 def _selected_and_annotated(
