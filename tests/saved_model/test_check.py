@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import named_tensor_pb2, saved_model_pb2
 from tfadvpath.bundle.bundle import load_bundle, save_bundle
 from tfadvpath.bundle.seal import sealed
 from tfadvpath.errors import InputError
-from tfadvpath.saved_model import check_process, contract
+from tfadvpath.saved_model import check, check_process, contract
 from tfadvpath.saved_model.check import CheckedCall, CheckSummary, check_saved_model
 from tfadvpath.saved_model.check_process import Refused
 from tfadvpath.saved_model.export import export_saved_model
@@ -118,6 +118,23 @@ def test_a_version_that_takes_more_than_the_limits_is_refused_in_one_line(export
         with pytest.raises(InputError, match=problem) as error:
             check_saved_model(exported, **options)
         assert "\n" not in str(error.value)
+
+
+def test_a_check_that_waits_for_ever_is_refused_and_one_that_works_is_not(exported, monkeypatch, tmp_path):
+    program = tmp_path / "program.py"
+    monkeypatch.setattr(check, "_PROGRAM", program)
+    monkeypatch.setattr(check, "_STALL_SECONDS", 1.0)
+    monkeypatch.setattr(check, "_POLL_SECONDS", 0.1)
+    program.write_text("import time; time.sleep(3600)")
+    with pytest.raises(InputError, match=r"did nothing for 1 seconds.*Raise `memory_limit`, which is 2 GiB"):
+        check_saved_model(exported, memory_limit=2**31)
+    program.write_text(
+        "import time\n"
+        "end = time.monotonic() + 4\n"
+        "while time.monotonic() < end: pass\n"
+        'print(\'{"signatures": {}, "without_network": false}\')'
+    )
+    assert not check_saved_model(exported).calls
 
 
 @pytest.mark.parametrize(

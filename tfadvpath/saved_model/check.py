@@ -24,9 +24,9 @@ _PROGRAM = Path(__file__).with_name("check_process.py")
 _EXPORT_ANEW = "Do not serve it; export it anew"
 # Of ResNet50V2 at 224 pixels the check takes 3 GB, and with XLA half an hour on two cores.
 MEMORY_LIMIT, TIME_LIMIT = 16 * 2**30, 3600.0
-# A thread that gets no memory may leave the others waiting for it for ever. A process that takes less than a
-# hundredth of one processor for a minute does that, and no work.
-_STALL_SECONDS, _STALL_SHARE = 60.0, 0.01
+# A thread that gets no memory may leave the others waiting for it for ever, as TensorFlow did in one of eight
+# checks with .25 GiB. A process that takes less than a hundredth of one processor for so long does no work.
+_STALL_SECONDS, _STALL_SHARE = 30.0, 0.01
 _POLL_SECONDS = 1.0
 
 
