@@ -1,11 +1,12 @@
 """What a pass of gradients spends its time on, by kind of operation, in float32 and in bfloat16.
 
-    python benchmarks/profile_pass.py [--size 224] [--points 25] [--passes 3]
+    python benchmarks/profile_pass.py [--size 224] [--points 25] [--passes 3] [--repeats 5]
 
 ResNet50V2 with random weights, its answers and the gradient with respect to the images: as Keras computes it,
-and by the inference form in both types. Times are those of TensorFlow's profiler, summed over the threads
-that run operations. Operations that run at the same time count each for itself, so a table says shares, and
-"the pass" is the time on the clock.
+and by the inference form in both types. First the forms are timed in turn, on the clock and in seconds of the
+processors, which do not grow while the host gives the cores to others. Then each is profiled: times are those
+of TensorFlow's profiler, summed over the threads that run operations. Operations that run at the same time
+count each for itself, so a table says shares.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import collections
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,30 @@ def seconds_by_kind(folder: Path) -> dict[str, float]:
                     if colon and (hasattr(tf.raw_ops, kind) or kind.startswith("_")):
                         seconds[kind] += event.duration_ps * 1e-12
     return dict(seconds)
+
+
+def timed(runs: Mapping[str, Callable[[], object]], times: int) -> dict[str, dict[str, list[float]]]:
+    """Runs in turn what was run before; returns the seconds of each, on the clock and of the processors."""
+    seconds: dict[str, dict[str, list[float]]] = {name: {"clock": [], "processors": []} for name in runs}
+    for _ in range(times):
+        for name, run in runs.items():
+            begin = time.perf_counter(), time.process_time()
+            run()
+            end = time.perf_counter(), time.process_time()
+            for kind, first, last in zip(seconds[name], begin, end, strict=True):
+                seconds[name][kind].append(last - first)
+    return seconds
+
+
+def rates(seconds: list[float], reference: list[float], points: int) -> dict[str, float]:
+    """Returns points a second, and the ratio to the reference in the same repetition, with its spread."""
+    ratios = [there / here for there, here in zip(reference, seconds, strict=True)]
+    return {
+        "points_a_second": round(points / statistics.median(seconds), 2),
+        "ratio": round(statistics.median(ratios), 3),
+        "least_ratio": round(min(ratios), 3),
+        "greatest_ratio": round(max(ratios), 3),
+    }
 
 
 def profiled(run: Callable[[], object], times: int) -> dict[str, Any]:
@@ -79,23 +104,34 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--points", type=int, default=25)
-    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--passes", type=int, default=3, help="Passes that are profiled.")
+    parser.add_argument("--repeats", type=int, default=5, help="Passes of each form that are timed in turn.")
     given = parser.parse_args()
     model = resnet50_classifier((given.size, given.size, 1), weights=None)
     images = np.random.default_rng(0).random((given.points, given.size, given.size, 1))
     points = tf.constant(images, tf.float32)
-    figures = {}
+    runs = {}
     for form, precision in FORMS.items():
         probability = probability_function(model, precision=precision)
-        run = tf.function(
+        gradient = tf.function(
             lambda x, probability=probability: scores_and_gradients(probability, x)[1], autograph=False
         )
-        run(points)
+        runs[form] = lambda gradient=gradient: gradient(points).numpy()
+        runs[form]()
+    seconds = timed(runs, given.repeats)
+    reference = seconds[next(iter(FORMS))]
+    figures = {}
+    for form, run in runs.items():
         print(f"\n{form}")
-        found = profiled(lambda run=run: run(points).numpy(), given.passes)
-        print(f"  {given.points / found['seconds']:.1f} points a second")
-        figures[form] = {"points_a_second": round(given.points / found["seconds"], 2), **found}
-    results.write("profile_pass", {"size": given.size, "points": given.points, "forms": figures})
+        by_kind = {kind: rates(own, reference[kind], given.points) for kind, own in seconds[form].items()}
+        for kind, found in by_kind.items():
+            print(
+                f"  {kind}: {found['points_a_second']:.1f} points a second, {found['ratio']:.2f} "
+                f"[{found['least_ratio']:.2f}, {found['greatest_ratio']:.2f}] of the first form"
+            )
+        figures[form] = {**by_kind, **profiled(run, given.passes)}
+    described = {"size": given.size, "points": given.points, "repeats": given.repeats}
+    results.write("profile_pass", {**described, "forms": figures})
 
 
 if __name__ == "__main__":
