@@ -1,11 +1,12 @@
 """Draws test images of a bundle of patients: the best, the median and the worst by IoU, and a miss.
 
     python docs/patient_pictures.py --data PREPARED [--bundle bundles/nih_cxr]
+    python docs/patient_pictures.py --bundle bundles/phantom_brain
 
-PREPARED is what `tfadvpath prepare image-folder` wrote, see training/nih_cxr.yaml and training/lgg.yaml. The
-pictures are docs/images/NAME_*.png by the recipe's name. SyCE's of the X-rays is also what the demonstration
-shows of real ones, with the figures of its networks. Best, median and worst are among the images that were
-found and whose pair may be read; by the rule, nobody chose them.
+PREPARED is what `tfadvpath prepare image-folder` wrote, see training/nih_cxr.yaml and training/lgg.yaml.
+Phantoms need none. The pictures are docs/images/NAME_*.png by the recipe's name. SyCE's of the X-rays is also
+what the demonstration shows of real ones, with the figures of its networks. Best, median and worst are among
+the images that were found and whose pair may be read; by the rule, nobody chose them.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--bundle", type=Path, default=Path("bundles/nih_cxr"))
     given = parser.parse_args()
     bundle = tap.load_bundle(given.bundle)
-    part = bundle.recipe.data.model_copy(update={"path": given.data}).load("test", bundle.recipe.seed)
-    name, percentile = bundle.recipe.name, bundle.recipe.data.percentiles[0]
+    data = bundle.recipe.data
+    if given.data is not None:
+        data = data.model_copy(update={"path": given.data})
+    part = data.load("test", bundle.recipe.seed)
+    name, percentile = bundle.recipe.name, data.percentiles[0]
     diseased = np.flatnonzero(part.masks.any(axis=(1, 2)))
     images, masks = np.asarray(part.images[diseased]), np.asarray(part.masks[diseased])
     for method in ("cyce", "syce"):
