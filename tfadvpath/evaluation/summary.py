@@ -203,7 +203,7 @@ def _references(
         for name, values in maps.items()
     }
     measured[RANDOM_ORDER] = localisation(
-        partial(metrics.random_iou, masks), partial(metrics.random_false_negative_rate, masks)
+        partial(metrics.random_iou, masks), lambda _: metrics.random_false_negative_rate(masks)
     )
     return {
         name: {

@@ -134,7 +134,8 @@ def random_iou(masks: Any, percentile: float) -> np.ndarray:
         >>> random_iou(half, percentile=75)  # one pixel of four: it is annotated in half of the orders
         array([0.25])
     """
-    pixels, areas = _areas(masks, percentile)
+    _check_percentile(percentile)
+    pixels, areas = _areas(masks)
     selected = _selected_count(pixels, percentile)
     unique, places = np.unique(areas, return_inverse=True)
     means = []
@@ -146,26 +147,22 @@ def random_iou(masks: Any, percentile: float) -> np.ndarray:
     return found
 
 
-def random_false_negative_rate(masks: Any, percentile: float) -> np.ndarray:
-    """Returns the mean of ``false_negative_rate`` over all orders of the pixels.
+def random_false_negative_rate(masks: Any) -> np.ndarray:
+    """Returns the mean of ``false_negative_rate`` over all orders of the pixels, at any percentile.
 
-    It is the share of the image that is not annotated, whatever the percentile.
+    It is the share of the image that is not annotated, float64 [B].
 
     Args:
-        masks: bool [B, H, W] or [B, H, W, 1], the annotation; a number that is not 0 counts as annotated.
-        percentile: Percentile of the map's values from which pixels are important, in (0, 100).
-
-    Returns:
-        float64 [B] in [0, 1].
+        masks: bool [B, H, W] or [B, H, W, 1], as ``random_iou`` takes them.
 
     Raises:
-        ValueError: Another shape or percentile.
+        ValueError: Another shape.
 
     Example:
-        >>> random_false_negative_rate(np.array([[[True, False], [False, False]]]), percentile=75)
+        >>> random_false_negative_rate(np.array([[[True, False], [False, False]]]))
         array([0.75])
     """
-    pixels, areas = _areas(masks, percentile)
+    pixels, areas = _areas(masks)
     return 1 - areas / pixels
 
 
@@ -269,9 +266,8 @@ def _selected_count(pixels: int, percentile: float) -> int:
     return math.ceil(round((100 - percentile) * pixels / 100, 6))
 
 
-def _areas(masks: Any, percentile: float) -> tuple[int, np.ndarray]:
+def _areas(masks: Any) -> tuple[int, np.ndarray]:
     """Returns the pixels of an image, and how many of each are annotated, int64 [B]."""
-    _check_percentile(percentile)
     shape = np.shape(masks)
     if len(shape) not in (3, 4) or shape[3:] not in ((), (1,)):
         raise ValueError(f"`masks` must be [B, H, W] or [B, H, W, 1]. Received: shape {shape}")
