@@ -8,16 +8,19 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from support.serving import STEPS, assert_same_maps, images, relative
+from support.tiny import SIZE
 from tensorflow.core.protobuf import named_tensor_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tfadvpath import explainers
 from tfadvpath.datasets.phantoms.chest_xrays import phantom_chest_xrays
 from tfadvpath.errors import InputError
+from tfadvpath.generators import SyCE
 from tfadvpath.recipes.recipe import Recipe
 from tfadvpath.saved_model import versions
 from tfadvpath.saved_model import warm_up_requests as warm_up
@@ -251,6 +254,19 @@ def test_an_export_of_the_manifold_path_answers_as_the_library_with_and_without_
     assert_same_maps(answered["map"].numpy(), library.maps["fi_v2"])
     straight = explainers.get("syce", bundle, steps=3).explain(images())
     assert relative(answered["map"].numpy(), straight.maps["fi_v2"]).max() > 0.01
+
+
+@pytest.mark.slow
+def test_a_classifier_whose_operations_define_their_gradients_is_exported(bundle, tmp_path):
+    """As ``tf.custom_gradient`` does: of silu, and of a convolution of the image with strides."""
+    inputs = keras.Input((SIZE, SIZE, 1))
+    x = keras.layers.Conv2D(4, 7, strides=2, padding="same", activation="silu")(inputs)
+    scores = keras.layers.Dense(1, activation="sigmoid")(keras.layers.GlobalAveragePooling2D()(x))
+    classifier = keras.Model(inputs, scores)
+    syce = SyCE(classifier, bundle.generators["syce"].generators)
+    other = dataclasses.replace(bundle, classifier=classifier, generators={"syce": syce})
+    version = export_saved_model(other, tmp_path, steps=3, sizes=(1,), files="none")
+    assert {call.signature for call in check_saved_model(version).calls} == {"predict", "serving_default"}
 
 
 def test_the_model_card_shows_signatures_and_limits(exported):

@@ -240,7 +240,10 @@ def _write_graph(version: Path, signatures: Mapping[str, Signature]) -> dict[str
             "inputs": {spec.name: _described(spec)},
             "outputs": {each: _described(values) for each, values in sorted(outputs.items())},
         }
-    archive.write_out(str(version), verbose=False)
+    # Nobody differentiates a served graph. The gradients that operations define of themselves would be stored
+    # with tensors of the traced loops, which no loaded graph has.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    archive.write_out(str(version), options, verbose=False)
     return described
 
 
