@@ -148,7 +148,12 @@ class Worker:
         command = [python, script, "--kind", contestant.kind, "--folder", folder, "--steps", str(steps)]
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
         # On a GPU several processes of TensorFlow live at once, and each would take all of its memory.
-        environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if gpu else {"CUDA_VISIBLE_DEVICES": "-1"}
+        # Products of float32 stay products of float32 on a GPU; TensorFlow and PyTorch would round to TF32.
+        environment |= (
+            {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "NVIDIA_TF32_OVERRIDE": "0"}
+            if gpu
+            else {"CUDA_VISIBLE_DEVICES": "-1"}
+        )
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command,

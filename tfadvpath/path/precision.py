@@ -13,6 +13,8 @@ from tfadvpath.models.keras_internals import every_layer
 
 AUTO = "auto"
 _PROCESSOR = Path("/proc/cpuinfo")
+# Flags of processors that multiply in bfloat16: of tiles, and of vectors.
+_INSTRUCTIONS = frozenset({"amx_bf16", "avx512_bf16"})
 # Compute capability of the first GPUs of NVIDIA that multiply matrices in bfloat16.
 _FIRST_GPU = (8, 0)
 
@@ -20,8 +22,8 @@ _FIRST_GPU = (8, 0)
 def chosen_precision(precision: str, classifier: Any) -> str:
     """Returns the name of the floating-point type in which a classifier's gradients are computed.
 
-    "auto" is "bfloat16" where the device multiplies matrices in that type (a processor with AMX, a GPU since
-    Ampere) and the classifier is a functional or sequential Keras model that computes in float32 and has no
+    "auto" is "bfloat16" where the device multiplies matrices in that type (a processor with AMX or
+    AVX512_BF16, a GPU since Ampere) and the classifier is a functional or sequential Keras model that computes in float32 and has no
     depthwise convolutions, which gain nothing by it. Else it is "float32". The choice depends on the machine
     and the classifier alone, so it is the same in every run.
 
@@ -57,7 +59,7 @@ def device_has_bfloat16() -> bool:
     if tf.config.get_visible_devices("TPU"):
         return True
     try:
-        return " amx_bf16" in _PROCESSOR.read_text(encoding="utf-8")
+        return not _INSTRUCTIONS.isdisjoint(_PROCESSOR.read_text(encoding="utf-8").split())
     except OSError:
         return False
 
