@@ -6,7 +6,10 @@ import dataclasses
 import hashlib
 import json
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +23,7 @@ from tfadvpath.studies.reader_process import ReaderProcess
 
 # Images are stored as 16-bit PNG: an intensity in [0, 1] is off by 7.7e-6 at most.
 LEVELS = 2**16 - 1
+_LACKING = "the source lacks it"
 
 
 @dataclasses.dataclass(kw_only=True, eq=False)
@@ -100,11 +104,27 @@ class _Info(tfds.core.DatasetInfo):
         """No bucket knows of these data. The inherited method leaves a folder in /tmp before it looks."""
 
 
+@dataclasses.dataclass(eq=False)
+class _Read:
+    """What was read of a case.
+
+    Attributes:
+        images: Its images, up to the one that could not be read.
+        left_out: Images of it that are left out.
+        error: Why no more was read; None where all was.
+    """
+
+    images: list[Record] = dataclasses.field(default_factory=list)
+    left_out: list[Dropped] = dataclasses.field(default_factory=list)
+    error: InputError | None = None
+
+
 class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
     """Builder that reads a folder with images of two classes.
 
-    A case that cannot be read is left out, the others go on. Nothing outside the folder is read. After
-    ``download_and_prepare``, ``dropped`` says what is left out, and ``counts`` what each part holds.
+    A case that cannot be read is left out, the others go on; one is read while the one before it is written.
+    Nothing outside the folder is read. After ``download_and_prepare``, ``dropped`` says what is left out, and
+    ``counts`` what each part holds.
 
     Args:
         on_error: Function that is called with each error of a case or of a table.
@@ -136,6 +156,7 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         self._on_progress = on_progress
         self._source = Path()
         self._unusable: dict[str, str] = {}
+        self._being_read = _Read()
 
     @abstractmethod
     def _cases(self) -> list[Case]:
@@ -148,6 +169,8 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
     @abstractmethod
     def _images(self, case: str, wanted: frozenset[int] | None, part: str) -> Iterator[Record]:
         """Yields the wanted images of a case that it has; with None those of its images that count.
+
+        It runs in a thread of its own.
 
         Raises:
             InputError: The case cannot be read.
@@ -169,9 +192,9 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         return self._reader.call(sources, function, *arguments)
 
     def leave_out(self, case: str, reason: str, part: str, indexes: Collection[int]) -> None:
-        """Notes that some images of a case are left out, if there are any."""
+        """Notes that some images of the case that is read are left out, if there are any."""
         if indexes:
-            self.dropped.append(Dropped(case, reason, part, tuple(sorted(indexes))))
+            self._being_read.left_out.append(Dropped(case, reason, part, tuple(sorted(indexes))))
 
     def _info(self) -> tfds.core.DatasetInfo:
         shape = (self.builder_config.size, self.builder_config.size, 1)
@@ -210,26 +233,30 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
         self, part: str, wanted: dict[str, frozenset[int] | None], patients: dict[str, str], share: float
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         count = self.counts[part] = Count()
-        for case, indexes in wanted.items():
-            missing = set(indexes or ())
-            reason = "the source lacks it"
-            try:
+        usable = [(case, indexes) for case, indexes in wanted.items() if case in patients]
+        with closing(self._read_ahead(usable, part)) as contents:
+            for case, indexes in wanted.items():
+                missing = set(indexes or ())
                 if case not in patients:
-                    reason = self._unusable.get(case, reason)
+                    self._drop_rest(case, self._unusable.get(case, _LACKING), part, missing)
+                    self._on_progress(share)
+                    continue
+                content = next(contents)
+                for image in content.images:
+                    try:
+                        example = self._example(image, case, patients[case], count)
+                    except Exception as error:
+                        content.error = unforeseen(case, error)
+                        break
+                    yield count.images - 1, example
+                    missing.discard(image.index)
+                self.dropped += content.left_out
+                if content.error is None:
+                    self._drop_rest(case, _LACKING, part, missing)
                 else:
-                    for image in self._images(case, indexes, part):
-                        yield count.images, self._example(image, case, patients[case], count)
-                        missing.discard(image.index)
-            except InputError as error:
-                self._drop(case, error, part, missing)
-            except MemoryError:
-                too_large = InputError(case, "does not fit into memory", "Crop or shrink it")
-                self._drop(case, too_large, part, missing)
-            except Exception as error:
-                self._drop(case, unforeseen(case, error), part, missing)
-            else:
-                self.leave_out(case, reason, part, missing)
-            self._on_progress(share)
+                    self.on_error(content.error)
+                    self.dropped.append(Dropped(case, content.error.problem, part, tuple(sorted(missing))))
+                self._on_progress(share)
         if not count.images:
             raise InputError(
                 self._source,
@@ -237,9 +264,37 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
                 "Name the folder that the list was made for, or mend the files named above",
             )
 
-    def _drop(self, case: str, error: InputError, part: str, missing: Collection[int]) -> None:
-        self.on_error(error)
-        self.dropped.append(Dropped(case, error.problem, part, tuple(sorted(missing))))
+    def _read_ahead(self, wanted: Sequence[tuple[str, frozenset[int] | None]], part: str) -> Iterator[_Read]:
+        """Yields what is read of each case; the next one is read meanwhile."""
+        thread = ThreadPoolExecutor(1, "reading ahead")
+        reading: deque[Future[_Read]] = deque()
+        try:
+            for case, indexes in wanted:
+                reading.append(thread.submit(self._read_case, case, indexes, part))
+                if len(reading) > 1:
+                    yield reading.popleft().result()
+            while reading:
+                yield reading.popleft().result()
+        finally:
+            # Whoever stops here does not wait for what is read: the process that reads it will be ended.
+            thread.shutdown(wait=False, cancel_futures=True)
+
+    def _read_case(self, case: str, indexes: frozenset[int] | None, part: str) -> _Read:
+        content = self._being_read = _Read()
+        try:
+            for image in self._images(case, indexes, part):
+                content.images.append(image)  # what was read before an error counts
+        except InputError as error:
+            content.error = error
+        except MemoryError:
+            content.error = InputError(case, "does not fit into memory", "Crop or shrink it")
+        except Exception as error:
+            content.error = unforeseen(case, error)
+        return content
+
+    def _drop_rest(self, case: str, reason: str, part: str, missing: Collection[int]) -> None:
+        if missing:
+            self.dropped.append(Dropped(case, reason, part, tuple(sorted(missing))))
 
     @staticmethod
     def _example(image: Record, case: str, patient: str, count: Count) -> dict[str, Any]:

@@ -23,9 +23,9 @@ def chosen_precision(precision: str, classifier: Any) -> str:
     """Returns the name of the floating-point type in which a classifier's gradients are computed.
 
     "auto" is "bfloat16" where the device multiplies matrices in that type (a processor with AMX or
-    AVX512_BF16, a GPU since Ampere) and the classifier is a functional or sequential Keras model that computes in float32 and has no
-    depthwise convolutions, which gain nothing by it. Else it is "float32". The choice depends on the machine
-    and the classifier alone, so it is the same in every run.
+    AVX512_BF16, a GPU since Ampere) and the classifier is a functional or sequential Keras model that
+    computes in float32 and has no depthwise convolutions, which gain nothing by it. Else it is "float32". The
+    choice depends on the machine and the classifier alone, so it is the same in every run.
 
     Args:
         precision: "auto", or the name of a floating-point type.
