@@ -7,7 +7,7 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -264,7 +264,9 @@ class LabelledImageBuilder(tfds.core.GeneratorBasedBuilder):
                 "Name the folder that the list was made for, or mend the files named above",
             )
 
-    def _read_ahead(self, wanted: Sequence[tuple[str, frozenset[int] | None]], part: str) -> Iterator[_Read]:
+    def _read_ahead(
+        self, wanted: Sequence[tuple[str, frozenset[int] | None]], part: str
+    ) -> Generator[_Read, None, None]:
         """Yields what is read of each case; the next one is read meanwhile."""
         thread = ThreadPoolExecutor(1, "reading ahead")
         reading: deque[Future[_Read]] = deque()
